@@ -1,0 +1,6 @@
+//! Chancery: the publishing desk of a foreign ministry.
+//!
+//! The modules in layer order, lowest first; `docs/architecture.md` has the picture and the edges
+//! that are allowed between them.
+
+pub mod clock;
