@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Brings what a build or the tests need to this machine, and says what it did.
+#
+#   install.sh build   a C compiler, which the bundled SQLite and ring are compiled with
+#   install.sh test    besides: PostgreSQL 15 or newer, promtool, systemd-analyze, schemathesis
+#   install.sh env     prints the variables by which the tests find those tools, for `eval`
+#
+# Nothing is installed that is already there. PostgreSQL and systemd come from the system's packages
+# (root or sudo); promtool and schemathesis go below the target directory and need neither. Only
+# PostgreSQL and the compiler are necessary here: a test that lacks one of the other tools fails
+# with its name, unless CHANCERY_TEST_SKIP (names joined by commas) lists it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+tools="$(realpath -m "${CARGO_TARGET_DIR:-target}")/tools"
+schemathesis_version=4.32.5
+
+say() { echo "install: $*" >&2; }
+die() { say "$*"; exit 1; }
+have() { type -P "$1" >/dev/null; }
+skipped() { [[ ",${CHANCERY_TEST_SKIP:-}," == *",$1,"* ]]; }
+
+apt_lists_are_fresh=no
+refresh_lists() {
+  [[ $apt_lists_are_fresh == no ]] || return 0
+  as_root apt-get update -q >&2 || say "apt-get update failed; trying with the lists there are"
+  apt_lists_are_fresh=yes
+}
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    "$@"
+  elif have sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
+    sudo "$@"
+  else
+    say "not allowed to run as root: $*"
+    return 1
+  fi
+}
+
+# Installs system packages, or says which command a person must give.
+packages() {
+  have apt-get || { say "no apt-get here; please install what Debian calls: $*"; return 1; }
+  say "installing $*"
+  refresh_lists
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" \
+    >&2 || { say "please run: sudo apt-get install $*"; return 1; }
+}
+
+get_compiler() {
+  have cargo || die "cargo is missing: install Rust $(sed -n 's/^rust-version = //p' Cargo.toml) or newer (https://rustup.rs)"
+  have cc || packages gcc libc6-dev || die "a C compiler is needed to build"
+}
+
+get_postgres() {
+  tests/tools/postgres.sh bindir >/dev/null 2>&1 && return 0
+  skipped postgres && return 0
+  packages postgresql || die "PostgreSQL 15 or newer is needed (or CHANCERY_TEST_SKIP=postgres)"
+  tests/tools/postgres.sh bindir >/dev/null || die "the system's PostgreSQL is older than 15"
+}
+
+# Only the one program of Debian's `prometheus` package: the package itself would start a daemon.
+get_promtool() {
+  { have promtool || [[ -x $tools/promtool ]] || skipped promtool; } && return 0
+  have apt-get && have dpkg-deb || { say "no promtool, and no apt-get to get it with"; return 0; }
+  say "fetching promtool from the package prometheus"
+  local work
+  work="$(mktemp -d)"
+  mkdir -p "$tools"
+  (
+    cd "$work"
+    apt-get download -q prometheus >&2 2>&1 || { refresh_lists; apt-get download -q prometheus >&2; }
+    dpkg-deb -x prometheus_*.deb .
+    install -m 0755 usr/bin/promtool "$tools/promtool"
+  ) || say "promtool could not be fetched; its tests will fail"
+  rm -rf "$work"
+}
+
+get_systemd() {
+  { have systemd-analyze || skipped systemd-analyze; } && return 0
+  packages systemd || say "no systemd-analyze; its tests will fail"
+}
+
+get_schemathesis() {
+  local venv="$tools/schemathesis-$schemathesis_version"
+  { [[ -x $venv/bin/schemathesis ]] || skipped schemathesis; } && return 0
+  have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null \
+    || packages python3 python3-venv python3-pip || { say "no Python; schemathesis tests will fail"; return 0; }
+  say "installing schemathesis $schemathesis_version"
+  # Made under another name and moved when whole, so that a broken install is never taken for one.
+  rm -rf "$venv.part" && mkdir -p "$tools"
+  if python3 -m venv "$venv.part" \
+    && "$venv.part/bin/python" -m pip install -q --disable-pip-version-check "schemathesis==$schemathesis_version" >&2; then
+    # Scripts of an environment name its path; the module does not care.
+    mv "$venv.part" "$venv"
+    printf '#!/bin/sh\nexec "%s/bin/python" -m schemathesis.cli "$@"\n' "$venv" >"$venv/bin/schemathesis"
+    chmod 0755 "$venv/bin/schemathesis"
+  else
+    say "schemathesis could not be installed; its tests will fail"
+  fi
+}
+
+print_env() {
+  local found
+  found="$(PATH="$tools:$PATH" type -P promtool || true)"
+  [[ -z $found ]] || printf 'export CHANCERY_TEST_PROMTOOL=%q\n' "$found"
+  found="$tools/schemathesis-$schemathesis_version/bin/schemathesis"
+  [[ ! -x $found ]] || printf 'export CHANCERY_TEST_SCHEMATHESIS=%q\n' "$found"
+}
+
+case "${1:-}" in
+  build) get_compiler ;;
+  test) get_compiler; get_postgres; get_systemd; get_promtool; get_schemathesis ;;
+  env) print_env ;;
+  *) die "usage: install.sh build|test|env" ;;
+esac
