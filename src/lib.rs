@@ -4,3 +4,7 @@
 //! that are allowed between them.
 
 pub mod clock;
+pub mod domain;
+pub mod outbound;
+pub mod platforms;
+pub mod store;

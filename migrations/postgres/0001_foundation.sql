@@ -1,0 +1,246 @@
+-- The same step as for SQLite: instants are TIMESTAMPTZ, JSON is JSONB, booleans are BOOLEAN.
+
+CREATE TABLE installation (
+    id          BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    generation  TEXT    NOT NULL,
+    created_at  TIMESTAMPTZ NOT NULL
+);
+
+CREATE TABLE units (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    name       JSONB    NOT NULL,
+    kind       TEXT    NOT NULL,
+    parent_id  TEXT    REFERENCES units (id),
+    country    TEXT,
+    time_zone  TEXT    NOT NULL,
+    languages  JSONB    NOT NULL,
+    approval   TEXT    NOT NULL,
+    opened_on  TEXT,
+    closed_on  TEXT,
+    version    BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX units_parent_idx ON units (parent_id);
+
+CREATE TABLE people (
+    id            TEXT    NOT NULL PRIMARY KEY,
+    email         TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    administrator BOOLEAN NOT NULL,
+    password_hash TEXT,
+    disabled_at   TIMESTAMPTZ,
+    created_at    TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX people_email_key ON people (email);
+
+CREATE TABLE tokens (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    person_id    TEXT    NOT NULL REFERENCES people (id),
+    name         TEXT    NOT NULL,
+    hash         TEXT    NOT NULL,
+    prefix       TEXT    NOT NULL,
+    scopes       JSONB    NOT NULL,
+    accounts     JSONB,
+    expires_at   TIMESTAMPTZ,
+    revoked_at   TIMESTAMPTZ,
+    last_used_at TIMESTAMPTZ,
+    created_at   TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX tokens_hash_key ON tokens (hash);
+CREATE INDEX tokens_person_idx ON tokens (person_id);
+
+CREATE TABLE accounts (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    unit_id      TEXT    NOT NULL REFERENCES units (id),
+    platform     TEXT    NOT NULL,
+    remote_id    TEXT    NOT NULL,
+    display_name TEXT    NOT NULL,
+    handle       TEXT,
+    languages    JSONB    NOT NULL,
+    time_zone    TEXT    NOT NULL,
+    status       TEXT    NOT NULL,
+    health       JSONB    NOT NULL,
+    high_water   TEXT,
+    blocked_until TIMESTAMPTZ,
+    version      BIGINT NOT NULL,
+    removed_at   TIMESTAMPTZ,
+    created_at   TIMESTAMPTZ NOT NULL,
+    updated_at   TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX accounts_remote_key ON accounts (platform, remote_id) WHERE removed_at IS NULL;
+CREATE INDEX accounts_unit_idx ON accounts (unit_id);
+
+CREATE TABLE credentials (
+    account_id TEXT    NOT NULL PRIMARY KEY REFERENCES accounts (id),
+    kind       TEXT    NOT NULL,
+    version    BIGINT NOT NULL,
+    key_id     TEXT    NOT NULL,
+    sealed     BYTEA    NOT NULL,
+    expires_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+
+CREATE TABLE media (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    kind       TEXT    NOT NULL,
+    mime       TEXT    NOT NULL,
+    width      BIGINT,
+    height     BIGINT,
+    duration_ms BIGINT,
+    size_bytes BIGINT NOT NULL,
+    sha256     TEXT    NOT NULL,
+    created_by TEXT    NOT NULL,
+    removed_at TIMESTAMPTZ,
+    created_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX media_sha256_idx ON media (sha256);
+
+CREATE TABLE posts (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    unit_id         TEXT    NOT NULL REFERENCES units (id),
+    campaign_id     TEXT,
+    title           TEXT    NOT NULL,
+    class           TEXT    NOT NULL,
+    source_language TEXT    NOT NULL,
+    labels          JSONB    NOT NULL,
+    revision        BIGINT NOT NULL,
+    content_hash    TEXT    NOT NULL,
+    created_by      TEXT    NOT NULL,
+    removed_at      TIMESTAMPTZ,
+    created_at      TIMESTAMPTZ NOT NULL,
+    updated_at      TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX posts_unit_idx ON posts (unit_id, id);
+
+CREATE TABLE variants (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    post_id      TEXT    NOT NULL REFERENCES posts (id),
+    language     TEXT    NOT NULL,
+    position     BIGINT NOT NULL,
+    content      JSONB    NOT NULL,
+    content_hash TEXT    NOT NULL,
+    revision     BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX variants_post_language_key ON variants (post_id, language);
+
+-- content is a copy of the variant as it was scheduled: what goes out is what was checked.
+CREATE TABLE deliveries (
+    id            TEXT    NOT NULL PRIMARY KEY,
+    post_id       TEXT    NOT NULL REFERENCES posts (id),
+    account_id    TEXT    NOT NULL REFERENCES accounts (id),
+    unit_id       TEXT    NOT NULL REFERENCES units (id),
+    platform      TEXT    NOT NULL,
+    language      TEXT    NOT NULL,
+    class         TEXT    NOT NULL,
+    state         TEXT    NOT NULL,
+    state_since   TIMESTAMPTZ NOT NULL,
+    due_at        TIMESTAMPTZ NOT NULL,
+    publish_by    TIMESTAMPTZ NOT NULL,
+    civil         JSONB,
+    settings      JSONB    NOT NULL,
+    content       JSONB    NOT NULL,
+    content_hash  TEXT    NOT NULL,
+    text_hash     TEXT    NOT NULL,
+    intended_repeat BOOLEAN NOT NULL,
+    attempts      BIGINT NOT NULL,
+    doubts        BIGINT NOT NULL,
+    refusals      BIGINT NOT NULL,
+    remote_id     TEXT,
+    permalink     TEXT,
+    published_at  TIMESTAMPTZ,
+    problem       JSONB,
+    progress      JSONB,
+    waits_for     JSONB,
+    version       BIGINT NOT NULL,
+    created_by    TEXT    NOT NULL,
+    created_at    TIMESTAMPTZ NOT NULL,
+    updated_at    TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX deliveries_publishing_key ON deliveries (account_id) WHERE state = 'publishing';
+CREATE UNIQUE INDEX deliveries_remote_key ON deliveries (account_id, remote_id) WHERE remote_id IS NOT NULL;
+CREATE INDEX deliveries_post_idx ON deliveries (post_id);
+CREATE INDEX deliveries_account_due_idx ON deliveries (account_id, due_at);
+CREATE INDEX deliveries_unit_due_idx ON deliveries (unit_id, due_at);
+CREATE INDEX deliveries_state_due_idx ON deliveries (state, due_at);
+CREATE INDEX deliveries_text_idx ON deliveries (account_id, text_hash, updated_at);
+
+CREATE TABLE attempts (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    delivery_id TEXT    NOT NULL REFERENCES deliveries (id),
+    account_id  TEXT    NOT NULL,
+    number      BIGINT NOT NULL,
+    node        TEXT    NOT NULL,
+    fence       BIGINT NOT NULL,
+    fingerprint TEXT    NOT NULL,
+    high_water  TEXT,
+    started_at  TIMESTAMPTZ NOT NULL,
+    sent_at     TIMESTAMPTZ,
+    ended_at    TIMESTAMPTZ,
+    outcome     TEXT    NOT NULL,
+    reach       TEXT,
+    detail      JSONB
+);
+CREATE INDEX attempts_delivery_idx ON attempts (delivery_id, number);
+CREATE UNIQUE INDEX attempts_open_key ON attempts (delivery_id) WHERE outcome = 'open';
+
+CREATE TABLE jobs (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    kind        TEXT    NOT NULL,
+    unique_key  TEXT    NOT NULL,
+    slot        TEXT    NOT NULL,
+    payload     JSONB    NOT NULL,
+    priority    BIGINT NOT NULL,
+    state       TEXT    NOT NULL,
+    due_at      TIMESTAMPTZ NOT NULL,
+    tries       BIGINT NOT NULL,
+    node        TEXT,
+    fence       BIGINT NOT NULL,
+    lease_until TIMESTAMPTZ,
+    note        TEXT,
+    created_at  TIMESTAMPTZ NOT NULL,
+    finished_at TIMESTAMPTZ
+);
+CREATE UNIQUE INDEX jobs_unique_key ON jobs (unique_key) WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_due_idx ON jobs (kind, due_at) WHERE state = 'queued';
+CREATE INDEX jobs_lease_idx ON jobs (lease_until) WHERE state = 'running';
+CREATE INDEX jobs_finished_idx ON jobs (finished_at) WHERE state IN ('done', 'discarded');
+
+CREATE TABLE nodes (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    fence      BIGINT NOT NULL,
+    started_at TIMESTAMPTZ NOT NULL,
+    seen_at    TIMESTAMPTZ NOT NULL,
+    version    TEXT    NOT NULL
+);
+CREATE UNIQUE INDEX nodes_fence_key ON nodes (fence);
+
+CREATE TABLE idempotency (
+    person_id   TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    operation   TEXT    NOT NULL,
+    fingerprint TEXT    NOT NULL,
+    answer      JSONB    NOT NULL,
+    created_at  TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (person_id, key)
+);
+CREATE INDEX idempotency_created_idx ON idempotency (created_at);
+
+CREATE TABLE audit (
+    seq        BIGINT NOT NULL PRIMARY KEY,
+    at         TIMESTAMPTZ NOT NULL,
+    actor      TEXT    NOT NULL,
+    action     TEXT    NOT NULL,
+    subject    TEXT    NOT NULL,
+    detail     JSONB    NOT NULL,
+    hash       TEXT    NOT NULL
+);
+CREATE INDEX audit_subject_idx ON audit (subject, seq);
+
+-- The newest link of the audit chain; locked by whoever appends.
+CREATE TABLE audit_head (
+    id   BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq  BIGINT NOT NULL,
+    hash TEXT    NOT NULL
+);
+INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '');

@@ -1,0 +1,194 @@
+//! The states of a delivery and the only transitions there are.
+
+use serde::{Deserialize, Serialize};
+
+use super::words;
+
+words! {
+    /// Where a delivery stands.
+    DeliveryState {
+        /// Not submitted yet.
+        Draft = "draft",
+        /// Waits for a person's yes.
+        PendingApproval = "pending_approval",
+        /// Waits for its instant.
+        Scheduled = "scheduled",
+        /// Guarded: an attempt is open, its request is about to leave or has left.
+        Publishing = "publishing",
+        /// Out, with the platform's id.
+        Published = "published",
+        /// The platform may or may not have it; being reconciled.
+        Unknown = "unknown",
+        /// A person must decide.
+        NeedsHuman = "needs_human",
+        /// A hold or an unhealthy account covers it.
+        Held = "held",
+        /// Its latest useful time has passed.
+        Missed = "missed",
+        /// Definitely refused, with the reason.
+        Failed = "failed",
+        /// Taken back by a person before it left.
+        Cancelled = "cancelled",
+        /// Was out, removed at the platform.
+        Vanished = "vanished",
+        /// Was out, deleted by us.
+        Recalled = "recalled",
+    }
+}
+
+/// What can happen to a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// It was guarded and its attempt opened.
+    Guarded,
+    /// The platform has it.
+    Published,
+    /// The platform took it and is still processing.
+    Pending,
+    /// Definitely refused.
+    Refused,
+    /// Definitely not created; try again later.
+    Deferred,
+    /// The outcome is hidden.
+    Doubted,
+    /// Reading back found it.
+    Found,
+    /// Reading back showed, after the quiet wait, that it is not there.
+    Absent,
+    /// Only a person can tell.
+    NeedsPerson,
+    /// Its latest useful time passed before it was guarded.
+    Late,
+    /// A person took it back.
+    Cancelled,
+    /// A person chose another instant.
+    Rescheduled,
+    /// A guarded delivery was taken back before its first byte left.
+    Withdrawn,
+    /// Its account cannot publish.
+    AccountUnfit,
+    /// Its account can publish again.
+    AccountFit,
+}
+
+/// An event that has no place in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{event:?} cannot happen to a delivery that is {state}")]
+pub struct NotNow {
+    /// The state it stands in.
+    pub state: DeliveryState,
+    /// What was to happen.
+    pub event: Event,
+}
+
+impl DeliveryState {
+    /// True for a state that nothing of ours moves on from, except published to vanished or
+    /// recalled.
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Published
+            | Self::Missed
+            | Self::Failed
+            | Self::Cancelled
+            | Self::Vanished
+            | Self::Recalled => true,
+            Self::Draft
+            | Self::PendingApproval
+            | Self::Scheduled
+            | Self::Publishing
+            | Self::Unknown
+            | Self::NeedsHuman
+            | Self::Held => false,
+        }
+    }
+
+    /// The state after `event`; an error when it has no place here.
+    pub const fn apply(self, event: Event) -> Result<Self, NotNow> {
+        use DeliveryState as S;
+        let next = match (self, event) {
+            (S::Scheduled, Event::Guarded) => S::Publishing,
+            (S::Publishing, Event::Published) | (S::Unknown | S::NeedsHuman, Event::Found) => {
+                S::Published
+            }
+            (S::Publishing, Event::Pending) => S::Publishing,
+            (S::Publishing, Event::Refused) => S::Failed,
+            (S::Publishing, Event::Deferred | Event::Withdrawn) => S::Scheduled,
+            (S::Publishing, Event::Doubted) => S::Unknown,
+            (S::Unknown, Event::Absent) | (S::Held, Event::AccountFit) => S::Scheduled,
+            (S::Publishing | S::Unknown, Event::NeedsPerson) => S::NeedsHuman,
+            (S::Scheduled | S::Held, Event::Late) => S::Missed,
+            (S::Scheduled | S::Publishing, Event::AccountUnfit) => S::Held,
+            (S::Draft | S::PendingApproval | S::Scheduled | S::Held, Event::Cancelled) => {
+                S::Cancelled
+            }
+            (S::Scheduled | S::Held, Event::Rescheduled) => S::Scheduled,
+            (state, event) => return Err(NotNow { state, event }),
+        };
+        Ok(next)
+    }
+}
+
+/// Why a delivery has not gone out, in a stable word and for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryProblem {
+    /// Stable machine word.
+    pub code: String,
+    /// What happened.
+    pub detail: String,
+    /// What one can do.
+    pub hint: String,
+}
+
+/// What a delivery that is not final waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`.
+    pub code: String,
+    /// For people.
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENTS: &[Event] = &[
+        Event::Guarded,
+        Event::Published,
+        Event::Pending,
+        Event::Refused,
+        Event::Deferred,
+        Event::Doubted,
+        Event::Found,
+        Event::Absent,
+        Event::NeedsPerson,
+        Event::Late,
+        Event::Cancelled,
+        Event::Rescheduled,
+        Event::Withdrawn,
+        Event::AccountUnfit,
+        Event::AccountFit,
+    ];
+
+    #[test]
+    fn nothing_moves_a_final_state() {
+        for &state in DeliveryState::ALL.iter().filter(|state| state.is_final()) {
+            for &event in EVENTS {
+                assert!(state.apply(event).is_err(), "{event:?} moved {state}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_delivery_is_never_guarded_again_without_a_look() {
+        assert!(DeliveryState::Unknown.apply(Event::Guarded).is_err());
+        assert!(DeliveryState::NeedsHuman.apply(Event::Guarded).is_err());
+        assert_eq!(DeliveryState::Unknown.apply(Event::Absent), Ok(DeliveryState::Scheduled));
+    }
+
+    #[test]
+    fn a_request_that_may_have_left_cannot_be_cancelled() {
+        assert!(DeliveryState::Publishing.apply(Event::Cancelled).is_err());
+        assert!(DeliveryState::Unknown.apply(Event::Cancelled).is_err());
+    }
+}

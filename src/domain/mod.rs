@@ -1,0 +1,62 @@
+//! What is true: types and rules, with no input or output, no clock and nothing asynchronous.
+//!
+//! The words are those of `docs/glossary.md`.
+
+pub mod account;
+pub mod actor;
+pub mod attempt;
+pub mod audit;
+pub mod class;
+pub mod delivery;
+pub mod id;
+pub mod media;
+pub mod policy;
+pub mod post;
+pub mod schedule;
+pub mod text;
+pub mod unit;
+
+/// Makes an enum whose members are written as the same fixed words in the API and in the databases.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+        #[sqlx(type_name = "text")]
+        pub enum $name {
+            $($(#[$member_doc])* #[serde(rename = $word)] #[sqlx(rename = $word)] $member,)*
+        }
+
+        impl $name {
+            /// Every member, in the order of the documents.
+            pub const ALL: &'static [Self] = &[$(Self::$member),*];
+
+            /// The fixed word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$member => $word),* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::domain::UnknownWord;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|member| member.as_str() == text)
+                    .ok_or($crate::domain::UnknownWord { expected: &[$($word),*] })
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+/// A word that is none of the fixed ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of {expected:?}")]
+pub struct UnknownWord {
+    /// The words there are.
+    pub expected: &'static [&'static str],
+}

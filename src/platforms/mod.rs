@@ -1,0 +1,113 @@
+//! The outside world: one folder for each platform behind one trait.
+//!
+//! `publish` has no `Result`: a platform's author cannot throw, only report one of five outcomes,
+//! and what it does not know is `Unknown`. Platforms know neither the store nor each other.
+
+pub mod check;
+pub mod facebook;
+pub mod outcome;
+pub mod rules;
+pub mod session;
+pub mod x;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use outcome::{Lookup, Outcome, Owner, OwnerError, Ticket};
+use rules::Rules;
+use session::{Item, Metered, Probe, Progress, Session};
+
+/// A boxed future, so that platforms can be kept in one list.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Ends once it may be sent: the guarded instant has come and nothing has taken the delivery
+/// back. `Err` means that the create must not be sent.
+///
+/// A platform does its repeatable steps (uploads) first, awaits this, and sends the one
+/// irreversible request at once after it.
+pub type Leave<'a> = Answer<'a, Result<(), Withdrawn>>;
+
+/// A delivery was taken back before its first byte left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Withdrawn;
+
+/// One platform.
+pub trait Platform: Send + Sync + fmt::Debug {
+    /// The word by which it is known in the API and the databases.
+    fn id(&self) -> &'static str;
+
+    /// The name that people know.
+    fn name(&self) -> &'static str;
+
+    /// What may be published there.
+    fn rules(&self) -> &Rules;
+
+    /// Whether the application's own credentials are configured.
+    fn has_app_credentials(&self) -> bool;
+
+    /// Publishes one item with exactly one irreversible request. `Err` only when `leave` said no.
+    fn publish<'a>(
+        &'a self,
+        on: &'a Session,
+        item: &'a Item,
+        progress: &'a mut Progress,
+        leave: Leave<'a>,
+    ) -> Answer<'a, Result<Metered<Outcome>, Withdrawn>>;
+
+    /// Asks what became of something that was still being processed.
+    fn poll<'a>(&'a self, on: &'a Session, ticket: &'a Ticket) -> Answer<'a, Metered<Outcome>>;
+
+    /// Looks for a post after doubt.
+    fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>>;
+
+    /// Asks who owns a token.
+    fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>>;
+
+    /// The newer of two remote ids of one account, for the high-water mark.
+    fn newer(&self, a: &str, b: &str) -> std::cmp::Ordering;
+
+    /// Checks the per-platform settings of a delivery; pairs of pointer and reason.
+    fn check_settings(&self, settings: &serde_json::Value) -> Vec<(String, String)>;
+}
+
+/// What the platforms need from the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Graph API of Pages.
+    pub facebook: facebook::Settings,
+    /// API version 2 of X.
+    pub x: x::Settings,
+}
+
+/// The platforms there are, by id.
+#[derive(Debug, Clone)]
+pub struct Platforms {
+    by_id: BTreeMap<&'static str, Arc<dyn Platform>>,
+}
+
+impl Platforms {
+    /// All platforms: one line for each.
+    pub fn new(settings: Settings) -> Self {
+        let all: [Arc<dyn Platform>; 2] =
+            [Arc::new(facebook::Facebook::new(settings.facebook)), Arc::new(x::X::new(settings.x))];
+        Self { by_id: all.into_iter().map(|platform| (platform.id(), platform)).collect() }
+    }
+
+    /// The platform with this id.
+    pub fn get(&self, id: &str) -> Option<&Arc<dyn Platform>> {
+        self.by_id.get(id)
+    }
+
+    /// All of them, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Platform>> {
+        self.by_id.values()
+    }
+}
+
+/// The secret that proves calls of an application, when it is configured.
+pub type AppSecret = Option<SecretString>;

@@ -1,0 +1,136 @@
+//! The vocabulary that every platform must speak: what came of a create, what a look found.
+
+use jiff::Timestamp;
+
+use crate::domain::attempt::{Reach, Receipt};
+
+/// What came of a create. There is no error besides: a failure is one of these too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The platform has it and gave its id.
+    Published(Receipt),
+    /// The platform took it and is still processing; to be polled, never sent again.
+    Pending(Ticket),
+    /// Definitely not created, and trying again would not help.
+    Refused(Refusal),
+    /// Definitely not created; may be tried again at or after an instant.
+    Deferred(Deferral),
+    /// The platform may or may not have it.
+    Unknown(Doubt),
+}
+
+/// How a platform knows what it is still processing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Ticket {
+    /// The platform's id of the unfinished thing.
+    pub id: String,
+    /// When to ask again.
+    pub check_at: Timestamp,
+}
+
+/// Why a platform definitely refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What kind of refusal; decides what happens to the account.
+    pub kind: RefusalKind,
+    /// The platform's code, such as `190/463` or `403 duplicate`.
+    pub code: String,
+    /// The platform's words, shortened, without secrets.
+    pub detail: String,
+}
+
+/// What a refusal means for what comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusalKind {
+    /// This post as it is; a person must change it.
+    Content,
+    /// The credential is dead: the account needs to be connected again; its deliveries are held.
+    Credential,
+    /// The credential lacks a right: the account is paused; its deliveries are held.
+    Permission,
+    /// The platform wants a person to do something there (security check, identity).
+    Person,
+    /// Our application's set-up is wrong; concerns every account of the platform.
+    Configuration,
+    /// The application's credit is used up; concerns every account of the platform.
+    Credits,
+    /// The platform says that the same text is already there: to be read back.
+    Duplicate,
+}
+
+/// Why and until when to wait. Never uses up an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deferral {
+    /// Not before this instant; `None` leaves it to the back-off.
+    pub until: Option<Timestamp>,
+    /// Stable word: `rate_limit`, `connect`, `throttled`, `daily_limit`.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// True when the whole account must wait, not this delivery alone.
+    pub whole_account: bool,
+}
+
+/// Why the outcome is hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// How far the request got.
+    pub reach: Reach,
+    /// What was seen: a status, a broken answer, a time-out.
+    pub detail: String,
+    /// An id that the platform gave away although the answer was broken.
+    pub remote_id: Option<String>,
+}
+
+/// What reading back an account says about one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// Exactly one post matches.
+    Found(Receipt),
+    /// The read succeeded for the right account and no post matches.
+    Absent,
+    /// More than one post matches: a person must choose.
+    Several(Vec<Receipt>),
+    /// The read failed or was for the wrong account: says nothing, least of all absence.
+    CannotSee {
+        /// What was seen instead.
+        detail: String,
+        /// When to try again at the earliest, if the platform said so.
+        until: Option<Timestamp>,
+    },
+}
+
+/// Who a credential belongs to, by the platform's own word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The platform's id.
+    pub remote_id: String,
+    /// The name shown there.
+    pub name: String,
+    /// The handle, where the platform has one.
+    pub handle: Option<String>,
+    /// Followers, when the answer carried them.
+    pub followers: Option<u64>,
+}
+
+/// Why the owner could not be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OwnerError {
+    /// The platform does not accept the credential.
+    #[error("the platform refuses the credential: {0}")]
+    Refused(String),
+    /// The platform could not be asked; says nothing about the credential.
+    #[error("the platform could not be asked: {0}")]
+    Unreachable(String),
+}
+
+/// What the rate headers of an answer say about one window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Which window, such as `x-rate-limit` or `pages`.
+    pub window: String,
+    /// Share of the window that is used, in percent.
+    pub used_percent: u32,
+    /// When calls are free again, if the window is (nearly) used up.
+    pub blocked_until: Option<Timestamp>,
+}

@@ -1,0 +1,101 @@
+//! Limits as data: what may be published on a platform, each number with its source.
+
+use serde::{Deserialize, Serialize};
+
+/// What a platform allows. Served as it is by `GET /platforms`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rules {
+    /// How long a text may be and how it is counted.
+    pub text: TextRule,
+    /// Whether a link may be given, and how much it counts.
+    pub link: LinkRule,
+    /// Pictures.
+    pub images: ImageRule,
+    /// Creates in a window, per account; start values until headers say better.
+    pub rates: &'static [RateRule],
+    /// Which version of the platform's interface is used, and when it ends.
+    pub version: VersionRule,
+    /// What a token needs.
+    pub scopes: &'static [&'static str],
+    /// What the same text on several accounts means there.
+    pub same_text_on_many_accounts: SameText,
+}
+
+/// How a text is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counting {
+    /// Unicode code points after NFC.
+    CodePoints,
+    /// twitter-text version 3: weighted code points, links 23, an emoji sequence 2.
+    WeightedV3,
+}
+
+/// Length of a text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TextRule {
+    /// How it is counted.
+    pub counting: Counting,
+    /// The most it may count.
+    pub max: u32,
+    /// Where this is written and when it was read.
+    pub source: &'static str,
+}
+
+/// Links.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LinkRule {
+    /// Whether the link is a field of its own (a card) or part of the text.
+    pub separate_field: bool,
+    /// What one link counts in the text, if links have a fixed length there.
+    pub counts: Option<u32>,
+    /// Where this is written and when it was read.
+    pub source: &'static str,
+}
+
+/// Pictures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageRule {
+    /// The most in one post.
+    pub max_count: usize,
+    /// The largest file, in bytes.
+    pub max_bytes: u64,
+    /// Types that are accepted.
+    pub mimes: &'static [&'static str],
+    /// The longest alternative text, in code points.
+    pub max_alt: usize,
+    /// Where this is written and when it was read.
+    pub source: &'static str,
+}
+
+/// Creates in a window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RateRule {
+    /// How many.
+    pub limit: u32,
+    /// In how many seconds.
+    pub window_s: u32,
+    /// For one account, or for the whole application.
+    pub per_account: bool,
+    /// Where this is written and when it was read.
+    pub source: &'static str,
+}
+
+/// Version of a platform's interface.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VersionRule {
+    /// The version in use.
+    pub current: String,
+    /// Until when it works (a date), if that is known.
+    pub usable_until: Option<String>,
+}
+
+/// What the same text on several accounts means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SameText {
+    /// Nothing.
+    Allowed,
+    /// Against the platform's rules: warn.
+    Discouraged,
+}

@@ -1,0 +1,170 @@
+//! The two databases behind one face: connections, readers, transactions and their rules.
+//!
+//! SQLite has one writer connection, on which every transaction begins with `BEGIN IMMEDIATE` (one
+//! that reads first and writes later fails at once when another has committed between), and a pool
+//! of read-only connections. PostgreSQL has one pool. No transaction may be open while anything
+//! outside is awaited: a [`Tx`] is therefore never handed to a platform.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
+};
+
+use super::error::Error;
+
+/// How long a caller waits for a connection or a lock before the answer is "busy".
+const WAIT: Duration = Duration::from_secs(20);
+
+/// Read-only connections to SQLite; reads seldom take longer than a millisecond.
+const SQLITE_READERS: u32 = 4;
+
+/// The connections to whichever database is configured.
+#[derive(Debug, Clone)]
+pub(super) enum Db {
+    /// One writer and several readers on one file.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// One pool on a server.
+    Postgres(PgPool),
+}
+
+/// A connection that can only be read from.
+#[derive(Debug)]
+pub struct Reader(Source);
+
+#[derive(Debug)]
+enum Source {
+    SqliteRead(PoolConnection<Sqlite>),
+    SqliteTx(Transaction<'static, Sqlite>),
+    PostgresRead(PoolConnection<Postgres>),
+    PostgresTx(Transaction<'static, Postgres>),
+}
+
+/// A transaction; whatever takes a [`Reader`] takes it too. Rolled back when dropped.
+#[derive(Debug)]
+pub struct Tx(Reader);
+
+/// The typed connection that the `on!` macro hands to a statement.
+pub(crate) enum Conn<'a> {
+    Sqlite(&'a mut SqliteConnection),
+    Postgres(&'a mut PgConnection),
+}
+
+impl Db {
+    pub(super) async fn open_sqlite(file: &Path) -> Result<Self, Error> {
+        let writing = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An intent that is lost after its post went out would be a duplicate.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(WAIT)
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        let reading = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(true)
+            .foreign_keys(true)
+            .busy_timeout(WAIT)
+            .disable_statement_logging();
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(WAIT)
+            .test_before_acquire(false)
+            .connect_with(writing)
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(WAIT)
+            .test_before_acquire(false)
+            .connect_lazy_with(reading);
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    pub(super) async fn open_postgres(url: &str, connections: u32) -> Result<Self, Error> {
+        let options: PgConnectOptions = url.parse::<PgConnectOptions>()?;
+        let options = options
+            .application_name("chancery")
+            .options([("synchronous_commit", "on"), ("timezone", "UTC")])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(WAIT)
+            .connect_with(options)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    pub(super) async fn read(&self) -> Result<Reader, Error> {
+        Ok(Reader(match self {
+            Self::Sqlite { readers, .. } => Source::SqliteRead(readers.acquire().await?),
+            Self::Postgres(pool) => Source::PostgresRead(pool.acquire().await?),
+        }))
+    }
+
+    pub(super) async fn begin(&self) -> Result<Tx, Error> {
+        Ok(Tx(Reader(match self {
+            Self::Sqlite { writer, .. } => {
+                Source::SqliteTx(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            Self::Postgres(pool) => Source::PostgresTx(pool.begin().await?),
+        })))
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Reader {
+    /// The typed connection, for the `on!` macro.
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match &mut self.0 {
+            Source::SqliteRead(conn) => Conn::Sqlite(conn),
+            Source::SqliteTx(tx) => Conn::Sqlite(tx),
+            Source::PostgresRead(conn) => Conn::Postgres(conn),
+            Source::PostgresTx(tx) => Conn::Postgres(tx),
+        }
+    }
+}
+
+impl Tx {
+    /// Makes the changes durable. Only after this has returned may anybody be told of them.
+    pub async fn commit(self) -> Result<(), Error> {
+        match self.0.0 {
+            Source::SqliteTx(tx) => Ok(tx.commit().await?),
+            Source::PostgresTx(tx) => Ok(tx.commit().await?),
+            Source::SqliteRead(_) | Source::PostgresRead(_) => Err(Error::NotCommitted),
+        }
+    }
+}
+
+impl Deref for Tx {
+    type Target = Reader;
+    fn deref(&self) -> &Reader {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Reader {
+        &mut self.0
+    }
+}

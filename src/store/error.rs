@@ -1,0 +1,95 @@
+//! What can go wrong in the store, told apart by what the caller can do about it.
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such row.
+    #[error("not found")]
+    NotFound,
+    /// A unique or foreign key was violated; the name is PostgreSQL's on both databases.
+    #[error("conflict with {0}")]
+    Conflict(&'static str),
+    /// The row is no longer in the state that the change was based on.
+    #[error("the row has changed meanwhile")]
+    Stale,
+    /// The database is locked or out of connections; trying again later may help.
+    #[error("the database is busy")]
+    Busy,
+    /// The data directory is used by another process.
+    #[error("the data directory is in use by another process: {0}")]
+    InUse(std::path::PathBuf),
+    /// The database must not be used: corrupt, from a newer version, or too old a library.
+    #[error("the database must not be used: {0}")]
+    Unsafe(String),
+    /// A value in the database that this version cannot read.
+    #[error("unreadable value in {0}")]
+    Unreadable(&'static str),
+    /// The group commit that carried the change has failed; the change was not made.
+    #[error("the change was not committed")]
+    NotCommitted,
+    /// Moving the schema forward failed.
+    #[error("migration failed")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// Reading or writing beside the database failed.
+    #[error("file {path}")]
+    File {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Anything else that the database said.
+    #[error("database")]
+    Database(#[source] sqlx::Error),
+}
+
+/// Unique and check constraints by PostgreSQL's name, with what SQLite says instead.
+const CONSTRAINTS: &[(&str, &str)] = &[
+    ("accounts_remote_key", "accounts.platform, accounts.remote_id"),
+    ("attempts_open_key", "attempts.delivery_id"),
+    ("deliveries_publishing_key", "deliveries.account_id"),
+    ("deliveries_remote_key", "deliveries.account_id, deliveries.remote_id"),
+    ("idempotency_pkey", "idempotency.person_id, idempotency.key"),
+    ("jobs_unique_key", "jobs.unique_key"),
+    ("nodes_fence_key", "nodes.fence"),
+    ("people_email_key", "people.email"),
+    ("tokens_hash_key", "tokens.hash"),
+    ("variants_post_language_key", "variants.post_id, variants.language"),
+];
+
+/// SQLite's extended result codes for a lock that another connection holds.
+const SQLITE_BUSY: &[&str] = &["5", "261", "517", "773"];
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::PoolTimedOut = error {
+            return Self::Busy;
+        }
+        if let sqlx::Error::RowNotFound = error {
+            return Self::NotFound;
+        }
+        let Some(database) = error.as_database_error() else {
+            return Self::Database(error);
+        };
+        if database.is_foreign_key_violation() {
+            return Self::Conflict("foreign key");
+        }
+        if database.is_unique_violation() {
+            let name = database.constraint();
+            let message = database.message();
+            let listed = message.rsplit(": ").next().unwrap_or(message);
+            for &(constraint, columns) in CONSTRAINTS {
+                if name == Some(constraint) || (name.is_none() && listed == columns) {
+                    return Self::Conflict(constraint);
+                }
+            }
+            return Self::Database(error);
+        }
+        let code = database.code();
+        if code.as_deref().is_some_and(|code| SQLITE_BUSY.contains(&code) || code == "40001") {
+            return Self::Busy;
+        }
+        Self::Database(error)
+    }
+}

@@ -1,0 +1,47 @@
+//! Where everything is kept: the only folder that contains SQL.
+//!
+//! One file per noun with its statements and functions; a function that changes takes `&mut Tx`,
+//! one that only reads takes `&mut Reader` (a `Tx` serves as one). Rules in `docs/database.md`.
+
+mod codec;
+mod db;
+mod error;
+mod group;
+mod open;
+mod sql;
+
+pub use db::{Reader, Tx};
+pub use error::Error;
+pub use group::{Answer, Apply, Group};
+pub use open::{Location, SCHEMA_VERSION};
+
+use std::sync::Arc;
+
+/// The open database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<open::Opened>,
+}
+
+impl Store {
+    /// A connection for reading.
+    pub async fn read(&self) -> Result<Reader, Error> {
+        self.inner.db.read().await
+    }
+
+    /// A transaction; see [`Tx`].
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        self.inner.db.begin().await
+    }
+
+    /// Ends all connections; for a clean stop.
+    pub async fn close(&self) {
+        self.inner.db.close().await;
+    }
+}
+
+/// Every statement there is, for the test that prepares each on both databases.
+pub fn statements() -> Vec<(&'static str, sql::Sql)> {
+    const FILES: &[&[(&str, sql::Sql)]] = &[open::STATEMENTS];
+    FILES.concat()
+}

@@ -1,0 +1,150 @@
+//! Opening a database safely: the directory lock, the version of the library, the health of the
+//! file, the schema.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::Migrator;
+
+use super::Store;
+use super::db::Db;
+use super::error::Error;
+use super::sql::{on, statements};
+
+static SQLITE_STEPS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_STEPS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The newest schema step that this build knows.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// The first release without the race that could corrupt a write-ahead log.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+statements! {
+    LIBRARY = "SELECT sqlite_version()" | "SHOW server_version_num";
+    QUICK_CHECK = "PRAGMA quick_check(1)" | "SELECT 'ok'";
+    SYNCHRONOUS = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous" | "SHOW synchronous_commit";
+}
+
+/// Which database to open.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// A file in a data directory that one process may use.
+    Sqlite {
+        /// The database file.
+        file: PathBuf,
+    },
+    /// A server, for several nodes.
+    Postgres {
+        /// `postgres://…`, with its password.
+        url: secrecy::SecretString,
+        /// The most connections to keep.
+        connections: u32,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) db: Db,
+    /// Held for as long as the store lives; the system lets go of it when the process ends.
+    _lock: Option<File>,
+}
+
+/// Takes the lock that lets only one process use a data directory.
+pub(super) fn lock_directory(directory: &Path) -> Result<File, Error> {
+    let path = directory.join("chancery.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|source| Error::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse(directory.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(Error::File { path, source }),
+    }
+}
+
+impl Store {
+    /// Opens the database, checks that it is safe to use, and does not change its schema.
+    pub async fn open(location: &Location) -> Result<Self, Error> {
+        let (db, lock) = match location {
+            Location::Sqlite { file } => {
+                let directory = file.parent().unwrap_or(Path::new("."));
+                let lock = lock_directory(directory)?;
+                let db = Db::open_sqlite(file).await.map_err(not_a_database)?;
+                (db, Some(lock))
+            }
+            Location::Postgres { url, connections } => {
+                use secrecy::ExposeSecret as _;
+                (Db::open_postgres(url.expose_secret(), *connections).await?, None)
+            }
+        };
+        let store = Self { inner: std::sync::Arc::new(Opened { db, _lock: lock }) };
+        store.check().await?;
+        Ok(store)
+    }
+
+    /// Brings the schema up to date; `Unsafe` when the database is from a newer version.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        let done = match &self.inner.db {
+            Db::Sqlite { writer, .. } => SQLITE_STEPS.run(writer).await,
+            Db::Postgres(pool) => POSTGRES_STEPS.run(pool).await,
+        };
+        done.map_err(|error| match error {
+            sqlx::migrate::MigrateError::VersionMissing(version) => Error::Unsafe(format!(
+                "its schema has step {version}, this build knows {SCHEMA_VERSION}; use the newer build"
+            )),
+            sqlx::migrate::MigrateError::VersionMismatch(version) => {
+                Error::Unsafe(format!("its schema step {version} is not the one of this build"))
+            }
+            other => Error::Migrate(other),
+        })
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        let mut tx = self.begin().await.map_err(not_a_database)?;
+        let library: String =
+            on!(tx, LIBRARY, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await?);
+        let old = match &self.inner.db {
+            Db::Sqlite { .. } => version(&library) < OLDEST_SQLITE,
+            Db::Postgres(_) => library.parse::<u32>().unwrap_or(0) < 150_000,
+        };
+        if old {
+            return Err(Error::Unsafe(format!("its library or server is too old: {library}")));
+        }
+        let health: String = on!(tx, QUICK_CHECK, |sql, conn| {
+            sqlx::query_scalar(sql).fetch_one(conn).await.map_err(|e| not_a_database(e.into()))?
+        });
+        if health != "ok" {
+            return Err(Error::Unsafe(format!("it is damaged ({health}); restore a backup")));
+        }
+        let durable: String =
+            on!(tx, SYNCHRONOUS, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await?);
+        // SQLite says 2 for FULL; PostgreSQL's `on` and stronger all wait for the local disk.
+        if !["2", "on", "remote_apply"].contains(&durable.as_str()) {
+            return Err(Error::Unsafe(format!("it does not wait for the disk (level {durable})")));
+        }
+        Ok(())
+    }
+}
+
+/// What SQLite says of a file that is no database or a damaged one (codes 11 and 26).
+fn not_a_database(error: Error) -> Error {
+    let damaged = matches!(
+        &error,
+        Error::Database(source) if source.as_database_error().and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| ["11", "26", "267", "523", "779"].contains(&code.as_ref()))
+    );
+    if damaged {
+        return Error::Unsafe("the file is damaged or no database; restore a backup".to_owned());
+    }
+    error
+}
+
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}

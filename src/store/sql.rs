@@ -1,0 +1,48 @@
+//! SQL texts: one for both databases, or a pair where they truly differ; and the macro that runs one.
+
+/// A statement in the words of both databases. Holds only fixed text, so nothing can be pasted in.
+#[derive(Debug, Clone, Copy)]
+pub struct Sql {
+    /// What SQLite gets.
+    pub sqlite: &'static str,
+    /// What PostgreSQL gets.
+    pub postgres: &'static str,
+}
+
+/// Names the statements of a file and lists them in `STATEMENTS`, from which a test prepares each
+/// on both databases.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sqlite:literal $(| $postgres:literal)?;)*) => {
+        $(
+            $(#[$doc])*
+            const $name: $crate::store::sql::Sql = statements!(@pair $sqlite $(, $postgres)?);
+        )*
+
+        /// Every statement of this file, by name.
+        pub(super) const STATEMENTS: &[(&str, $crate::store::sql::Sql)] =
+            &[$((concat!(module_path!(), "::", stringify!($name)), $name)),*];
+    };
+    (@pair $both:literal) => { $crate::store::sql::Sql { sqlite: $both, postgres: $both } };
+    (@pair $sqlite:literal, $postgres:literal) => {
+        $crate::store::sql::Sql { sqlite: $sqlite, postgres: $postgres }
+    };
+}
+
+/// Runs a body on whichever database the reader or transaction belongs to. The body is written
+/// once and compiled for both drivers, so a type that only one of them can carry does not compile.
+macro_rules! on {
+    ($on:expr, $statement:expr, |$sql:ident, $conn:ident| $body:expr) => {
+        match $on.conn() {
+            $crate::store::db::Conn::Sqlite($conn) => {
+                let $sql = $statement.sqlite;
+                $body
+            }
+            $crate::store::db::Conn::Postgres($conn) => {
+                let $sql = $statement.postgres;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use {on, statements};
