@@ -48,7 +48,7 @@ fn rules(text: &str) -> Rules {
         if ban.get("deny-multiple-versions").is_some() {
             rules.undoubled.insert(spec.to_owned());
         } else {
-            let (name, below) = spec.split_once("@<").map_or((spec, None), |(n, v)| (n, Some(v)));
+            let (name, below) = spec.split_once(":<").map_or((spec, None), |(n, v)| (n, Some(v)));
             rules.banned.push(Ban { name: name.to_owned(), below: below.map(numbers) });
         }
     }

@@ -7,12 +7,12 @@ use crate::source::Source;
 
 /// Who may name whom, lowest first. `*` is everything. A folder may always name itself.
 pub(crate) const EDGES: &[(&str, &str)] = &[
+    ("domain", ""),
     ("clock", ""),
     ("config", ""),
-    ("telemetry", "clock config"),
-    ("vault", "clock config"),
-    ("outbound", "clock config telemetry"),
-    ("domain", ""),
+    ("telemetry", "clock config domain"),
+    ("vault", "clock config domain"),
+    ("outbound", "clock config domain telemetry"),
     ("store", "clock config domain telemetry"),
     ("queue", "clock config domain store telemetry"),
     ("media", "clock config domain store telemetry"),

@@ -150,6 +150,22 @@ impl Source {
         }
     }
 
+    /// The tokens outside attributes; what `#[derive(…)]` names is not an expression.
+    pub(crate) fn outside_attributes(&self) -> Vec<&Token> {
+        let mut found = Vec::new();
+        let mut depth = 0_usize;
+        for (at, token) in self.tokens.iter().enumerate() {
+            let opens = self.token(at) == "#" && matches!(self.token(at + 1), "[" | "!");
+            match token.text.as_str() {
+                "[" if depth > 0 || (at > 0 && self.token(at - 1) == "#") => depth += 1,
+                "]" if depth > 0 => depth -= 1,
+                _ if depth == 0 && !opens => found.push(token),
+                _ => {}
+            }
+        }
+        found
+    }
+
     fn token(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |it| it.text.as_str())
     }

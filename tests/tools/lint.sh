@@ -22,9 +22,9 @@ if ! cargo deny --version >/dev/null 2>&1; then
   cargo install --locked cargo-deny --version '^0.20' || true
 fi
 if cargo deny --version >/dev/null 2>&1; then
-  cargo deny --locked check --config .config/deny.toml --hide-inclusion-graph licenses bans sources
+  cargo deny --locked --config .config/deny.toml check --hide-inclusion-graph licenses bans sources
   # The advisories come from a repository that not every machine reaches.
-  if ! cargo deny --locked check --config .config/deny.toml advisories; then
+  if ! cargo deny --locked --config .config/deny.toml check advisories; then
     if [[ -n ${CHANCERY_LINT_ADVISORIES:-} ]]; then exit 1; fi
     echo "ADVISORIES NOT CHECKED or found above; CHANCERY_LINT_ADVISORIES=1 makes this an error" >&2
   fi
