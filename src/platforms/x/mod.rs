@@ -15,6 +15,8 @@ mod rules;
 pub struct Settings {
     /// Base address, `https://api.x.com`.
     pub api_url: url::Url,
+    /// Where people read posts, `https://x.com`; links to posts begin with it.
+    pub web_url: url::Url,
     /// The application's client id.
     pub client_id: Option<String>,
     /// The application's client secret.
