@@ -4,6 +4,7 @@
 //! that are allowed between them.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod outbound;
 pub mod platforms;

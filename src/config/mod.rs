@@ -1,0 +1,429 @@
+//! The configuration: defaults, file and environment laid over each other, read into one tree.
+//!
+//! `default.toml` names every option and is the reference. All faults are reported at once, each
+//! with its key. Nothing else in the program reads the environment.
+
+mod duration;
+mod fault;
+mod layers;
+mod print;
+mod read;
+mod rules;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+pub use fault::{Fault, Faults, Origin};
+use layers::Layers;
+use read::Read;
+
+/// The least that a timing may be set to; enough for tests to run fast.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Database file, media and generated key; one process at a time.
+    pub data_dir: PathBuf,
+    /// The HTTP server.
+    pub server: Server,
+    /// Where everything is kept.
+    pub database: Database,
+    /// Where the keys are that access tokens are sealed with.
+    pub vault: Vault,
+    /// Logs.
+    pub telemetry: Telemetry,
+    /// The API.
+    pub api: Api,
+    /// The HTTP client.
+    pub outbound: Outbound,
+    /// Pages on Facebook.
+    pub facebook: Facebook,
+    /// Accounts on X.
+    pub x: X,
+    /// Publishing.
+    pub publish: Publish,
+    /// The queue's housekeeping.
+    pub jobs: Jobs,
+    /// Pictures.
+    pub media: Media,
+    /// What an operator should know about this configuration although it is valid.
+    pub warnings: Vec<String>,
+    effective: String,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address of API and desk.
+    pub listen: SocketAddr,
+    /// How people reach it.
+    pub public_url: Url,
+    /// The largest JSON body.
+    pub max_body_bytes: usize,
+    /// The longest that a request may take.
+    pub request_timeout: Duration,
+    /// How long a stop waits for what is in flight.
+    pub stop_timeout: Duration,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// A file or a server.
+    pub place: Place,
+    /// Connections to a server at most.
+    pub max_connections: u32,
+}
+
+/// A file or a server.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// The address of a PostgreSQL database, with its password.
+    Postgres(SecretString),
+}
+
+/// Where the keys are that access tokens are sealed with.
+#[derive(Debug, Clone)]
+pub enum Vault {
+    /// Given as text.
+    Keys(SecretString),
+    /// In a file that must be there.
+    File(PathBuf),
+    /// In the data directory; made on the first start.
+    Generated(PathBuf),
+}
+
+/// Logs.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// For people or for collectors.
+    pub log_format: LogFormat,
+    /// A level or filters by module.
+    pub log_level: String,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The API.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// How long a verified token is remembered.
+    pub token_cache: Duration,
+    /// How long an answer to an `Idempotency-Key` is kept.
+    pub idempotency_keep: Duration,
+}
+
+/// The HTTP client.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// How long name resolution, connecting and TLS may take together.
+    pub connect_timeout: Duration,
+    /// Hosts that may be private and without TLS; includes the platforms' hosts on this machine.
+    pub trusted_hosts: Vec<String>,
+    /// Whether to go through the proxy that the environment names.
+    pub system_proxy: bool,
+}
+
+/// Pages on Facebook.
+#[derive(Debug, Clone)]
+pub struct Facebook {
+    /// Base address of the Graph API.
+    pub graph_url: Url,
+    /// Where videos are sent.
+    pub video_url: Url,
+    /// Where people sign in.
+    pub dialog_url: Url,
+    /// Hosts that resumable uploads may be sent to.
+    pub upload_hosts: Vec<String>,
+    /// Version of the Graph API, such as `v25.0`.
+    pub version: String,
+    /// The application's id.
+    pub app_id: Option<String>,
+    /// The application's secret.
+    pub app_secret: Option<SecretString>,
+    /// How long after a doubtful attempt before absence counts.
+    pub quiet_wait: Duration,
+}
+
+/// Accounts on X.
+#[derive(Debug, Clone)]
+pub struct X {
+    /// Base address of the API.
+    pub api_url: Url,
+    /// What links to posts begin with.
+    pub web_url: Url,
+    /// Where people sign in.
+    pub authorize_url: Url,
+    /// The application's client id.
+    pub client_id: Option<String>,
+    /// The application's client secret.
+    pub client_secret: Option<SecretString>,
+    /// How long after a doubtful attempt before absence counts.
+    pub quiet_wait: Duration,
+}
+
+/// Publishing.
+#[derive(Debug, Clone)]
+pub struct Publish {
+    /// Deliveries in flight at once on this node.
+    pub workers: usize,
+    /// Total deadline of one create.
+    pub request_timeout: Duration,
+    /// How long a node may hold a delivery without a sign of life.
+    pub lease: Duration,
+    /// How early a delivery is guarded.
+    pub lookahead: Duration,
+    /// How long after a doubtful attempt before absence counts, where a platform has no other.
+    pub quiet_wait: Duration,
+    /// How late each class may still go out.
+    pub grace: Grace,
+    /// What is overdue by more than this is caught up with slowly.
+    pub catch_up_after: Duration,
+    /// Between two deliveries of one account that are caught up with.
+    pub catch_up_spacing: Duration,
+    /// How often the queue is looked at without being told to.
+    pub poll_interval: Duration,
+    /// First wait after a definite failure that may pass.
+    pub backoff: Duration,
+    /// Longest wait after such failures.
+    pub backoff_max: Duration,
+}
+
+impl Publish {
+    /// What must be left of a lease beyond the deadline of a request before its first byte leaves.
+    pub fn margin(&self) -> Duration {
+        self.request_timeout / 4
+    }
+}
+
+/// How late each class may still go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// Official positions.
+    pub statement: Duration,
+    /// Alerts.
+    pub urgent: Duration,
+    /// The daily work.
+    pub routine: Duration,
+    /// Whenever there is room.
+    pub evergreen: Duration,
+}
+
+/// The queue's housekeeping.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    /// How long finished jobs are kept.
+    pub keep: Duration,
+    /// When they are forgotten, in the six fields of the `cron` crate, in UTC.
+    pub prune: String,
+}
+
+/// Pictures.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// The largest file.
+    pub max_bytes: usize,
+    /// The largest picture, width times height.
+    pub max_pixels: u64,
+}
+
+/// The variables of the environment that concern us.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    // A value that is not UTF-8 is no valid value of any option, and is reported as such.
+    std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(layers::PREFIX))?;
+        Some((name, value.to_string_lossy().into_owned()))
+    })
+}
+
+impl Config {
+    /// Lays defaults, file (or the one that `CHANCERY_CONFIG` names) and environment over each
+    /// other and checks the result.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Faults> {
+        let variables: Vec<(String, String)> = environment.collect();
+        let named = variables.iter().find(|(name, _)| name == "CHANCERY_CONFIG");
+        let file = file.or_else(|| named.map(|(_, path)| Path::new(path)));
+        let mut layers = Layers::defaults();
+        if let Some(file) = file {
+            layers.add_file(file);
+        }
+        layers.add_environment(variables);
+        let read = Read::new(&layers);
+        let config = Self::read(&read, &layers);
+        let mut faults = layers.faults.clone();
+        faults.extend(read.into_faults());
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => Err(Faults(faults)),
+        }
+    }
+
+    /// The effective values with where they were set, as TOML, with secrets hidden.
+    pub fn effective(&self) -> &str {
+        &self.effective
+    }
+
+    /// `None` when an address was so wrong that there is nothing to go on with; noted as a fault.
+    fn read(read: &Read<'_>, layers: &Layers) -> Option<Self> {
+        let data_dir = PathBuf::from(read.text("data_dir"));
+        let publish = read_publish(read);
+        // Each is read before the first `?`, so that all their faults are noted.
+        let (server, facebook, x) =
+            (read_server(read), read_facebook(read, &publish), read_x(read, &publish));
+        let mut config = Self {
+            database: read_database(read, &data_dir),
+            vault: read_vault(read, &data_dir),
+            telemetry: read_telemetry(read),
+            api: Api {
+                token_cache: read.duration("api.token_cache", Duration::ZERO),
+                idempotency_keep: read.duration("api.idempotency_keep", LEAST),
+            },
+            outbound: Outbound {
+                connect_timeout: read.duration("outbound.connect_timeout", LEAST),
+                trusted_hosts: read.list("outbound.trusted_hosts"),
+                system_proxy: read.truth("outbound.system_proxy"),
+            },
+            jobs: Jobs { keep: read.duration("jobs.keep", LEAST), prune: read.text("jobs.prune") },
+            media: Media {
+                max_bytes: read.number("media.max_bytes", 1..=1 << 32),
+                max_pixels: read.number("media.max_pixels", 1..=1 << 32),
+            },
+            server: server?,
+            facebook: facebook?,
+            x: x?,
+            publish,
+            warnings: Vec::new(),
+            effective: print::effective(layers),
+            data_dir,
+        };
+        rules::check(&mut config, read);
+        Some(config)
+    }
+}
+
+fn read_server(read: &Read<'_>) -> Option<Server> {
+    Some(Server {
+        listen: read.parsed(
+            "server.listen",
+            SocketAddr::from(([127, 0, 0, 1], 8080)),
+            "an address with a port, such as 127.0.0.1:8080",
+        ),
+        max_body_bytes: read.number("server.max_body_bytes", 1_024..=1 << 30),
+        request_timeout: read.duration("server.request_timeout", LEAST),
+        stop_timeout: read.duration("server.stop_timeout", LEAST),
+        public_url: read.url("server.public_url")?,
+    })
+}
+
+fn read_database(read: &Read<'_>, data_dir: &Path) -> Database {
+    use secrecy::ExposeSecret as _;
+    let max_connections = read.number("database.max_connections", 2..=10_000);
+    let address = read.secret("database.url").unwrap_or_default();
+    let text = address.expose_secret();
+    let place = if let Some(file) = text.strip_prefix("sqlite:") {
+        if file.is_empty() || file.starts_with(':') || file.contains('?') {
+            read.fault("database.url", "needs a plain file after sqlite:");
+        }
+        Place::Sqlite(read::path(file, data_dir))
+    } else {
+        let server = ["postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
+        if !server || Url::parse(text).is_err() {
+            read.fault("database.url", "must be sqlite:<file> or postgres://user@host/name");
+        }
+        Place::Postgres(address)
+    };
+    Database { place, max_connections }
+}
+
+fn read_vault(read: &Read<'_>, data_dir: &Path) -> Vault {
+    match (read.optional("vault.key"), read.optional("vault.key_file")) {
+        (Some(keys), _) => Vault::Keys(SecretString::from(keys)),
+        (None, Some(file)) => Vault::File(read::path(&file, data_dir)),
+        (None, None) => Vault::Generated(data_dir.join("vault.key")),
+    }
+}
+
+fn read_telemetry(read: &Read<'_>) -> Telemetry {
+    let log_format = match read.text("telemetry.log_format").as_str() {
+        "json" => LogFormat::Json,
+        "text" => LogFormat::Text,
+        _ => {
+            read.fault("telemetry.log_format", "must be text or json");
+            LogFormat::Text
+        }
+    };
+    Telemetry { log_format, log_level: read.text("telemetry.log_level") }
+}
+
+fn read_publish(read: &Read<'_>) -> Publish {
+    Publish {
+        workers: read.number("publish.workers", 1..=4_096),
+        request_timeout: read.duration("publish.request_timeout", LEAST),
+        lease: read.duration("publish.lease", LEAST),
+        lookahead: read.duration("publish.lookahead", Duration::ZERO),
+        quiet_wait: read.duration("publish.quiet_wait", Duration::ZERO),
+        grace: Grace {
+            statement: read.duration("publish.grace.statement", Duration::ZERO),
+            urgent: read.duration("publish.grace.urgent", Duration::ZERO),
+            routine: read.duration("publish.grace.routine", Duration::ZERO),
+            evergreen: read.duration("publish.grace.evergreen", Duration::ZERO),
+        },
+        catch_up_after: read.duration("publish.catch_up_after", Duration::ZERO),
+        catch_up_spacing: read.duration("publish.catch_up_spacing", Duration::ZERO),
+        poll_interval: read.duration("publish.poll_interval", LEAST),
+        backoff: read.duration("publish.backoff", LEAST),
+        backoff_max: read.duration("publish.backoff_max", LEAST),
+    }
+}
+
+fn read_facebook(read: &Read<'_>, publish: &Publish) -> Option<Facebook> {
+    let [graph_url, video_url, dialog_url] =
+        ["facebook.graph_url", "facebook.video_url", "facebook.dialog_url"].map(|it| read.url(it));
+    Some(Facebook {
+        upload_hosts: read.list("facebook.upload_hosts"),
+        version: read.text("facebook.version"),
+        app_id: read.optional("facebook.app_id"),
+        app_secret: read.secret("facebook.app_secret"),
+        quiet_wait: read
+            .optional_duration("facebook.quiet_wait", Duration::ZERO)
+            .unwrap_or(publish.quiet_wait),
+        graph_url: graph_url?,
+        video_url: video_url?,
+        dialog_url: dialog_url?,
+    })
+}
+
+fn read_x(read: &Read<'_>, publish: &Publish) -> Option<X> {
+    let [api_url, web_url, authorize_url] =
+        ["x.api_url", "x.web_url", "x.authorize_url"].map(|it| read.url(it));
+    Some(X {
+        client_id: read.optional("x.client_id"),
+        client_secret: read.secret("x.client_secret"),
+        quiet_wait: read
+            .optional_duration("x.quiet_wait", Duration::ZERO)
+            .unwrap_or(publish.quiet_wait),
+        api_url: api_url?,
+        web_url: web_url?,
+        authorize_url: authorize_url?,
+    })
+}

@@ -1,0 +1,88 @@
+//! What must hold between options, and what an operator should hear of although it is valid.
+
+use std::str::FromStr as _;
+
+use url::{Host, Url};
+
+use super::Config;
+use super::duration::print;
+use super::read::Read;
+
+pub(super) fn check(config: &mut Config, read: &Read<'_>) {
+    timings(config, read);
+    words(config, read);
+    platforms(config, read);
+}
+
+fn timings(config: &Config, read: &Read<'_>) {
+    let publish = &config.publish;
+    let needed = publish.request_timeout + publish.margin() + publish.lookahead;
+    if publish.lease <= needed {
+        let message = format!(
+            "{} is too short: a lease must outlast publish.request_timeout and a quarter of it and \
+             publish.lookahead, together {}",
+            print(publish.lease),
+            print(needed),
+        );
+        read.fault("publish.lease", &message);
+    }
+    if publish.backoff > publish.backoff_max {
+        read.fault("publish.backoff", "must not be longer than publish.backoff_max");
+    }
+}
+
+fn words(config: &Config, read: &Read<'_>) {
+    if config.data_dir.as_os_str().is_empty() {
+        read.fault("data_dir", "must name a directory");
+    }
+    if cron::Schedule::from_str(&config.jobs.prune).is_err() {
+        let message = "must have six fields: second, minute, hour, day, month, weekday";
+        read.fault("jobs.prune", message);
+    }
+    if tracing_subscriber::EnvFilter::try_new(&config.telemetry.log_level).is_err() {
+        read.fault("telemetry.log_level", "must be a level or filters such as info,chancery=debug");
+    }
+    let version = config.facebook.version.strip_prefix('v').and_then(|it| it.split_once('.'));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !version.is_some_and(|(major, minor)| digits(major) && digits(minor)) {
+        read.fault("facebook.version", "must look like v25.0");
+    }
+}
+
+fn platforms(config: &mut Config, read: &Read<'_>) {
+    let addresses = [
+        ("facebook.graph_url", &config.facebook.graph_url),
+        ("facebook.video_url", &config.facebook.video_url),
+        ("facebook.dialog_url", &config.facebook.dialog_url),
+        ("x.api_url", &config.x.api_url),
+        ("x.web_url", &config.x.web_url),
+        ("x.authorize_url", &config.x.authorize_url),
+    ];
+    let mut here = Vec::new();
+    for (key, url) in addresses {
+        let host = url.host_str().unwrap_or_default();
+        if is_loopback(url) {
+            here.push(host.to_owned());
+            config.warnings.push(format!("{key} is {url} on this machine: a SIMULATED platform"));
+        } else if url.scheme() != "https"
+            && !config.outbound.trusted_hosts.iter().any(|it| it.eq_ignore_ascii_case(host))
+        {
+            let message = "must begin with https://, unless its host is this machine or one of \
+                           outbound.trusted_hosts";
+            read.fault(key, message);
+        }
+    }
+    config.outbound.trusted_hosts.append(&mut here);
+    config.outbound.trusted_hosts.sort();
+    config.outbound.trusted_hosts.dedup();
+}
+
+/// Whether an address can only mean this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
