@@ -8,4 +8,6 @@ pub mod config;
 pub mod domain;
 pub mod outbound;
 pub mod platforms;
+pub mod queue;
 pub mod store;
+pub mod telemetry;

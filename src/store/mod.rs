@@ -7,6 +7,8 @@ mod codec;
 mod db;
 mod error;
 mod group;
+pub mod jobs;
+pub mod nodes;
 mod open;
 mod sql;
 
@@ -42,6 +44,6 @@ impl Store {
 
 /// Every statement there is, for the test that prepares each on both databases.
 pub fn statements() -> Vec<(&'static str, sql::Sql)> {
-    const FILES: &[&[(&str, sql::Sql)]] = &[open::STATEMENTS];
+    const FILES: &[&[(&str, sql::Sql)]] = &[jobs::STATEMENTS, nodes::STATEMENTS, open::STATEMENTS];
     FILES.concat()
 }

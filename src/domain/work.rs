@@ -1,0 +1,50 @@
+//! The kinds of durable work by name, and what each needs to know.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{AttemptId, DeliveryId};
+
+/// Publishes one delivery.
+pub const PUBLISH: &str = "publish";
+/// Finds out what became of a doubtful attempt.
+pub const RECONCILE: &str = "reconcile";
+/// Forgets what need not be kept.
+pub const SWEEP: &str = "sweep";
+
+/// Every kind there is.
+pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP];
+
+/// What a publish job needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+}
+
+/// What a reconcile job needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconcile {
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// Which attempt is in doubt.
+    pub attempt_id: AttemptId,
+    /// An id that the platform gave away although its answer was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_id: Option<String>,
+    /// True when the platform refused the text as a duplicate: absence then asks a person.
+    #[serde(default)]
+    pub duplicate: bool,
+    /// True when the attempt was another process's, which may still be sending.
+    #[serde(default)]
+    pub foreign: bool,
+}
+
+/// The key that makes the publish job of a delivery unique.
+pub fn publish_key(delivery: &DeliveryId) -> String {
+    format!("publish:{delivery}")
+}
+
+/// The key that makes the reconcile job of a delivery unique.
+pub fn reconcile_key(delivery: &DeliveryId) -> String {
+    format!("reconcile:{delivery}")
+}

@@ -1,0 +1,209 @@
+//! What is due next, in memory: the database stays the truth, this only says when to ask it.
+//!
+//! Within a slot one job at a time; among slots the more urgent, then the earlier one first. Taking
+//! costs the logarithm of what is pending, however long the backlog.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use crate::domain::id::JobId;
+use crate::store::jobs::Due;
+
+/// Order among jobs that are due.
+type Rank = (i64, Timestamp, JobId);
+
+/// The timetable of one lane.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    /// Jobs not yet due, earliest first.
+    later: BinaryHeap<Reverse<(Timestamp, JobId)>>,
+    /// What is known of each job that waits in `later` or `waiting`.
+    known: HashMap<JobId, Due>,
+    /// Jobs that are due, by slot.
+    waiting: HashMap<String, BTreeSet<Rank>>,
+    /// The first waiting job of each slot that is free.
+    heads: BTreeSet<(Rank, String)>,
+    /// Slots with a job at work.
+    busy: HashSet<String>,
+    /// Slots that rest, with the instant from which they are free.
+    resting: BinaryHeap<Reverse<(Timestamp, String)>>,
+}
+
+impl Agenda {
+    /// Notes a job, or its new instant.
+    pub(super) fn note(&mut self, due: Due) {
+        match self.known.get(&due.id) {
+            Some(known) if *known == due => return,
+            Some(_) => self.forget(&due.id),
+            None => {}
+        }
+        self.later.push(Reverse((due.due_at, due.id.clone())));
+        self.known.insert(due.id.clone(), due);
+    }
+
+    /// Takes up to `room` jobs that are due until `horizon`, marking their slots busy.
+    pub(super) fn take(&mut self, now: Timestamp, horizon: Timestamp, room: usize) -> Vec<Due> {
+        self.wake(now);
+        self.ripen(horizon);
+        let mut taken = Vec::new();
+        while taken.len() < room
+            && let Some((rank, slot)) = self.heads.pop_first()
+        {
+            if let Some(waiting) = self.waiting.get_mut(&slot) {
+                waiting.remove(&rank);
+                if waiting.is_empty() {
+                    self.waiting.remove(&slot);
+                }
+            }
+            self.busy.insert(slot);
+            taken.extend(self.known.remove(&rank.2));
+        }
+        taken
+    }
+
+    /// A slot has no job at work any more; it rests until `from`, if that is given.
+    pub(super) fn release(&mut self, slot: &str, from: Option<Timestamp>) {
+        match from {
+            Some(from) => self.resting.push(Reverse((from, slot.to_owned()))),
+            None => self.set_free(slot),
+        }
+    }
+
+    /// The instant of the next change: a job becoming due, or a slot that has rested.
+    pub(super) fn next_change(&self) -> Option<Timestamp> {
+        let due = self.later.peek().map(|Reverse((at, _))| *at);
+        let rested = self.resting.peek().map(|Reverse((at, _))| *at);
+        match (due, rested) {
+            (Some(due), Some(rested)) => Some(due.min(rested)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// How many jobs are noted.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    fn wake(&mut self, now: Timestamp) {
+        while self.resting.peek().is_some_and(|Reverse((from, _))| *from <= now) {
+            if let Some(Reverse((_, slot))) = self.resting.pop() {
+                self.set_free(&slot);
+            }
+        }
+    }
+
+    fn ripen(&mut self, horizon: Timestamp) {
+        while self.later.peek().is_some_and(|Reverse((at, _))| *at <= horizon) {
+            let Some(Reverse((at, id))) = self.later.pop() else { return };
+            // An entry that no longer agrees was replaced by a newer one.
+            let Some(due) = self.known.get(&id).filter(|due| due.due_at == at) else { continue };
+            let rank = (due.priority, due.due_at, id);
+            let slot = due.slot.clone();
+            let waiting = self.waiting.entry(slot.clone()).or_default();
+            if !self.busy.contains(&slot) {
+                if let Some(first) = waiting.first() {
+                    self.heads.remove(&(first.clone(), slot.clone()));
+                }
+                let first = waiting.first().filter(|first| **first < rank).unwrap_or(&rank);
+                self.heads.insert((first.clone(), slot));
+            }
+            waiting.insert(rank);
+        }
+    }
+
+    fn set_free(&mut self, slot: &str) {
+        self.busy.remove(slot);
+        if let Some(first) = self.waiting.get(slot).and_then(BTreeSet::first) {
+            self.heads.insert((first.clone(), slot.to_owned()));
+        }
+    }
+
+    fn forget(&mut self, id: &JobId) {
+        let Some(old) = self.known.remove(id) else { return };
+        let rank = (old.priority, old.due_at, old.id);
+        let Some(waiting) = self.waiting.get_mut(&old.slot) else { return };
+        if !waiting.remove(&rank) {
+            return;
+        }
+        let next = waiting.first().cloned();
+        if next.is_none() {
+            self.waiting.remove(&old.slot);
+        }
+        if self.heads.remove(&(rank, old.slot.clone()))
+            && let Some(next) = next
+        {
+            self.heads.insert((next, old.slot));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn due(number: u128, slot: &str, priority: i64, second: i64) -> Due {
+        let id = JobId::new(at(0), number);
+        Due { id, slot: slot.to_owned(), priority, due_at: at(second) }
+    }
+
+    fn order(taken: &[Due]) -> Vec<(String, i64)> {
+        taken.iter().map(|due| (due.slot.clone(), due.due_at.as_second())).collect()
+    }
+
+    #[test]
+    fn nothing_is_taken_before_its_horizon() {
+        let mut agenda = Agenda::default();
+        agenda.note(due(1, "a", 2, 10));
+        assert!(agenda.take(at(9), at(9), 9).is_empty());
+        assert_eq!(agenda.next_change(), Some(at(10)));
+        assert_eq!(agenda.take(at(9), at(10), 9).len(), 1);
+    }
+
+    #[test]
+    fn one_at_a_time_in_a_slot_and_the_urgent_first() {
+        let mut agenda = Agenda::default();
+        for job in [due(1, "a", 2, 1), due(2, "a", 2, 2), due(3, "a", 0, 3), due(4, "b", 2, 4)] {
+            agenda.note(job);
+        }
+        let first = agenda.take(at(9), at(9), 9);
+        assert_eq!(order(&first), [("a".to_owned(), 3), ("b".to_owned(), 4)]);
+        assert!(agenda.take(at(9), at(9), 9).is_empty());
+        agenda.release("a", None);
+        assert_eq!(order(&agenda.take(at(9), at(9), 9)), [("a".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_new_instant_replaces_the_old_one() {
+        let mut agenda = Agenda::default();
+        agenda.note(due(1, "a", 2, 5));
+        agenda.note(due(1, "a", 2, 8));
+        assert!(agenda.take(at(6), at(6), 9).is_empty());
+        assert_eq!(order(&agenda.take(at(8), at(8), 9)), [("a".to_owned(), 8)]);
+        // … also when it had become due already.
+        agenda.release("a", None);
+        agenda.note(due(2, "a", 2, 1));
+        agenda.note(due(3, "a", 2, 2));
+        assert!(agenda.take(at(8), at(8), 0).is_empty());
+        agenda.note(due(2, "a", 2, 20));
+        assert_eq!(order(&agenda.take(at(9), at(9), 9)), [("a".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn a_resting_slot_is_free_when_it_has_rested() {
+        let mut agenda = Agenda::default();
+        agenda.note(due(1, "a", 2, 1));
+        agenda.note(due(2, "a", 2, 1));
+        assert_eq!(agenda.take(at(1), at(1), 1).len(), 1);
+        agenda.release("a", Some(at(30)));
+        assert!(agenda.take(at(29), at(29), 9).is_empty());
+        assert_eq!(agenda.next_change(), Some(at(30)));
+        assert_eq!(agenda.take(at(30), at(30), 9).len(), 1);
+        assert_eq!(agenda.len(), 0);
+    }
+}

@@ -1,0 +1,116 @@
+//! What a kind of work must say of itself: how it is admitted, done, settled, and what its loss means.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::gate::Pass;
+use crate::store::jobs::{Claimed, Ending, NewJob};
+use crate::store::{Error, Tx};
+
+/// A boxed future, so that a lane can keep many.
+pub type Later<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A kind of durable work.
+///
+/// `admit` and `settle` run inside transactions of the queue; `run` runs outside of any and is the
+/// only one that may await the outside world.
+pub trait Work: Send + Sync + 'static {
+    /// Its name, one of `domain::work::KINDS`.
+    const KIND: &'static str;
+
+    /// What `admit` prepares for `run`.
+    type Item: Send + Sync + 'static;
+
+    /// What `run` found out, for `settle`.
+    type Report: Send + Sync + 'static;
+
+    /// How far ahead of its instant a job may be claimed.
+    fn lookahead(&self) -> Duration;
+
+    /// How many jobs that are due may be at work at once.
+    fn workers(&self) -> usize;
+
+    /// Decides, in the transaction of the claim, what may run. One answer for each job, in order.
+    fn admit<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Vec<Admission<Self::Item>>, Error>>;
+
+    /// Does the work. What must not be repeated happens after `pass.leave()` has said yes.
+    fn run<'a>(
+        &'a self,
+        job: &'a Claimed,
+        item: &'a Self::Item,
+        pass: Pass,
+    ) -> Later<'a, Self::Report>;
+
+    /// Records, in one transaction, what came of several jobs; may be repeated when the commit
+    /// fails, so it compares before it sets.
+    fn settle<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        done: &'a [Settled<Self::Item, Self::Report>],
+    ) -> Later<'a, Result<Settlement, Error>>;
+
+    /// Decides what the loss of a worker means (a crash, a panic, a lease that ran out).
+    fn lost<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Settlement, Error>>;
+}
+
+/// Whether a claimed job may run.
+#[derive(Debug)]
+pub enum Admission<I> {
+    /// It may, with this.
+    Run(I),
+    /// It ends or waits without having run, for this reason.
+    Not(Ending, String),
+}
+
+/// A job that has run.
+#[derive(Debug)]
+pub struct Settled<I, R> {
+    /// The job.
+    pub job: Claimed,
+    /// What was prepared for it.
+    pub item: I,
+    /// What it found out.
+    pub report: R,
+}
+
+/// What becomes of jobs that have run or were lost, one verdict for each in order.
+#[derive(Debug, Default)]
+pub struct Settlement {
+    /// Verdicts.
+    pub verdicts: Vec<Verdict>,
+    /// Jobs that were enqueued in the same transaction, to be announced after the commit.
+    pub enqueued: Vec<NewJob>,
+}
+
+/// What becomes of one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Finished, given up, or to be run again.
+    pub ending: Ending,
+    /// A short reason, for people who look at the queue.
+    pub note: Option<String>,
+    /// The slot is not used again before this instant.
+    pub rest_until: Option<Timestamp>,
+}
+
+impl Verdict {
+    /// Finished.
+    pub const DONE: Self = Self { ending: Ending::Done, note: None, rest_until: None };
+
+    /// To be run again at `at`, because of `note`.
+    pub fn again(at: Timestamp, note: impl Into<String>) -> Self {
+        Self { ending: Ending::Again(at), note: Some(note.into()), rest_until: None }
+    }
+}

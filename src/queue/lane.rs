@@ -1,0 +1,318 @@
+//! One lane for each kind of work: sleeps until the next instant, claims what is due in batches,
+//! runs it, and hands what it found out to be settled.
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::agenda::Agenda;
+use super::job::{Admission, Settled, Work};
+use super::settle::{Ended, Settler};
+use super::{Lease, Queue};
+use crate::clock::{SharedClock, after, before};
+use crate::domain::id::JobId;
+use crate::store::jobs::{Claimed, Due, Finish};
+use crate::store::{Error, Store, jobs};
+
+/// Most jobs that one transaction claims.
+const BATCH: usize = 256;
+/// Most jobs at work at once, those included that only wait for their instant.
+const AHEAD: usize = 1_024;
+/// Most jobs kept in memory; more are looked up when these have been worked off.
+const KEPT: usize = 60_000;
+/// Wait after a failure of the database.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How a lane looks for work.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// How often the database is asked, hints or not.
+    pub poll: Duration,
+    /// How far ahead jobs are kept in memory.
+    pub window: Duration,
+}
+
+/// What a lane is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// New or moved jobs.
+    Announced(Vec<Due>),
+    /// Something has changed.
+    LookAgain,
+    /// A job has been settled: its slot is free (after a rest), and it may be due again.
+    Settled { id: JobId, slot: String, rest_until: Option<Timestamp>, again: Option<Due> },
+}
+
+/// One lane.
+#[derive(Debug)]
+pub struct Lane<W: Work> {
+    work: Arc<W>,
+    store: Store,
+    clock: SharedClock,
+    lease: Lease,
+    queue: Queue,
+    timing: Timing,
+    agenda: Agenda,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    ended: mpsc::UnboundedSender<Ended<W>>,
+    settler: Option<Settler<W>>,
+    running: TaskTracker,
+    /// Jobs at work that were due when they were claimed.
+    due: usize,
+    /// Jobs at work that were claimed ahead of their instant.
+    ahead: HashSet<JobId>,
+    loaded_until: Timestamp,
+    complete: bool,
+    look_at: Duration,
+}
+
+impl<W: Work> Lane<W> {
+    /// A lane for `work`, not yet running.
+    pub fn new(
+        work: W,
+        store: Store,
+        clock: SharedClock,
+        lease: Lease,
+        queue: Queue,
+        timing: Timing,
+    ) -> Self {
+        let work = Arc::new(work);
+        let (to_inbox, inbox) = mpsc::unbounded_channel();
+        let (ended, to_settle) = mpsc::unbounded_channel();
+        queue.register(W::KIND, to_inbox.clone());
+        let settler = Settler {
+            work: work.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            lease: lease.clone(),
+            queue: queue.clone(),
+            ended: to_settle,
+            lane: to_inbox,
+        };
+        Self {
+            work,
+            store,
+            clock,
+            lease,
+            queue,
+            timing,
+            agenda: Agenda::default(),
+            inbox,
+            ended,
+            settler: Some(settler),
+            running: TaskTracker::new(),
+            due: 0,
+            ahead: HashSet::new(),
+            loaded_until: Timestamp::MIN,
+            complete: true,
+            look_at: Duration::ZERO,
+        }
+    }
+
+    /// Works until told to stop; then waits for what is at work, up to the caller's patience.
+    /// What is left undone keeps its lease, and its kind decides about it after a restart.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let settling = self.settler.take().map(|settler| tokio::spawn(settler.run()));
+        while !stop.is_cancelled() {
+            if let Err(error) = self.step(&stop).await {
+                tracing::error!(job.kind = W::KIND, error = %crate::telemetry::Chain(&error), "the lane could not work");
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.clock.sleep(PAUSE) => {}
+                }
+            }
+        }
+        self.queue.gate().recall_all();
+        self.running.close();
+        self.running.wait().await;
+        drop(self.ended);
+        if let Some(settling) = settling {
+            // A panic in the settler was logged where it happened.
+            let _ended = settling.await;
+        }
+    }
+
+    async fn step(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        self.hear_all();
+        self.look_if_needed().await?;
+        let now = self.clock.now();
+        let due_room = (2 * self.work.workers()).saturating_sub(self.due).min(BATCH);
+        let mut picked = self.agenda.take(now, now, due_room);
+        // While due work waits for room, nothing is claimed ahead of it.
+        if picked.len() < due_room {
+            let room = AHEAD.saturating_sub(self.ahead.len()).min(BATCH - picked.len());
+            picked.extend(self.agenda.take(now, after(now, self.work.lookahead()), room));
+        }
+        if picked.is_empty() {
+            self.rest(stop, now).await;
+            return Ok(());
+        }
+        let slots: Vec<String> = picked.iter().map(|due| due.slot.clone()).collect();
+        let claimed = self.claim(picked).await;
+        if claimed.is_err() {
+            // Nothing was claimed: look again, so that nothing is forgotten.
+            for slot in &slots {
+                self.agenda.release(slot, None);
+            }
+            self.look_at = Duration::ZERO;
+        }
+        claimed
+    }
+
+    /// Sleeps until something is due, something is said, or it is time to look again.
+    async fn rest(&mut self, stop: &CancellationToken, now: Timestamp) {
+        let poll = after(now, self.look_at.saturating_sub(self.clock.elapsed()));
+        let change = self.agenda.next_change();
+        let next = change.map_or(poll, |at| before(at, self.work.lookahead()));
+        // A change that lies behind us waits for room, and room is announced.
+        let until = if next <= now { poll } else { next.min(poll) };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            message = self.inbox.recv() => {
+                if let Some(message) = message {
+                    self.hear(message);
+                }
+            }
+            () = self.clock.sleep_until(until) => {}
+        }
+    }
+
+    fn hear_all(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.hear(message);
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Announced(dues) => {
+                for due in dues {
+                    if due.due_at <= self.loaded_until {
+                        self.agenda.note(due);
+                    }
+                }
+            }
+            Message::LookAgain => self.look_at = Duration::ZERO,
+            Message::Settled { id, slot, rest_until, again } => {
+                if !self.ahead.remove(&id) {
+                    self.due = self.due.saturating_sub(1);
+                }
+                self.agenda.release(&slot, rest_until);
+                if let Some(due) = again.filter(|due| due.due_at <= self.loaded_until) {
+                    self.agenda.note(due);
+                }
+            }
+        }
+    }
+
+    /// Reads what is due within the window, and rescues what was lost.
+    async fn look_if_needed(&mut self) -> Result<(), Error> {
+        let elapsed = self.clock.elapsed();
+        let running_out = !self.complete && self.agenda.len() < KEPT / 4;
+        if elapsed < self.look_at && !running_out {
+            return Ok(());
+        }
+        self.rescue().await?;
+        let until = after(self.clock.now(), self.timing.window);
+        let mut reader = self.store.read().await?;
+        let dues =
+            jobs::upcoming(&mut reader, W::KIND, until, i64::try_from(KEPT).unwrap_or(i64::MAX))
+                .await?;
+        self.complete = dues.len() < KEPT;
+        // With more than can be kept, only what is earlier than the last one is known completely.
+        let last = dues.last().filter(|_| !self.complete);
+        self.loaded_until = last.map_or(until, |due| due.due_at);
+        for due in dues {
+            self.agenda.note(due);
+        }
+        self.look_at = elapsed + self.timing.poll.min(self.timing.window / 2);
+        Ok(())
+    }
+
+    async fn rescue(&mut self) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let now = self.clock.now();
+        let holder = self.lease.holder();
+        let lost = jobs::take_expired(&mut tx, W::KIND, now, holder).await?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let settlement = self.work.lost(&mut tx, now, &lost).await?;
+        let finishes = super::settle::finishes(&lost, &settlement.verdicts);
+        jobs::finish(&mut tx, &finishes, holder, now).await?;
+        tx.commit().await?;
+        tracing::warn!(job.kind = W::KIND, count = lost.len(), "lost jobs were rescued");
+        self.queue.announce(&settlement.enqueued);
+        Ok(())
+    }
+
+    async fn claim(&mut self, picked: Vec<Due>) -> Result<(), Error> {
+        let now = self.clock.now();
+        let holder = self.lease.holder().clone();
+        let lease_until = after(now, self.lease.left());
+        let horizon = after(now, self.work.lookahead());
+        let ids: Vec<_> = picked.iter().map(|due| due.id.clone()).collect();
+
+        let mut tx = self.store.begin().await?;
+        let mut claimed = jobs::claim(&mut tx, &ids, &holder, lease_until, horizon).await?;
+        // RETURNING has no order.
+        claimed.sort_by(|a, b| (a.priority, a.due_at, &a.id).cmp(&(b.priority, b.due_at, &b.id)));
+        let admissions = self.work.admit(&mut tx, now, &claimed).await?;
+        let mut finishes = Vec::new();
+        let mut admitted = Vec::new();
+        let mut again = Vec::new();
+        for (job, admission) in claimed.into_iter().zip(admissions) {
+            match admission {
+                Admission::Run(item) => admitted.push((job, item)),
+                Admission::Not(ending, note) => {
+                    again.extend(super::settle::again(&job, ending));
+                    finishes.push(Finish { id: job.id, ending, note: Some(note) });
+                }
+            }
+        }
+        jobs::finish(&mut tx, &finishes, &holder, now).await?;
+        tx.commit().await?;
+
+        // Slots of jobs that another process has, or that were not admitted, are free again.
+        let mut idle: Vec<_> = picked.into_iter().map(|due| due.slot).collect();
+        idle.retain(|slot| !admitted.iter().any(|(job, _)| job.slot == *slot));
+        for slot in idle {
+            self.agenda.release(&slot, None);
+        }
+        for due in again.into_iter().filter(|due| due.due_at <= self.loaded_until) {
+            self.agenda.note(due);
+        }
+        for (job, item) in admitted {
+            if job.due_at > now {
+                self.ahead.insert(job.id.clone());
+            } else {
+                self.due += 1;
+            }
+            self.start(job, item);
+        }
+        Ok(())
+    }
+
+    fn start(&self, job: Claimed, item: W::Item) {
+        let work = self.work.clone();
+        let ended = self.ended.clone();
+        let pass = self.queue.gate().enter(&job.unique_key);
+        self.running.spawn(async move {
+            let report = AssertUnwindSafe(work.run(&job, &item, pass)).catch_unwind().await;
+            let message = match report {
+                Ok(report) => Ended::Report(Settled { job, item, report }),
+                // A panic is a crash of this job alone: its kind decides what that means.
+                Err(_panic) => Ended::Lost(job),
+            };
+            // The settler outlives all work; if it is gone, so is the process soon.
+            let _gone = ended.send(message);
+        });
+    }
+}

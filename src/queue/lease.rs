@@ -1,0 +1,79 @@
+//! The lease of this process on everything it has claimed: kept alive by a heartbeat, and asked
+//! before every irreversible step whether enough of it is left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{SharedClock, after};
+use crate::store::jobs::Holder;
+use crate::store::{Error, Store, jobs, nodes};
+
+/// The lease. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    store: Store,
+    clock: SharedClock,
+    holder: Holder,
+    length: Duration,
+    /// Until when it holds, in milliseconds of the clock that counts suspended time.
+    ends_ms: Arc<AtomicU64>,
+}
+
+impl Lease {
+    /// A lease for `holder`, good for `length` from now.
+    pub fn new(store: Store, clock: SharedClock, holder: Holder, length: Duration) -> Self {
+        let ends = millis(clock.elapsed() + length);
+        Self { store, clock, holder, length, ends_ms: Arc::new(AtomicU64::new(ends)) }
+    }
+
+    /// Who holds it.
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// How long it lasts when renewed.
+    pub fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// How much of it is certainly left.
+    pub fn left(&self) -> Duration {
+        let ends = Duration::from_millis(self.ends_ms.load(Ordering::Acquire));
+        ends.saturating_sub(self.clock.elapsed())
+    }
+
+    /// Renews it in the database and, if that succeeded, here.
+    pub async fn renew(&self) -> Result<(), Error> {
+        // Counted from before the write: the lease here must never outlast the one there.
+        let before = self.clock.elapsed();
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        if !nodes::seen(&mut tx, &self.holder.node, self.holder.fence, now).await? {
+            return Err(Error::Stale);
+        }
+        jobs::heartbeat(&mut tx, &self.holder, after(now, self.length)).await?;
+        tx.commit().await?;
+        self.ends_ms.store(millis(before + self.length), Ordering::Release);
+        Ok(())
+    }
+
+    /// Renews it three times in its length until told to stop.
+    pub async fn keep(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.clock.sleep(self.length / 3) => {}
+            }
+            if let Err(error) = self.renew().await {
+                tracing::error!(node.id = %self.holder.node, %error, "the lease was not renewed");
+            }
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,72 @@
+//! Durable work: jobs that live in the database and survive every crash.
+//!
+//! Promises: a job is enqueued in the transaction of the change that causes it; it is claimed by
+//! one process at a time; at most one job of a slot is at work; it is not run before its instant;
+//! a job whose worker is lost is never run again by itself: its kind decides (see [`job::Work`]).
+//! It knows jobs, not posts, and does not promise that work is done only once: that is the kind's
+//! business, which opens its intent in the transaction of the claim.
+
+mod agenda;
+pub mod gate;
+pub mod job;
+mod lane;
+mod lease;
+pub mod retry;
+mod settle;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+pub use gate::{Gate, Recall};
+pub use lane::{Lane, Timing};
+pub use lease::Lease;
+
+use crate::store::jobs::{Due, NewJob};
+
+/// Hints for the lanes of this process; without them work is found by polling.
+#[derive(Debug, Clone, Default)]
+pub struct Queue {
+    inboxes: Arc<Mutex<HashMap<&'static str, mpsc::UnboundedSender<lane::Message>>>>,
+    gate: Gate,
+}
+
+impl Queue {
+    /// Tells the lanes of new or moved jobs. Call it after the commit: it is only a hint.
+    pub fn announce(&self, jobs: &[NewJob]) {
+        let mut by_kind: HashMap<&'static str, Vec<Due>> = HashMap::new();
+        for job in jobs {
+            by_kind.entry(job.kind).or_default().push(Due {
+                id: job.id.clone(),
+                slot: job.slot.clone(),
+                priority: job.priority,
+                due_at: job.due_at,
+            });
+        }
+        let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kind, dues) in by_kind {
+            if let Some(inbox) = inboxes.get(kind) {
+                // A lane that has stopped needs no hints.
+                let _stopped = inbox.send(lane::Message::Announced(dues));
+            }
+        }
+    }
+
+    /// Makes every lane look into the database again; when it is not known what has changed.
+    pub fn look_again(&self) {
+        let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        for inbox in inboxes.values() {
+            let _stopped = inbox.send(lane::Message::LookAgain);
+        }
+    }
+
+    /// The gate through which irreversible work leaves.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    fn register(&self, kind: &'static str, inbox: mpsc::UnboundedSender<lane::Message>) {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, inbox);
+    }
+}

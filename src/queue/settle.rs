@@ -1,0 +1,182 @@
+//! Records what came of work, many jobs in one transaction; a lone one never waits for others.
+//!
+//! What was found out must not be lost: while the database refuses, it is kept and tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::job::{Settled, Settlement, Verdict, Work};
+use super::lane::Message;
+use super::{Lease, Queue};
+use crate::clock::SharedClock;
+use crate::store::jobs::{Claimed, Due, Ending, Finish, NewJob};
+use crate::store::{Error, Store, jobs};
+
+/// Most jobs that one transaction settles.
+const BATCH: usize = 256;
+/// Wait after the database has refused.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Refusals after which a batch is tried one by one.
+const PATIENCE: u32 = 3;
+
+/// A job that is not at work any more.
+pub(super) enum Ended<W: Work> {
+    /// It has run.
+    Report(Settled<W::Item, W::Report>),
+    /// Its worker panicked.
+    Lost(Claimed),
+}
+
+impl<W: Work> std::fmt::Debug for Ended<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ended({})", self.job().id)
+    }
+}
+
+impl<W: Work> Ended<W> {
+    fn job(&self) -> &Claimed {
+        match self {
+            Self::Report(settled) => &settled.job,
+            Self::Lost(job) => job,
+        }
+    }
+}
+
+/// The task that settles the jobs of one lane.
+#[derive(Debug)]
+pub(super) struct Settler<W: Work> {
+    pub(super) work: Arc<W>,
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) lease: Lease,
+    pub(super) queue: Queue,
+    pub(super) ended: mpsc::UnboundedReceiver<Ended<W>>,
+    pub(super) lane: mpsc::UnboundedSender<Message>,
+}
+
+impl<W: Work> Settler<W> {
+    /// Settles until the lane and all its work are gone.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.ended.recv_many(&mut batch, BATCH).await > 0 {
+            let (done, lost) = split(std::mem::take(&mut batch));
+            self.settle(done, &lost).await;
+        }
+    }
+
+    async fn settle(&self, done: Vec<Settled<W::Item, W::Report>>, lost: &[Claimed]) {
+        for refusals in 1..=PATIENCE {
+            match self.commit(&done, lost).await {
+                Ok(()) => return,
+                Err(error) => self.refused(&error, refusals, done.len() + lost.len()).await,
+            }
+        }
+        // One bad outcome must not hold up its neighbours.
+        for one in done {
+            let one = [one];
+            let mut refusals = 0;
+            while let Err(error) = self.commit(&one, &[]).await {
+                refusals += 1;
+                self.refused(&error, refusals, 1).await;
+            }
+        }
+        for one in lost {
+            if let Err(error) = self.commit(&[], std::slice::from_ref(one)).await {
+                // Its lease runs out and the rescuer finds it.
+                self.refused(&error, PATIENCE, 1).await;
+            }
+        }
+    }
+
+    async fn refused(&self, error: &Error, refusals: u32, count: usize) {
+        tracing::error!(
+            job.kind = W::KIND, count, refusals,
+            error = %crate::telemetry::Chain(error),
+            "outcomes could not be recorded; kept and tried again"
+        );
+        self.clock.sleep(PAUSE * refusals.min(20)).await;
+    }
+
+    async fn commit(
+        &self,
+        done: &[Settled<W::Item, W::Report>],
+        lost: &[Claimed],
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let mut enqueued: Vec<NewJob> = Vec::new();
+        let mut verdicts: Vec<(Claimed, Verdict)> = Vec::new();
+        if !done.is_empty() {
+            let settlement = self.work.settle(&mut tx, now, done).await?;
+            take(&mut verdicts, &mut enqueued, done.iter().map(|one| &one.job), settlement);
+        }
+        if !lost.is_empty() {
+            let settlement = self.work.lost(&mut tx, now, lost).await?;
+            take(&mut verdicts, &mut enqueued, lost.iter(), settlement);
+        }
+        let (claimed, plain): (Vec<_>, Vec<_>) = verdicts.into_iter().unzip();
+        let finishes = finishes(&claimed, &plain);
+        jobs::finish(&mut tx, &finishes, self.lease.holder(), now).await?;
+        tx.commit().await?;
+        self.queue.announce(&enqueued);
+        for (job, verdict) in claimed.into_iter().zip(plain) {
+            let again = again(&job, verdict.ending);
+            let settled = Message::Settled {
+                id: job.id,
+                slot: job.slot,
+                rest_until: verdict.rest_until,
+                again,
+            };
+            // A lane that has stopped takes no more work.
+            let _stopped = self.lane.send(settled);
+        }
+        Ok(())
+    }
+}
+
+fn take<'a>(
+    verdicts: &mut Vec<(Claimed, Verdict)>,
+    enqueued: &mut Vec<NewJob>,
+    jobs: impl Iterator<Item = &'a Claimed>,
+    settlement: Settlement,
+) {
+    verdicts.extend(jobs.cloned().zip(settlement.verdicts));
+    enqueued.extend(settlement.enqueued);
+}
+
+#[expect(clippy::type_complexity, reason = "the two halves of one batch")]
+fn split<W: Work>(batch: Vec<Ended<W>>) -> (Vec<Settled<W::Item, W::Report>>, Vec<Claimed>) {
+    let mut done = Vec::new();
+    let mut lost = Vec::new();
+    for ended in batch {
+        match ended {
+            Ended::Report(settled) => done.push(settled),
+            Ended::Lost(job) => lost.push(job),
+        }
+    }
+    (done, lost)
+}
+
+/// How the queue's rows change by these verdicts.
+pub(super) fn finishes(jobs: &[Claimed], verdicts: &[Verdict]) -> Vec<Finish> {
+    jobs.iter()
+        .zip(verdicts)
+        .map(|(job, verdict)| Finish {
+            id: job.id.clone(),
+            ending: verdict.ending,
+            note: verdict.note.clone(),
+        })
+        .collect()
+}
+
+/// The job's next entry in the timetable, when it is to be run again.
+pub(super) fn again(job: &Claimed, ending: Ending) -> Option<Due> {
+    match ending {
+        Ending::Done | Ending::Discarded => None,
+        Ending::Again(due_at) => {
+            Some(Due { id: job.id.clone(), slot: job.slot.clone(), priority: job.priority, due_at })
+        }
+    }
+}
