@@ -1,0 +1,208 @@
+//! The documents agree with the code and with each other.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chancery::domain::class::Class;
+use chancery::domain::delivery::DeliveryState;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect("the document is readable")
+}
+
+/// Every document, by its path from the top.
+fn documents() -> Vec<PathBuf> {
+    let mut found = vec![root().join("README.md")];
+    let mut open = vec![root().join("docs")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).expect("the folder is readable") {
+            let path = entry.expect("the entry is readable").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|it| it == "md") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 15, "the documents were not found");
+    found
+}
+
+/// The text without its fenced blocks, whose brackets are no links.
+fn prose(text: &str) -> String {
+    let mut fenced = false;
+    let mut out = String::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// The targets of `[…](…)`.
+fn links(text: &str) -> Vec<String> {
+    prose(text)
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')').map(|(target, _)| target.to_owned()))
+        .collect()
+}
+
+/// The names under which headings can be linked to.
+fn anchors(text: &str) -> BTreeSet<String> {
+    prose(text)
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let heading = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+        })
+        .collect()
+}
+
+/// What is wrong with a link from `document`.
+fn broken(document: &Path, link: &str) -> Option<String> {
+    if link.starts_with("https://") {
+        return None;
+    }
+    let (file, anchor) = link.split_once('#').map_or((link, None), |(f, a)| (f, Some(a)));
+    let folder = document.parent().expect("a document lies in a folder");
+    let target = if file.is_empty() { document.to_owned() } else { folder.join(file) };
+    if !target.exists() {
+        return Some(format!("{}: {link}: no such file", document.display()));
+    }
+    let anchor = anchor?;
+    let text = fs::read_to_string(&target).expect("the target is readable");
+    let known = anchors(&text).contains(anchor);
+    (!known).then(|| format!("{}: {link}: no such heading", document.display()))
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut count = 0;
+    let mut found = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("the document is readable");
+        for link in links(&text) {
+            count += 1;
+            found.extend(broken(&document, &link));
+        }
+    }
+    assert!(count > 20, "only {count} links were seen");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+
+    let from = root().join("docs/README.md");
+    for bad in ["nowhere.md", "glossary.md#nothing", "#nothing", "../docs/nowhere.md#x"] {
+        assert!(broken(&from, bad).is_some(), "{bad} must be reported");
+    }
+}
+
+#[test]
+fn every_document_can_be_reached_from_the_first_page() {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![root().join("README.md")];
+    while let Some(document) = open.pop() {
+        let document = document.canonicalize().expect("links were tested above");
+        if document.extension().is_none_or(|it| it != "md") || !reached.insert(document.clone()) {
+            continue;
+        }
+        let text = fs::read_to_string(&document).expect("the document is readable");
+        let folder = document.parent().expect("a document lies in a folder");
+        for link in links(&text) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !link.starts_with("https://") {
+                open.push(folder.join(file));
+            }
+        }
+    }
+    let lost: Vec<PathBuf> = documents()
+        .into_iter()
+        .filter(|it| !reached.contains(&it.canonicalize().expect("it exists")))
+        .collect();
+    assert!(lost.is_empty(), "no link leads to {lost:?}");
+}
+
+/// The cells of the table rows that begin with `` | `word` | ``.
+fn row<'a>(text: &'a str, word: &str) -> Option<Vec<&'a str>> {
+    let head = format!("| `{word}` |");
+    let line = text.lines().find(|line| line.starts_with(&head))?;
+    Some(line.trim_matches('|').split('|').map(str::trim).collect())
+}
+
+#[test]
+fn the_glossary_has_every_state_and_class_in_both_languages() {
+    let glossary = read("docs/glossary.md");
+    let states = DeliveryState::ALL.iter().map(|it| it.as_str());
+    for word in states.chain(Class::ALL.iter().map(|it| it.as_str())) {
+        let cells = row(&glossary, word).unwrap_or_default();
+        assert_eq!(cells.len(), 3, "glossary.md needs a row for `{word}` with both languages");
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "glossary.md: `{word}`: {cells:?}");
+    }
+    assert_eq!(row(&glossary, "no_such_state"), None);
+}
+
+#[test]
+fn the_lifecycle_has_every_state_and_marks_the_final_ones() {
+    let lifecycle = read("docs/lifecycle.md");
+    for state in DeliveryState::ALL {
+        let cells = row(&lifecycle, state.as_str()).unwrap_or_default();
+        assert_eq!(cells.len(), 3, "lifecycle.md needs a row for `{state}`");
+        let said_final = cells.iter().any(|cell| cell.contains("(final)"));
+        assert_eq!(said_final, state.is_final(), "lifecycle.md: is `{state}` final?");
+    }
+}
+
+#[test]
+fn the_top_of_the_tree_has_only_what_was_agreed() {
+    let agreed: BTreeSet<&str> = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "deploy",
+        "docs",
+        "migrations",
+        "src",
+        "tests",
+    ]
+    .into();
+    // What git ignores: built things and a demonstration's data.
+    let ignored = ["target", "chancery-data"];
+    let mut seen = BTreeSet::new();
+    for entry in fs::read_dir(root()).expect("the tree is readable") {
+        let name = entry.expect("the entry is readable").file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && !ignored.contains(&name.as_str()) {
+            assert!(agreed.contains(name.as_str()), "{name} does not belong at the top");
+            seen.insert(name);
+        }
+    }
+    assert_eq!(seen.len(), agreed.len(), "something is missing: {seen:?}");
+}
+
+#[test]
+fn every_metric_that_an_alert_reads_is_documented() {
+    let page = read("docs/logging.md");
+    let mut metrics = BTreeSet::new();
+    for line in read("deploy/alerts.yml").lines().filter(|line| !line.contains("summary:")) {
+        for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
+            if word.starts_with("chancery_") {
+                metrics.insert(word.trim_end_matches("_bucket").to_owned());
+            }
+        }
+    }
+    assert!(metrics.len() > 7, "the alerts were not read: {metrics:?}");
+    for metric in metrics {
+        let documented = [format!("`{metric}`"), format!("`{metric}{{")];
+        assert!(documented.iter().any(|it| page.contains(it)), "logging.md lacks {metric}");
+    }
+}
