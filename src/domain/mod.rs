@@ -15,6 +15,7 @@ pub mod post;
 pub mod schedule;
 pub mod text;
 pub mod unit;
+pub mod variant;
 pub mod work;
 
 /// Makes an enum whose members are written as the same fixed words in the API and in the databases.

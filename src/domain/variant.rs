@@ -1,0 +1,327 @@
+//! A post in one language: what it says, brought to one form, and the hash that names its content.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use unic_langid::LanguageIdentifier;
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::id::MediaId;
+
+/// The longest text that is kept, in code points; the longest that any platform takes is 63,206.
+pub const MAX_TEXT: usize = 100_000;
+/// The longest alternative text that is kept, in code points; platforms may allow less.
+pub const MAX_ALT: usize = 2_000;
+/// The longest link, in bytes.
+pub const MAX_LINK: usize = 2_048;
+/// The most pictures of one variant; platforms may allow fewer.
+pub const MAX_MEDIA: usize = 20;
+
+/// What is wrong with one place of what somebody handed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Where: a JSON pointer.
+    pub pointer: String,
+    /// Stable machine word.
+    pub code: &'static str,
+    /// In English.
+    pub detail: String,
+}
+
+impl Flaw {
+    /// One flaw at one place.
+    pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code, detail: detail.into() }
+    }
+}
+
+/// A variant as somebody wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariantDraft {
+    /// BCP 47 tag.
+    pub language: String,
+    /// The text; may be empty when there is media.
+    pub text: String,
+    /// A link to show as a card or to append.
+    pub link: Option<String>,
+    /// Pictures, in order.
+    pub media: Vec<MediaUse>,
+}
+
+/// A picture as a variant uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaUse {
+    /// Which file.
+    pub media_id: MediaId,
+    /// Alternative text in the variant's language.
+    pub alt: String,
+}
+
+/// What a variant says, in its one form, with all that is needed to publish it. A delivery carries
+/// a copy of this as it was scheduled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// NFC, lines ended by `\n`; may be empty when there is media.
+    pub text: String,
+    /// A link to show as a card or to append.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Pictures, in order.
+    pub media: Vec<ContentMedia>,
+}
+
+/// One picture of a [`Content`]; the file itself is found by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentMedia {
+    /// Which upload.
+    pub media_id: MediaId,
+    /// Lower-case hexadecimal SHA-256 of the file.
+    pub sha256: String,
+    /// Sniffed type.
+    pub mime: String,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Alternative text; may be empty.
+    pub alt: String,
+}
+
+/// What the hash covers: everything that a reader at the platform sees, and nothing besides. The
+/// order of the fields is the order of the canonical bytes: never change it.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    language: &'a str,
+    text: &'a str,
+    link: Option<&'a str>,
+    media: Vec<CanonicalMedia<'a>>,
+}
+
+#[derive(Serialize)]
+struct CanonicalMedia<'a> {
+    sha256: &'a str,
+    alt: &'a str,
+}
+
+impl Content {
+    /// Lower-case hexadecimal SHA-256 over the canonical bytes of this content in `language`.
+    pub fn hash(&self, language: &str) -> String {
+        let media = self
+            .media
+            .iter()
+            .map(|one| CanonicalMedia { sha256: &one.sha256, alt: &one.alt })
+            .collect();
+        let canonical = Canonical { language, text: &self.text, link: self.link.as_deref(), media };
+        // Texts and lists of texts always have a JSON form.
+        let bytes = serde_json::to_vec(&canonical).unwrap_or_default();
+        sha256_hex(&bytes)
+    }
+
+    /// The text and the link as one, as the look for doubles compares them.
+    pub fn text_and_link(&self) -> String {
+        match &self.link {
+            Some(link) if self.text.is_empty() => link.clone(),
+            Some(link) => format!("{}\n{link}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Takes a language tag into its one spelling (`VI-vn` is `vi-VN`).
+pub fn language(tag: &str) -> Option<String> {
+    if tag.is_empty() || tag.len() > 35 {
+        return None;
+    }
+    tag.parse::<LanguageIdentifier>().ok().map(|tag| tag.to_string()).filter(|tag| tag != "und")
+}
+
+/// Brings text into its one form: NFC, lines ended by `\n`, no blank ends; or says why it cannot be
+/// kept.
+pub(crate) fn clean(
+    raw: &str,
+    max: usize,
+    lines: bool,
+    pointer: &str,
+    flaws: &mut Vec<Flaw>,
+) -> String {
+    let text: String = raw.replace("\r\n", "\n").replace('\r', "\n").nfc().collect();
+    let text = text.trim().to_owned();
+    let allowed = |c: char| !c.is_control() || (lines && matches!(c, '\n' | '\t'));
+    if !text.chars().all(allowed) {
+        flaws.push(Flaw::new(pointer, "control_character", "must not contain control characters"));
+    }
+    let count = text.chars().count();
+    if count > max {
+        let detail = format!("has {count} characters, at most {max} are kept");
+        flaws.push(Flaw::new(pointer, "too_long", detail));
+    }
+    text
+}
+
+impl VariantDraft {
+    /// Brings the draft into its one form and notes every flaw, each below `pointer`.
+    pub fn settle(self, pointer: &str, flaws: &mut Vec<Flaw>) -> Self {
+        let language = language(&self.language).unwrap_or_else(|| {
+            let detail = "must be a language tag such as vi, en or zh-Hans";
+            flaws.push(Flaw::new(format!("{pointer}/language"), "language_tag", detail));
+            self.language.clone()
+        });
+        let text = clean(&self.text, MAX_TEXT, true, &format!("{pointer}/text"), flaws);
+        let link = self.link.and_then(|raw| link(&raw, &format!("{pointer}/link"), flaws));
+        if self.media.len() > MAX_MEDIA {
+            let detail = format!("at most {MAX_MEDIA} pictures");
+            flaws.push(Flaw::new(format!("{pointer}/media"), "too_many", detail));
+        }
+        let mut media: Vec<MediaUse> = Vec::with_capacity(self.media.len());
+        for (place, one) in self.media.into_iter().enumerate() {
+            let here = format!("{pointer}/media/{place}");
+            if media.iter().any(|other| other.media_id == one.media_id) {
+                let detail = "the same picture stands twice in this variant";
+                flaws.push(Flaw::new(format!("{here}/media_id"), "repeated", detail));
+            }
+            let alt = clean(&one.alt, MAX_ALT, true, &format!("{here}/alt"), flaws);
+            media.push(MediaUse { media_id: one.media_id, alt });
+        }
+        if text.is_empty() && media.is_empty() {
+            let detail = "a variant needs a text or a picture";
+            flaws.push(Flaw::new(format!("{pointer}/text"), "empty", detail));
+        }
+        Self { language, text, link, media }
+    }
+}
+
+/// A link as it is kept, or a flaw: `http` or `https`, with a host, without a password.
+fn link(raw: &str, pointer: &str, flaws: &mut Vec<Flaw>) -> Option<String> {
+    let raw = raw.trim();
+    if raw.is_empty() {
+        return None;
+    }
+    let url = url::Url::parse(raw).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    let Some(url) = url else {
+        let detail = "must be an http or https address without a user name";
+        flaws.push(Flaw::new(pointer, "link", detail));
+        return None;
+    };
+    if url.as_str().len() > MAX_LINK {
+        flaws.push(Flaw::new(pointer, "too_long", format!("at most {MAX_LINK} bytes")));
+        return None;
+    }
+    Some(url.into())
+}
+
+/// Where a variant stands on its way; approvals and translation states come on top of this.
+pub const STATUS_DRAFT: &str = "draft";
+
+/// A variant as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// BCP 47 tag.
+    pub language: String,
+    /// What it says.
+    pub content: Content,
+    /// Hash of language and content.
+    pub content_hash: String,
+    /// The revision of the post in which it got this content.
+    pub revision: i64,
+    /// When that was.
+    pub changed_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(language: &str, text: &str) -> VariantDraft {
+        VariantDraft { language: language.into(), text: text.into(), link: None, media: vec![] }
+    }
+
+    fn content(text: &str, alt: &str, sha256: &str) -> Content {
+        let media_id = MediaId::new(Timestamp::UNIX_EPOCH, 1);
+        let media = ContentMedia {
+            media_id,
+            sha256: sha256.into(),
+            mime: "image/png".into(),
+            size_bytes: 3,
+            alt: alt.into(),
+        };
+        Content { text: text.into(), link: None, media: vec![media] }
+    }
+
+    #[test]
+    fn both_spellings_of_vietnamese_become_one() {
+        let mut flaws = Vec::new();
+        let composed = draft("vi", "Quốc khánh").settle("", &mut flaws);
+        let decomposed: String =
+            unicode_normalization::UnicodeNormalization::nfd("Quốc khánh").collect();
+        assert_ne!(decomposed, "Quốc khánh");
+        assert_eq!(draft("VI", &decomposed).settle("", &mut flaws), composed);
+        assert_eq!(flaws, vec![]);
+    }
+
+    #[test]
+    fn the_hash_covers_all_that_is_seen() {
+        let base = content("a", "b", "c");
+        let others = [content("a2", "b", "c"), content("a", "b2", "c"), content("a", "b", "c2")];
+        for other in &others {
+            assert_ne!(base.hash("vi"), other.hash("vi"));
+        }
+        assert_ne!(base.hash("vi"), base.hash("en"));
+        let linked = Content { link: Some("https://mofa.gov.vn/".into()), ..base.clone() };
+        assert_ne!(base.hash("vi"), linked.hash("vi"));
+        // The same file uploaded again is the same content.
+        let mut again = base.clone();
+        again.media[0].media_id = MediaId::new(Timestamp::UNIX_EPOCH, 2);
+        assert_eq!(base.hash("vi"), again.hash("vi"));
+    }
+
+    #[test]
+    fn the_canonical_bytes_never_change() {
+        // Approvals and receipts refer to this hash for years.
+        let bytes =
+            r#"{"language":"vi","text":"a","link":null,"media":[{"sha256":"c","alt":"b"}]}"#;
+        assert_eq!(content("a", "b", "c").hash("vi"), sha256_hex(bytes.as_bytes()));
+    }
+
+    #[test]
+    fn every_flaw_is_named_at_once() {
+        let id = MediaId::new(Timestamp::UNIX_EPOCH, 1);
+        let one = MediaUse { media_id: id, alt: "\u{7}".into() };
+        let bad = VariantDraft {
+            language: "not a tag".into(),
+            text: "a\0".into(),
+            link: Some("javascript:alert(1)".into()),
+            media: vec![one.clone(), one],
+        };
+        let mut flaws = Vec::new();
+        bad.settle("/variants/0", &mut flaws);
+        let found: Vec<_> = flaws.iter().map(|it| (it.pointer.as_str(), it.code)).collect();
+        assert_eq!(
+            found,
+            [
+                ("/variants/0/language", "language_tag"),
+                ("/variants/0/text", "control_character"),
+                ("/variants/0/link", "link"),
+                ("/variants/0/media/0/alt", "control_character"),
+                ("/variants/0/media/1/media_id", "repeated"),
+                ("/variants/0/media/1/alt", "control_character"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_password_in_a_link_is_refused() {
+        for bad in ["https://a:b@mofa.gov.vn/", "ftp://mofa.gov.vn", "https://", "mofa.gov.vn"] {
+            let mut flaws = Vec::new();
+            assert_eq!(link(bad, "/link", &mut flaws), None, "{bad}");
+            assert_eq!(flaws.len(), 1, "{bad}");
+        }
+    }
+}
