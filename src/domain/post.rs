@@ -72,19 +72,18 @@ impl PostDraft {
         if title.is_empty() {
             flaws.push(Flaw::new("/title", "empty", "a post needs a title"));
         }
-        let campaign_id = self.campaign_id.map(|campaign| {
-            if !campaign_id(&campaign) {
+        let campaign_id = self.campaign_id.inspect(|campaign| {
+            if !campaign_id(campaign) {
                 let detail = "must be the id of a campaign";
                 flaws.push(Flaw::new("/campaign_id", "campaign_id", detail));
             }
-            campaign
         });
         let source_language = variant::language(&self.source_language).unwrap_or_else(|| {
             let detail = "must be a language tag such as vi, en or zh-Hans";
             flaws.push(Flaw::new("/source_language", "language_tag", detail));
             self.source_language.clone()
         });
-        let labels = labels(self.labels, &mut flaws);
+        let labels = labels(&self.labels, &mut flaws);
         let variants = variants(self.variants, &source_language, &mut flaws);
         if flaws.is_empty() {
             Ok(Self { campaign_id, title, class: self.class, source_language, variants, labels })
@@ -100,7 +99,7 @@ fn campaign_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn labels(raw: Vec<String>, flaws: &mut Vec<Flaw>) -> Vec<String> {
+fn labels(raw: &[String], flaws: &mut Vec<Flaw>) -> Vec<String> {
     if raw.len() > MAX_LABELS {
         flaws.push(Flaw::new("/labels", "too_many", format!("at most {MAX_LABELS} labels")));
     }

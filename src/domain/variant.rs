@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use unic_langid::LanguageIdentifier;
-use unicode_normalization::UnicodeNormalization as _;
 
 use super::id::MediaId;
+use super::text::{self, Language};
 
 /// The longest text that is kept, in code points; the longest that any platform takes is 63,206.
 pub const MAX_TEXT: usize = 100_000;
@@ -132,10 +131,12 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Takes a language tag into its one spelling (`VI-vn` is `vi-VN`).
 pub fn language(tag: &str) -> Option<String> {
-    if tag.is_empty() || tag.len() > 35 {
-        return None;
-    }
-    tag.parse::<LanguageIdentifier>().ok().map(|tag| tag.to_string()).filter(|tag| tag != "und")
+    tag.parse::<Language>().ok().map(|tag| tag.as_str().to_owned())
+}
+
+/// The hash by which the same text to the same account is noticed.
+pub fn text_hash(content: &Content) -> String {
+    sha256_hex(text::normalised(&content.text_and_link()).as_bytes())
 }
 
 /// Brings text into its one form: NFC, lines ended by `\n`, no blank ends; or says why it cannot be
@@ -147,7 +148,7 @@ pub(crate) fn clean(
     pointer: &str,
     flaws: &mut Vec<Flaw>,
 ) -> String {
-    let text: String = raw.replace("\r\n", "\n").replace('\r', "\n").nfc().collect();
+    let text = text::nfc(&raw.replace("\r\n", "\n").replace('\r', "\n"));
     let text = text.trim().to_owned();
     let allowed = |c: char| !c.is_control() || (lines && matches!(c, '\n' | '\t'));
     if !text.chars().all(allowed) {
@@ -163,6 +164,7 @@ pub(crate) fn clean(
 
 impl VariantDraft {
     /// Brings the draft into its one form and notes every flaw, each below `pointer`.
+    #[must_use]
     pub fn settle(self, pointer: &str, flaws: &mut Vec<Flaw>) -> Self {
         let language = language(&self.language).unwrap_or_else(|| {
             let detail = "must be a language tag such as vi, en or zh-Hans";
@@ -301,7 +303,7 @@ mod tests {
             media: vec![one.clone(), one],
         };
         let mut flaws = Vec::new();
-        bad.settle("/variants/0", &mut flaws);
+        let _settled = bad.settle("/variants/0", &mut flaws);
         let found: Vec<_> = flaws.iter().map(|it| (it.pointer.as_str(), it.code)).collect();
         assert_eq!(
             found,
