@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod audit;
 pub mod class;
 pub mod delivery;
+pub mod fault;
 pub mod id;
 pub mod media;
 pub mod policy;

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::class::Class;
+use super::fault::Fault;
 use super::id::{PostId, UnitId};
-use super::variant::{self, Flaw, Variant, VariantDraft};
+use super::variant::{self, Variant, VariantDraft};
 
 /// The longest title, in code points.
 pub const MAX_TITLE: usize = 200;
@@ -65,30 +66,30 @@ pub struct Post {
 }
 
 impl PostDraft {
-    /// Brings the draft into its one form and names every flaw at once.
-    pub fn settle(self) -> Result<Self, Vec<Flaw>> {
-        let mut flaws = Vec::new();
-        let title = variant::clean(&self.title, MAX_TITLE, false, "/title", &mut flaws);
+    /// Brings the draft into its one form and names every fault at once.
+    pub fn settle(self) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let title = variant::clean(&self.title, MAX_TITLE, false, "/title", &mut faults);
         if title.is_empty() {
-            flaws.push(Flaw::new("/title", "empty", "a post needs a title"));
+            faults.push(Fault::new("/title", "empty", "a post needs a title"));
         }
         let campaign_id = self.campaign_id.inspect(|campaign| {
             if !campaign_id(campaign) {
                 let detail = "must be the id of a campaign";
-                flaws.push(Flaw::new("/campaign_id", "campaign_id", detail));
+                faults.push(Fault::new("/campaign_id", "campaign_id", detail));
             }
         });
         let source_language = variant::language(&self.source_language).unwrap_or_else(|| {
             let detail = "must be a language tag such as vi, en or zh-Hans";
-            flaws.push(Flaw::new("/source_language", "language_tag", detail));
+            faults.push(Fault::new("/source_language", "language_tag", detail));
             self.source_language.clone()
         });
-        let labels = labels(&self.labels, &mut flaws);
-        let variants = variants(self.variants, &source_language, &mut flaws);
-        if flaws.is_empty() {
+        let labels = labels(&self.labels, &mut faults);
+        let variants = variants(self.variants, &source_language, &mut faults);
+        if faults.is_empty() {
             Ok(Self { campaign_id, title, class: self.class, source_language, variants, labels })
         } else {
-            Err(flaws)
+            Err(faults)
         }
     }
 }
@@ -99,16 +100,16 @@ fn campaign_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn labels(raw: &[String], flaws: &mut Vec<Flaw>) -> Vec<String> {
+fn labels(raw: &[String], faults: &mut Vec<Fault>) -> Vec<String> {
     if raw.len() > MAX_LABELS {
-        flaws.push(Flaw::new("/labels", "too_many", format!("at most {MAX_LABELS} labels")));
+        faults.push(Fault::new("/labels", "too_many", format!("at most {MAX_LABELS} labels")));
     }
     let mut labels: Vec<String> = Vec::with_capacity(raw.len());
     for (place, label) in raw.iter().enumerate() {
         let pointer = format!("/labels/{place}");
-        let label = variant::clean(label, MAX_LABEL, false, &pointer, flaws);
+        let label = variant::clean(label, MAX_LABEL, false, &pointer, faults);
         if label.is_empty() {
-            flaws.push(Flaw::new(pointer, "empty", "a label must not be empty"));
+            faults.push(Fault::new(pointer, "empty", "a label must not be empty"));
         } else if !labels.contains(&label) {
             labels.push(label);
         }
@@ -119,25 +120,25 @@ fn labels(raw: &[String], flaws: &mut Vec<Flaw>) -> Vec<String> {
 fn variants(
     raw: Vec<VariantDraft>,
     source_language: &str,
-    flaws: &mut Vec<Flaw>,
+    faults: &mut Vec<Fault>,
 ) -> Vec<VariantDraft> {
     if raw.len() > MAX_VARIANTS {
         let detail = format!("at most {MAX_VARIANTS} languages");
-        flaws.push(Flaw::new("/variants", "too_many", detail));
+        faults.push(Fault::new("/variants", "too_many", detail));
         return Vec::new();
     }
     let mut variants: Vec<VariantDraft> = Vec::with_capacity(raw.len());
     for (place, one) in raw.into_iter().enumerate() {
-        let one = one.settle(&format!("/variants/{place}"), flaws);
+        let one = one.settle(&format!("/variants/{place}"), faults);
         if variants.iter().any(|other| other.language == one.language) {
             let detail = format!("{} has a variant already", one.language);
-            flaws.push(Flaw::new(format!("/variants/{place}/language"), "repeated", detail));
+            faults.push(Fault::new(format!("/variants/{place}/language"), "repeated", detail));
         }
         variants.push(one);
     }
     if !variants.iter().any(|one| one.language == source_language) {
         let detail = format!("there must be a variant in the source language {source_language}");
-        flaws.push(Flaw::new("/variants", "source_language_missing", detail));
+        faults.push(Fault::new("/variants", "source_language_missing", detail));
     }
     variants
 }
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn all_flaws_of_a_post_are_named_at_once() {
+    fn all_faults_of_a_post_are_named_at_once() {
         let mut bad = draft();
         bad.title = "\n".into();
         bad.campaign_id = Some("camp_../x".into());

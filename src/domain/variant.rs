@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::fault::Fault;
 use super::id::MediaId;
 use super::text::{self, Language};
 
@@ -15,24 +16,6 @@ pub const MAX_ALT: usize = 2_000;
 pub const MAX_LINK: usize = 2_048;
 /// The most pictures of one variant; platforms may allow fewer.
 pub const MAX_MEDIA: usize = 20;
-
-/// What is wrong with one place of what somebody handed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// Where: a JSON pointer.
-    pub pointer: String,
-    /// Stable machine word.
-    pub code: &'static str,
-    /// In English.
-    pub detail: String,
-}
-
-impl Flaw {
-    /// One flaw at one place.
-    pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code, detail: detail.into() }
-    }
-}
 
 /// A variant as somebody wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,57 +129,61 @@ pub(crate) fn clean(
     max: usize,
     lines: bool,
     pointer: &str,
-    flaws: &mut Vec<Flaw>,
+    faults: &mut Vec<Fault>,
 ) -> String {
     let text = text::nfc(&raw.replace("\r\n", "\n").replace('\r', "\n"));
     let text = text.trim().to_owned();
     let allowed = |c: char| !c.is_control() || (lines && matches!(c, '\n' | '\t'));
     if !text.chars().all(allowed) {
-        flaws.push(Flaw::new(pointer, "control_character", "must not contain control characters"));
+        faults.push(Fault::new(
+            pointer,
+            "control_character",
+            "must not contain control characters",
+        ));
     }
     let count = text.chars().count();
     if count > max {
         let detail = format!("has {count} characters, at most {max} are kept");
-        flaws.push(Flaw::new(pointer, "too_long", detail));
+        faults.push(Fault::new(pointer, "too_long", detail).with("count", count).with("max", max));
     }
     text
 }
 
 impl VariantDraft {
-    /// Brings the draft into its one form and notes every flaw, each below `pointer`.
+    /// Brings the draft into its one form and notes every fault, each below `pointer`.
     #[must_use]
-    pub fn settle(self, pointer: &str, flaws: &mut Vec<Flaw>) -> Self {
+    pub fn settle(self, pointer: &str, faults: &mut Vec<Fault>) -> Self {
         let language = language(&self.language).unwrap_or_else(|| {
             let detail = "must be a language tag such as vi, en or zh-Hans";
-            flaws.push(Flaw::new(format!("{pointer}/language"), "language_tag", detail));
+            faults.push(Fault::new(format!("{pointer}/language"), "language_tag", detail));
             self.language.clone()
         });
-        let text = clean(&self.text, MAX_TEXT, true, &format!("{pointer}/text"), flaws);
-        let link = self.link.and_then(|raw| link(&raw, &format!("{pointer}/link"), flaws));
+        let text = clean(&self.text, MAX_TEXT, true, &format!("{pointer}/text"), faults);
+        let link = self.link.and_then(|raw| link(&raw, &format!("{pointer}/link"), faults));
         if self.media.len() > MAX_MEDIA {
             let detail = format!("at most {MAX_MEDIA} pictures");
-            flaws.push(Flaw::new(format!("{pointer}/media"), "too_many", detail));
+            faults.push(Fault::new(format!("{pointer}/media"), "too_many", detail));
         }
         let mut media: Vec<MediaUse> = Vec::with_capacity(self.media.len());
         for (place, one) in self.media.into_iter().enumerate() {
             let here = format!("{pointer}/media/{place}");
             if media.iter().any(|other| other.media_id == one.media_id) {
                 let detail = "the same picture stands twice in this variant";
-                flaws.push(Flaw::new(format!("{here}/media_id"), "repeated", detail));
+                faults.push(Fault::new(format!("{here}/media_id"), "repeated", detail));
             }
-            let alt = clean(&one.alt, MAX_ALT, true, &format!("{here}/alt"), flaws);
+            let alt = clean(&one.alt, MAX_ALT, true, &format!("{here}/alt"), faults);
             media.push(MediaUse { media_id: one.media_id, alt });
         }
         if text.is_empty() && media.is_empty() {
             let detail = "a variant needs a text or a picture";
-            flaws.push(Flaw::new(format!("{pointer}/text"), "empty", detail));
+            faults.push(Fault::new(format!("{pointer}/text"), "empty", detail));
         }
         Self { language, text, link, media }
     }
 }
 
-/// A link as it is kept, or a flaw: `http` or `https`, with a host, without a password.
-fn link(raw: &str, pointer: &str, flaws: &mut Vec<Flaw>) -> Option<String> {
+/// A link as it is kept, or a fault: `http` or `https`, with a host, without a password.
+fn link(raw: &str, pointer: &str, faults: &mut Vec<Fault>) -> Option<String> {
     let raw = raw.trim();
     if raw.is_empty() {
         return None;
@@ -209,11 +196,11 @@ fn link(raw: &str, pointer: &str, flaws: &mut Vec<Flaw>) -> Option<String> {
     });
     let Some(url) = url else {
         let detail = "must be an http or https address without a user name";
-        flaws.push(Flaw::new(pointer, "link", detail));
+        faults.push(Fault::new(pointer, "link", detail));
         return None;
     };
     if url.as_str().len() > MAX_LINK {
-        flaws.push(Flaw::new(pointer, "too_long", format!("at most {MAX_LINK} bytes")));
+        faults.push(Fault::new(pointer, "too_long", format!("at most {MAX_LINK} bytes")));
         return None;
     }
     Some(url.into())
@@ -259,13 +246,13 @@ mod tests {
 
     #[test]
     fn both_spellings_of_vietnamese_become_one() {
-        let mut flaws = Vec::new();
-        let composed = draft("vi", "Quốc khánh").settle("", &mut flaws);
+        let mut faults = Vec::new();
+        let composed = draft("vi", "Quốc khánh").settle("", &mut faults);
         let decomposed: String =
             unicode_normalization::UnicodeNormalization::nfd("Quốc khánh").collect();
         assert_ne!(decomposed, "Quốc khánh");
-        assert_eq!(draft("VI", &decomposed).settle("", &mut flaws), composed);
-        assert_eq!(flaws, vec![]);
+        assert_eq!(draft("VI", &decomposed).settle("", &mut faults), composed);
+        assert_eq!(faults, vec![]);
     }
 
     #[test]
@@ -302,9 +289,9 @@ mod tests {
             link: Some("javascript:alert(1)".into()),
             media: vec![one.clone(), one],
         };
-        let mut flaws = Vec::new();
-        let _settled = bad.settle("/variants/0", &mut flaws);
-        let found: Vec<_> = flaws.iter().map(|it| (it.pointer.as_str(), it.code)).collect();
+        let mut faults = Vec::new();
+        let _settled = bad.settle("/variants/0", &mut faults);
+        let found: Vec<_> = faults.iter().map(|it| (it.pointer.as_str(), it.code)).collect();
         assert_eq!(
             found,
             [
@@ -321,9 +308,9 @@ mod tests {
     #[test]
     fn a_password_in_a_link_is_refused() {
         for bad in ["https://a:b@mofa.gov.vn/", "ftp://mofa.gov.vn", "https://", "mofa.gov.vn"] {
-            let mut flaws = Vec::new();
-            assert_eq!(link(bad, "/link", &mut flaws), None, "{bad}");
-            assert_eq!(flaws.len(), 1, "{bad}");
+            let mut faults = Vec::new();
+            assert_eq!(link(bad, "/link", &mut faults), None, "{bad}");
+            assert_eq!(faults.len(), 1, "{bad}");
         }
     }
 }
