@@ -10,6 +10,8 @@ mod group;
 pub mod jobs;
 pub mod nodes;
 mod open;
+pub mod outcomes;
+pub mod publishing;
 mod sql;
 
 pub use db::{Reader, Tx};
@@ -44,6 +46,12 @@ impl Store {
 
 /// Every statement there is, for the test that prepares each on both databases.
 pub fn statements() -> Vec<(&'static str, sql::Sql)> {
-    const FILES: &[&[(&str, sql::Sql)]] = &[jobs::STATEMENTS, nodes::STATEMENTS, open::STATEMENTS];
+    const FILES: &[&[(&str, sql::Sql)]] = &[
+        jobs::STATEMENTS,
+        nodes::STATEMENTS,
+        outcomes::STATEMENTS,
+        publishing::STATEMENTS,
+        open::STATEMENTS,
+    ];
     FILES.concat()
 }

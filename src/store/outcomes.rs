@@ -1,0 +1,344 @@
+//! What came of attempts, recorded by compare-and-set: whoever is too late changes nothing.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::sql::{on, statements};
+use super::{Error, Reader, Tx};
+use crate::domain::attempt::{AttemptOutcome, Reach};
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, WaitsFor};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId};
+
+/// How an attempt ends.
+#[derive(Debug, Clone, Serialize)]
+pub struct Close {
+    /// Which attempt.
+    pub id: AttemptId,
+    /// What it must be until now for the change to count.
+    pub from: AttemptOutcome,
+    /// What it is from now on.
+    pub outcome: AttemptOutcome,
+    /// How far the request got.
+    pub reach: Option<Reach>,
+    /// What was seen.
+    pub detail: Option<Value>,
+    /// When it left the gate.
+    #[serde(serialize_with = "millis")]
+    pub sent_ms: Option<Timestamp>,
+}
+
+/// How a delivery moves on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Move {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// What it must be until now for the change to count.
+    pub from: DeliveryState,
+    /// What it is from now on.
+    pub state: DeliveryState,
+    /// The platform's id; never replaces one that is there.
+    pub remote_id: Option<String>,
+    /// Where a person can see it.
+    pub permalink: Option<String>,
+    /// When the platform says it was published.
+    #[serde(serialize_with = "millis")]
+    pub published_ms: Option<Timestamp>,
+    /// Why it has not gone out.
+    pub problem: Option<DeliveryProblem>,
+    /// What it waits for.
+    pub waits_for: Option<WaitsFor>,
+    /// What the platform has already.
+    pub progress: Option<Value>,
+    /// Added to the attempts that count.
+    pub attempts: i64,
+    /// Added to the doubts.
+    pub doubts: i64,
+    /// Added to the definite failures that may pass.
+    pub refusals: i64,
+}
+
+/// What an account learns.
+#[derive(Debug, Clone, Serialize)]
+pub struct Learn {
+    /// Which account.
+    pub id: AccountId,
+    /// Its newest known post.
+    pub high_water: Option<String>,
+    /// The whole account waits until then.
+    #[serde(serialize_with = "millis")]
+    pub blocked_ms: Option<Timestamp>,
+    /// Its status from now on.
+    pub status: Option<&'static str>,
+}
+
+/// An attempt in doubt, as far as looking for it needs it.
+#[derive(Debug, Clone)]
+pub struct Doubtful {
+    /// Which attempt.
+    pub id: AttemptId,
+    /// Its delivery.
+    pub delivery_id: DeliveryId,
+    /// The newest post of the account that was known before it.
+    pub high_water: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was found to be in doubt.
+    pub ended_at: Option<Timestamp>,
+    /// How it stands.
+    pub outcome: AttemptOutcome,
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde wants")]
+fn millis<S: serde::Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(Timestamp::as_millisecond).serialize(to)
+}
+
+#[derive(sqlx::FromRow)]
+struct DoubtfulRow {
+    id: AttemptId,
+    delivery_id: DeliveryId,
+    high_water: Option<String>,
+    started_at: At,
+    ended_at: Option<At>,
+    outcome: AttemptOutcome,
+}
+
+statements! {
+    CLOSE =
+        "UPDATE attempts SET outcome = v.outcome, reach = COALESCE(v.reach, reach),
+                detail = COALESCE(v.detail, detail), sent_at = COALESCE(v.sent_ms, sent_at),
+                ended_at = $2
+         FROM (SELECT value->>'id' AS id, value->>'from' AS was, value->>'outcome' AS outcome,
+                      value->>'reach' AS reach, json_extract(value, '$.detail') AS detail,
+                      value->>'sent_ms' AS sent_ms FROM json_each($1)) AS v
+         WHERE attempts.id = v.id AND attempts.outcome = v.was
+         RETURNING attempts.id"
+        |
+        "UPDATE attempts SET outcome = v.outcome, reach = COALESCE(v.reach, attempts.reach),
+                detail = COALESCE(v.detail, attempts.detail),
+                sent_at = COALESCE(TIMESTAMPTZ 'epoch' + v.sent_ms * INTERVAL '1 millisecond',
+                                   attempts.sent_at),
+                ended_at = $2
+         FROM jsonb_to_recordset($1) AS v(id TEXT, \"from\" TEXT, outcome TEXT, reach TEXT,
+                                          detail JSONB, sent_ms BIGINT)
+         WHERE attempts.id = v.id AND attempts.outcome = v.\"from\"
+         RETURNING attempts.id";
+    MOVE =
+        "UPDATE deliveries SET state = v.state,
+                state_since = CASE WHEN v.state = v.was THEN state_since ELSE $2 END,
+                remote_id = COALESCE(deliveries.remote_id, v.remote_id),
+                permalink = COALESCE(deliveries.permalink, v.permalink),
+                published_at = COALESCE(deliveries.published_at, v.published_ms),
+                problem = v.problem, waits_for = v.waits_for,
+                progress = COALESCE(v.progress, deliveries.progress),
+                attempts = deliveries.attempts + v.attempts,
+                doubts = deliveries.doubts + v.doubts,
+                refusals = deliveries.refusals + v.refusals,
+                version = version + 1, updated_at = $2
+         FROM (SELECT value->>'id' AS id, value->>'from' AS was, value->>'state' AS state,
+                      value->>'remote_id' AS remote_id, value->>'permalink' AS permalink,
+                      value->>'published_ms' AS published_ms,
+                      json_extract(value, '$.problem') AS problem,
+                      json_extract(value, '$.waits_for') AS waits_for,
+                      json_extract(value, '$.progress') AS progress,
+                      value->>'attempts' AS attempts, value->>'doubts' AS doubts,
+                      value->>'refusals' AS refusals FROM json_each($1)) AS v
+         WHERE deliveries.id = v.id AND deliveries.state = v.was
+         RETURNING deliveries.id"
+        |
+        "UPDATE deliveries SET state = v.state,
+                state_since = CASE WHEN v.state = v.\"from\" THEN state_since ELSE $2 END,
+                remote_id = COALESCE(deliveries.remote_id, v.remote_id),
+                permalink = COALESCE(deliveries.permalink, v.permalink),
+                published_at = COALESCE(deliveries.published_at,
+                    TIMESTAMPTZ 'epoch' + v.published_ms * INTERVAL '1 millisecond'),
+                problem = v.problem, waits_for = v.waits_for,
+                progress = COALESCE(v.progress, deliveries.progress),
+                attempts = deliveries.attempts + v.attempts,
+                doubts = deliveries.doubts + v.doubts,
+                refusals = deliveries.refusals + v.refusals,
+                version = version + 1, updated_at = $2
+         FROM jsonb_to_recordset($1) AS v(id TEXT, \"from\" TEXT, state TEXT, remote_id TEXT,
+                  permalink TEXT, published_ms BIGINT, problem JSONB, waits_for JSONB,
+                  progress JSONB, attempts BIGINT, doubts BIGINT, refusals BIGINT)
+         WHERE deliveries.id = v.id AND deliveries.state = v.\"from\"
+         RETURNING deliveries.id";
+    LEARN =
+        "UPDATE accounts SET high_water = COALESCE(v.high_water, accounts.high_water),
+                blocked_until = COALESCE(v.blocked_ms, accounts.blocked_until),
+                status = COALESCE(v.status, accounts.status),
+                version = version + CASE WHEN v.status IS NULL THEN 0 ELSE 1 END, updated_at = $2
+         FROM (SELECT value->>'id' AS id, value->>'high_water' AS high_water,
+                      value->>'blocked_ms' AS blocked_ms, value->>'status' AS status
+               FROM json_each($1)) AS v
+         WHERE accounts.id = v.id"
+        |
+        "UPDATE accounts SET high_water = COALESCE(v.high_water, accounts.high_water),
+                blocked_until = COALESCE(TIMESTAMPTZ 'epoch' + v.blocked_ms * INTERVAL '1 millisecond',
+                                         accounts.blocked_until),
+                status = COALESCE(v.status, accounts.status),
+                version = version + CASE WHEN v.status IS NULL THEN 0 ELSE 1 END, updated_at = $2
+         FROM jsonb_to_recordset($1) AS v(id TEXT, high_water TEXT, blocked_ms BIGINT, status TEXT)
+         WHERE accounts.id = v.id";
+    HIGH_WATERS =
+        "SELECT id, high_water FROM accounts
+         WHERE high_water IS NOT NULL AND id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT id, high_water FROM accounts
+         WHERE high_water IS NOT NULL AND id IN (SELECT jsonb_array_elements_text($1))";
+    TAKEN =
+        "SELECT account_id, remote_id FROM deliveries
+         WHERE remote_id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT account_id, remote_id FROM deliveries
+         WHERE remote_id IN (SELECT jsonb_array_elements_text($1))";
+    OPEN_OF =
+        "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
+         WHERE outcome = 'open' AND delivery_id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
+         WHERE outcome = 'open' AND delivery_id IN (SELECT jsonb_array_elements_text($1))";
+    DOUBTFUL =
+        "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
+         WHERE id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
+         WHERE id IN (SELECT jsonb_array_elements_text($1))";
+    KNOWN_REMOTE =
+        "SELECT remote_id FROM deliveries
+         WHERE account_id = $1 AND id <> $2 AND remote_id IS NOT NULL AND published_at >= $3";
+    STATES =
+        "SELECT id, state FROM deliveries WHERE id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT id, state FROM deliveries WHERE id IN (SELECT jsonb_array_elements_text($1))";
+    STANDING_COUNTS =
+        "SELECT state, COUNT(*) FROM deliveries
+         WHERE state IN ('unknown', 'needs_human', 'held', 'publishing') GROUP BY state";
+    OLDEST_DUE =
+        "SELECT MIN(due_at) FROM deliveries WHERE state = 'scheduled' AND due_at <= $1";
+}
+
+/// Closes attempts; gives the ids of those that were still as expected, in no order.
+pub async fn close(tx: &mut Tx, closes: &[Close], now: Timestamp) -> Result<Vec<AttemptId>, Error> {
+    Ok(on!(tx, CLOSE, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Json(closes)).bind(At(now)).fetch_all(conn).await?
+    }))
+}
+
+/// Moves deliveries on; gives the ids of those that were still as expected, in no order.
+pub async fn transition(
+    tx: &mut Tx,
+    moves: &[Move],
+    now: Timestamp,
+) -> Result<Vec<DeliveryId>, Error> {
+    if moves.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(tx, MOVE, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Json(moves)).bind(At(now)).fetch_all(conn).await?
+    }))
+}
+
+/// Lets accounts learn from answers.
+pub async fn learn(tx: &mut Tx, learned: &[Learn], now: Timestamp) -> Result<(), Error> {
+    if learned.is_empty() {
+        return Ok(());
+    }
+    on!(tx, LEARN, |sql, conn| {
+        sqlx::query(sql).bind(Json(learned)).bind(At(now)).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// The newest known posts of accounts; in no order.
+pub async fn high_waters(
+    reader: &mut Reader,
+    accounts: &[&AccountId],
+) -> Result<Vec<(AccountId, String)>, Error> {
+    Ok(on!(reader, HIGH_WATERS, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(accounts)).fetch_all(conn).await?
+    }))
+}
+
+/// Which of these remote ids belong to deliveries already, with their accounts; in no order.
+pub async fn taken(
+    reader: &mut Reader,
+    remote_ids: &[&str],
+) -> Result<Vec<(AccountId, String)>, Error> {
+    if remote_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(reader, TAKEN, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(remote_ids)).fetch_all(conn).await?
+    }))
+}
+
+/// The open attempts of deliveries; in no order.
+pub async fn open_of(
+    reader: &mut Reader,
+    deliveries: &[DeliveryId],
+) -> Result<Vec<Doubtful>, Error> {
+    let rows: Vec<DoubtfulRow> = on!(reader, OPEN_OF, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(deliveries)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Doubtful::from).collect())
+}
+
+/// Attempts by id; in no order.
+pub async fn doubtful(reader: &mut Reader, attempts: &[AttemptId]) -> Result<Vec<Doubtful>, Error> {
+    let rows: Vec<DoubtfulRow> = on!(reader, DOUBTFUL, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(attempts)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Doubtful::from).collect())
+}
+
+/// Remote ids of an account's other deliveries that were published since an instant.
+pub async fn known_remote(
+    reader: &mut Reader,
+    account: &AccountId,
+    except: &DeliveryId,
+    since: Timestamp,
+) -> Result<Vec<String>, Error> {
+    Ok(on!(reader, KNOWN_REMOTE, |sql, conn| {
+        sqlx::query_scalar(sql).bind(account).bind(except).bind(At(since)).fetch_all(conn).await?
+    }))
+}
+
+/// The states of deliveries; in no order.
+pub async fn states(
+    reader: &mut Reader,
+    deliveries: &[DeliveryId],
+) -> Result<Vec<(DeliveryId, DeliveryState)>, Error> {
+    Ok(on!(reader, STATES, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(deliveries)).fetch_all(conn).await?
+    }))
+}
+
+/// How many deliveries are in states that somebody should know of.
+pub async fn standing_counts(reader: &mut Reader) -> Result<Vec<(DeliveryState, i64)>, Error> {
+    Ok(on!(reader, STANDING_COUNTS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?))
+}
+
+/// When the oldest delivery was due that is still scheduled, if one is overdue.
+pub async fn oldest_due(reader: &mut Reader, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    let oldest: Option<At> = on!(reader, OLDEST_DUE, |sql, conn| {
+        sqlx::query_scalar(sql).bind(At(now)).fetch_one(conn).await?
+    });
+    Ok(oldest.map(Timestamp::from))
+}
+
+impl From<DoubtfulRow> for Doubtful {
+    fn from(row: DoubtfulRow) -> Self {
+        Self {
+            id: row.id,
+            delivery_id: row.delivery_id,
+            high_water: row.high_water,
+            started_at: row.started_at.0,
+            ended_at: row.ended_at.map(Timestamp::from),
+            outcome: row.outcome,
+        }
+    }
+}

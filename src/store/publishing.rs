@@ -1,0 +1,421 @@
+//! The guard: claim, every "never", and the intent, in one transaction that is durable before the
+//! first byte of a request leaves.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::jobs::{self, Holder};
+use super::sql::{on, statements};
+use super::{Error, Reader, Tx};
+use crate::domain::class::Class;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, PostId};
+use crate::domain::work;
+
+/// What the guard compares with.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard<'a> {
+    /// The instant of the guard.
+    pub now: Timestamp,
+    /// Deliveries due until then may be guarded; their bytes wait for the instant itself.
+    pub horizon: Timestamp,
+    /// The same text to the same account is refused when it was published after this instant.
+    pub repeat_since: Timestamp,
+    /// Today, as `2026-09-02`: units that closed before it publish nothing.
+    pub today: &'a str,
+    /// This process.
+    pub holder: &'a Holder,
+}
+
+/// What is needed to send, or to look for, a delivery.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// Its post.
+    pub post_id: PostId,
+    /// Its account.
+    pub account_id: AccountId,
+    /// The platform's word.
+    pub platform: String,
+    /// BCP 47 tag.
+    pub language: String,
+    /// How urgent it is.
+    pub class: Class,
+    /// Its instant.
+    pub due_at: Timestamp,
+    /// Its latest useful time.
+    pub publish_by: Timestamp,
+    /// Attempts that count, this one included.
+    pub attempts: i64,
+    /// How often its outcome was hidden.
+    pub doubts: i64,
+    /// How often it was definitely not created and may be tried again.
+    pub refusals: i64,
+    /// Per-platform settings.
+    pub settings: Value,
+    /// The variant as it was scheduled.
+    pub content: Value,
+    /// The hash of what was scheduled.
+    pub content_hash: String,
+    /// What the platform has already, such as staged media.
+    pub progress: Option<Value>,
+    /// The platform's id of the account.
+    pub remote_id: String,
+    /// The account's handle.
+    pub handle: Option<String>,
+    /// The newest post of the account that is known.
+    pub high_water: Option<String>,
+    /// The sealed credential.
+    pub credential: SealedCredential,
+}
+
+/// A credential as it is kept.
+#[derive(Debug, Clone)]
+pub struct SealedCredential {
+    /// Which kind.
+    pub kind: String,
+    /// Its version, part of what it is bound to.
+    pub version: i64,
+    /// The key it is sealed with.
+    pub key_id: String,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// Why a delivery was not guarded: the facts, from which the engine names the clause.
+#[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "one fact for each clause of the guard")]
+pub struct Standing {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Its state.
+    pub state: DeliveryState,
+    /// Its latest useful time has passed.
+    pub late: bool,
+    /// Its account cannot publish: not connected, removed or without credential.
+    pub account_unfit: bool,
+    /// Its account waits for the platform until then.
+    #[sqlx(try_from = "Option<At>")]
+    pub blocked_until: Blocked,
+    /// Its post was removed or its unit is closed.
+    pub withdrawn: bool,
+    /// Its unit wants approvals.
+    pub unapproved: bool,
+    /// Another delivery of the account is being published.
+    pub busy: bool,
+    /// The same text to the account is in doubt.
+    pub doubtful: bool,
+    /// The same text to the account was published lately.
+    pub repeated: bool,
+}
+
+/// An instant until which an account waits, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocked(pub Option<Timestamp>);
+
+impl From<Option<At>> for Blocked {
+    fn from(at: Option<At>) -> Self {
+        Self(at.map(Timestamp::from))
+    }
+}
+
+/// An intent: the row that is durable before the first byte leaves.
+#[derive(Debug, Clone, Serialize)]
+pub struct Intent {
+    /// Its id.
+    pub id: AttemptId,
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// Which account.
+    pub account_id: AccountId,
+    /// The how-manyth attempt.
+    pub number: i64,
+    /// Names what will be sent: account, text, media, settings.
+    pub fingerprint: String,
+    /// The newest post of the account that is known.
+    pub high_water: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PreparedRow {
+    delivery_id: DeliveryId,
+    post_id: PostId,
+    account_id: AccountId,
+    platform: String,
+    language: String,
+    class: Class,
+    due_at: At,
+    publish_by: At,
+    attempts: i64,
+    doubts: i64,
+    refusals: i64,
+    settings: Json<Value>,
+    content: Json<Value>,
+    content_hash: String,
+    progress: Option<Json<Value>>,
+    remote_id: String,
+    handle: Option<String>,
+    high_water: Option<String>,
+    kind: String,
+    credential_version: i64,
+    key_id: String,
+    sealed: Vec<u8>,
+}
+
+impl From<PreparedRow> for Prepared {
+    fn from(row: PreparedRow) -> Self {
+        Self {
+            delivery_id: row.delivery_id,
+            post_id: row.post_id,
+            account_id: row.account_id,
+            platform: row.platform,
+            language: row.language,
+            class: row.class,
+            due_at: row.due_at.0,
+            publish_by: row.publish_by.0,
+            attempts: row.attempts,
+            doubts: row.doubts,
+            refusals: row.refusals,
+            settings: row.settings.0,
+            content: row.content.0,
+            content_hash: row.content_hash,
+            progress: row.progress.map(|progress| progress.0),
+            remote_id: row.remote_id,
+            handle: row.handle,
+            high_water: row.high_water,
+            credential: SealedCredential {
+                kind: row.kind,
+                version: row.credential_version,
+                key_id: row.key_id,
+                sealed: row.sealed,
+            },
+        }
+    }
+}
+
+statements! {
+    /// Every "never" is a clause here. What is not updated must not be sent.
+    GUARD =
+        "UPDATE deliveries
+         SET state = 'publishing', state_since = $2, attempts = attempts + 1, waits_for = NULL,
+             problem = NULL, version = version + 1, updated_at = $2
+         WHERE state = 'scheduled' AND id IN (SELECT value FROM json_each($1))
+           AND due_at <= $3 AND publish_by > $2
+           AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
+           AND EXISTS (
+               SELECT 1 FROM accounts AS a
+               JOIN credentials AS c ON c.account_id = a.id
+               JOIN posts AS p ON p.id = deliveries.post_id
+               JOIN units AS u ON u.id = p.unit_id
+               WHERE a.id = deliveries.account_id
+                 AND a.status = 'connected' AND a.removed_at IS NULL
+                 AND (a.blocked_until IS NULL OR a.blocked_until <= $2)
+                 AND p.removed_at IS NULL AND u.approval = 'none'
+                 AND (u.closed_on IS NULL OR u.closed_on > $7))
+           AND NOT EXISTS (
+               SELECT 1 FROM deliveries AS o
+               WHERE o.account_id = deliveries.account_id AND o.state = 'publishing')
+           AND NOT EXISTS (
+               SELECT 1 FROM deliveries AS o
+               WHERE o.account_id = deliveries.account_id AND o.text_hash = deliveries.text_hash
+                 AND o.id <> deliveries.id
+                 AND (o.state IN ('unknown', 'needs_human')
+                      OR (o.state = 'published' AND o.published_at > $6
+                          AND NOT deliveries.intended_repeat)))
+         RETURNING id"
+        |
+        "UPDATE deliveries
+         SET state = 'publishing', state_since = $2, attempts = attempts + 1, waits_for = NULL,
+             problem = NULL, version = version + 1, updated_at = $2
+         WHERE state = 'scheduled' AND id IN (SELECT jsonb_array_elements_text($1))
+           AND due_at <= $3 AND publish_by > $2
+           AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
+           AND EXISTS (
+               SELECT 1 FROM accounts AS a
+               JOIN credentials AS c ON c.account_id = a.id
+               JOIN posts AS p ON p.id = deliveries.post_id
+               JOIN units AS u ON u.id = p.unit_id
+               WHERE a.id = deliveries.account_id
+                 AND a.status = 'connected' AND a.removed_at IS NULL
+                 AND (a.blocked_until IS NULL OR a.blocked_until <= $2)
+                 AND p.removed_at IS NULL AND u.approval = 'none'
+                 AND (u.closed_on IS NULL OR u.closed_on > $7))
+           AND NOT EXISTS (
+               SELECT 1 FROM deliveries AS o
+               WHERE o.account_id = deliveries.account_id AND o.state = 'publishing')
+           AND NOT EXISTS (
+               SELECT 1 FROM deliveries AS o
+               WHERE o.account_id = deliveries.account_id AND o.text_hash = deliveries.text_hash
+                 AND o.id <> deliveries.id
+                 AND (o.state IN ('unknown', 'needs_human')
+                      OR (o.state = 'published' AND o.published_at > $6
+                          AND NOT deliveries.intended_repeat)))
+         RETURNING id";
+    STANDING =
+        "SELECT d.id, d.state, d.publish_by <= $2 AS late,
+                (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
+                    AS account_unfit,
+                a.blocked_until,
+                (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $4, FALSE)) AS withdrawn,
+                u.approval <> 'none' AS unapproved,
+                EXISTS (SELECT 1 FROM deliveries AS o
+                        WHERE o.account_id = d.account_id AND o.state = 'publishing'
+                          AND o.id <> d.id) AS busy,
+                EXISTS (SELECT 1 FROM deliveries AS o
+                        WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
+                          AND o.id <> d.id AND o.state IN ('unknown', 'needs_human')) AS doubtful,
+                EXISTS (SELECT 1 FROM deliveries AS o
+                        WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
+                          AND o.id <> d.id AND o.state = 'published' AND o.published_at > $3
+                          AND NOT d.intended_repeat) AS repeated
+         FROM deliveries AS d
+         JOIN accounts AS a ON a.id = d.account_id
+         JOIN posts AS p ON p.id = d.post_id
+         JOIN units AS u ON u.id = p.unit_id
+         LEFT JOIN credentials AS c ON c.account_id = d.account_id
+         WHERE d.id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT d.id, d.state, d.publish_by <= $2 AS late,
+                (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
+                    AS account_unfit,
+                a.blocked_until,
+                (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $4, FALSE)) AS withdrawn,
+                u.approval <> 'none' AS unapproved,
+                EXISTS (SELECT 1 FROM deliveries AS o
+                        WHERE o.account_id = d.account_id AND o.state = 'publishing'
+                          AND o.id <> d.id) AS busy,
+                EXISTS (SELECT 1 FROM deliveries AS o
+                        WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
+                          AND o.id <> d.id AND o.state IN ('unknown', 'needs_human')) AS doubtful,
+                EXISTS (SELECT 1 FROM deliveries AS o
+                        WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
+                          AND o.id <> d.id AND o.state = 'published' AND o.published_at > $3
+                          AND NOT d.intended_repeat) AS repeated
+         FROM deliveries AS d
+         JOIN accounts AS a ON a.id = d.account_id
+         JOIN posts AS p ON p.id = d.post_id
+         JOIN units AS u ON u.id = p.unit_id
+         LEFT JOIN credentials AS c ON c.account_id = d.account_id
+         WHERE d.id IN (SELECT jsonb_array_elements_text($1))";
+    PREPARE =
+        "SELECT d.id AS delivery_id, d.post_id, d.account_id, d.platform, d.language, d.class,
+                d.due_at, d.publish_by, d.attempts, d.doubts, d.refusals, d.settings, d.content,
+                d.content_hash, d.progress, a.remote_id, a.handle, a.high_water,
+                c.kind, c.version AS credential_version, c.key_id, c.sealed
+         FROM deliveries AS d
+         JOIN accounts AS a ON a.id = d.account_id
+         JOIN credentials AS c ON c.account_id = d.account_id
+         WHERE d.id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT d.id AS delivery_id, d.post_id, d.account_id, d.platform, d.language, d.class,
+                d.due_at, d.publish_by, d.attempts, d.doubts, d.refusals, d.settings, d.content,
+                d.content_hash, d.progress, a.remote_id, a.handle, a.high_water,
+                c.kind, c.version AS credential_version, c.key_id, c.sealed
+         FROM deliveries AS d
+         JOIN accounts AS a ON a.id = d.account_id
+         JOIN credentials AS c ON c.account_id = d.account_id
+         WHERE d.id IN (SELECT jsonb_array_elements_text($1))";
+    OPEN =
+        "INSERT INTO attempts (id, delivery_id, account_id, number, node, fence, fingerprint,
+                               high_water, started_at, outcome)
+         SELECT value->>'id', value->>'delivery_id', value->>'account_id', value->>'number', $2, $3,
+                value->>'fingerprint', value->>'high_water', $4, 'open'
+         FROM json_each($1)"
+        |
+        "INSERT INTO attempts (id, delivery_id, account_id, number, node, fence, fingerprint,
+                               high_water, started_at, outcome)
+         SELECT id, delivery_id, account_id, number, $2, $3, fingerprint, high_water, $4, 'open'
+         FROM jsonb_to_recordset($1) AS v(id TEXT, delivery_id TEXT, account_id TEXT,
+                                          number BIGINT, fingerprint TEXT, high_water TEXT)";
+    CLOSE_WITHDRAWN =
+        "UPDATE attempts SET outcome = 'withdrawn', ended_at = $2
+         WHERE delivery_id = $1 AND outcome = 'open'";
+    BACK_TO_SCHEDULED =
+        "UPDATE deliveries SET state = 'scheduled', state_since = $2, attempts = attempts - 1,
+                version = version + 1, updated_at = $2
+         WHERE id = $1 AND state = 'publishing'";
+}
+
+/// Guards those of `ids` for which every clause holds; in no order.
+pub async fn guard(
+    tx: &mut Tx,
+    ids: &[DeliveryId],
+    with: &Guard<'_>,
+) -> Result<Vec<DeliveryId>, Error> {
+    Ok(on!(tx, GUARD, |sql, conn| {
+        sqlx::query_scalar(sql)
+            .bind(Json(ids))
+            .bind(At(with.now))
+            .bind(At(with.horizon))
+            .bind(&with.holder.node)
+            .bind(with.holder.fence)
+            .bind(At(with.repeat_since))
+            .bind(with.today)
+            .fetch_all(conn)
+            .await?
+    }))
+}
+
+/// The facts about deliveries that were not guarded; in no order.
+pub async fn standing(
+    tx: &mut Tx,
+    ids: &[DeliveryId],
+    with: &Guard<'_>,
+) -> Result<Vec<Standing>, Error> {
+    Ok(on!(tx, STANDING, |sql, conn| {
+        sqlx::query_as(sql)
+            .bind(Json(ids))
+            .bind(At(with.now))
+            .bind(At(with.repeat_since))
+            .bind(with.today)
+            .fetch_all(conn)
+            .await?
+    }))
+}
+
+/// What is needed to send or look for deliveries; in no order.
+pub async fn prepare(reader: &mut Reader, ids: &[DeliveryId]) -> Result<Vec<Prepared>, Error> {
+    let rows: Vec<PreparedRow> = on!(reader, PREPARE, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Prepared::from).collect())
+}
+
+/// Opens the intents of guarded deliveries.
+pub async fn open(
+    tx: &mut Tx,
+    intents: &[Intent],
+    holder: &Holder,
+    now: Timestamp,
+) -> Result<(), Error> {
+    on!(tx, OPEN, |sql, conn| {
+        sqlx::query(sql)
+            .bind(Json(intents))
+            .bind(&holder.node)
+            .bind(holder.fence)
+            .bind(At(now))
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Takes a guarded delivery back that the gate has stopped: its attempt is closed as withdrawn and
+/// does not count, the delivery is scheduled again, its job queued. False when it had ended already.
+pub async fn withdraw(tx: &mut Tx, id: &DeliveryId, now: Timestamp) -> Result<bool, Error> {
+    let closed = on!(tx, CLOSE_WITHDRAWN, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(At(now)).execute(conn).await?.rows_affected()
+    });
+    if closed == 0 {
+        return Ok(false);
+    }
+    on!(tx, BACK_TO_SCHEDULED, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(At(now)).execute(conn).await?;
+    });
+    jobs::requeue(tx, &work::publish_key(id), now).await?;
+    Ok(true)
+}
