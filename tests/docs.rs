@@ -206,3 +206,46 @@ fn every_metric_that_an_alert_reads_is_documented() {
         assert!(documented.iter().any(|it| page.contains(it)), "logging.md lacks {metric}");
     }
 }
+
+/// Every option, as `section.key`.
+fn options() -> BTreeSet<String> {
+    let text = read("src/config/default.toml");
+    let table = toml::de::DeTable::parse(&text).expect("default.toml is TOML");
+    let mut found = BTreeSet::new();
+    for (section, value) in table.get_ref() {
+        if let Some(inner) = value.get_ref().as_table() {
+            found
+                .extend(inner.keys().map(|key| format!("{}.{}", section.get_ref(), key.get_ref())));
+        }
+    }
+    assert!(found.len() > 20, "the options were not read");
+    found
+}
+
+/// The `words.with_dots` of a text whose first part is a section of the configuration.
+fn options_named(text: &str, sections: &BTreeSet<String>) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted
+        .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_')))
+        .filter(|word| word.split_once('.').is_some_and(|(section, _)| sections.contains(section)))
+        .filter(|word| !["rs", "md", "toml"].iter().any(|end| word.ends_with(&format!(".{end}"))))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_option_that_a_document_names_exists() {
+    let options = options();
+    let sections =
+        options.iter().filter_map(|key| Some(key.split_once('.')?.0.to_owned())).collect();
+    let mut count = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("the document is readable");
+        for named in options_named(&prose(&text), &sections) {
+            count += 1;
+            assert!(options.contains(&named), "{}: no option {named}", document.display());
+        }
+    }
+    assert!(count > 10, "only {count} options were seen");
+    assert_eq!(options_named("`publish.no_such`, publish.lease", &sections), ["publish.no_such"]);
+}

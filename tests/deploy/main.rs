@@ -3,6 +3,7 @@
 //! A check whose tool is missing fails and names it; `CHANCERY_TEST_SKIP=promtool,systemd-analyze`
 //! leaves it out.
 
+mod configuration;
 mod containers;
 mod tools;
 
