@@ -230,7 +230,7 @@ async fn an_endless_answer_is_cut_off() {
     .await;
     for (max_answer, fits) in [(5, true), (4, false)] {
         let answer = client().send(Request { max_answer, ..post(exact, "a") }).await;
-        assert_eq!(answer.map(|it| it.body == "abcde").unwrap_or(false), fits);
+        assert_eq!(answer.is_ok_and(|it| it.body == "abcde"), fits);
     }
 }
 
@@ -276,7 +276,9 @@ async fn a_connection_closed_at_the_moment_of_send_repeats_nothing() {
             }
             // Sometimes the next request is read before it is thrown away.
             let mut byte = [0];
-            if kept.lock().unwrap().len() % 3 == 0 && stream.read_exact(&mut byte).await.is_ok() {
+            if kept.lock().unwrap().len().is_multiple_of(3)
+                && stream.read_exact(&mut byte).await.is_ok()
+            {
                 let mut rest = vec![0; 4_096];
                 let length = stream.read(&mut rest).await.unwrap_or(0);
                 let body = rest[..length].rsplit(|byte| *byte == b'\n').next().unwrap().to_vec();
