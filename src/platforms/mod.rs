@@ -8,6 +8,8 @@ pub mod facebook;
 pub mod outcome;
 pub mod rules;
 pub mod session;
+mod staging;
+mod wire;
 pub mod x;
 
 use std::collections::BTreeMap;

@@ -65,7 +65,7 @@ pub struct Progress {
 /// A file that the platform already has.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Staged {
-    /// Content hash of the file.
+    /// Hash of the file's content and its alternative text.
     pub sha256: String,
     /// The platform's id for it.
     pub remote_id: String,

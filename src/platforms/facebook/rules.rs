@@ -1,24 +1,66 @@
-//! The limits of Facebook.
+//! The limits of Facebook Pages, each with the place where it is written.
 
 use crate::platforms::rules::{
-    Counting, ImageRule, LinkRule, Rules, SameText, TextRule, VersionRule,
+    Counting, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
 };
 
+/// Until when each version of the Graph API works: its changelog, read 2026-09-11. The newest has
+/// no end yet.
+const VERSIONS: [(&str, Option<&str>); 6] = [
+    ("v21.0", Some("2027-01-21")),
+    ("v22.0", Some("2027-05-20")),
+    ("v23.0", Some("2027-10-08")),
+    ("v24.0", Some("2028-02-18")),
+    ("v25.0", Some("2028-07-29")),
+    ("v26.0", None),
+];
+
 pub(super) fn rules(version: &str) -> Rules {
-    let _ = Counting::WeightedV3;
     Rules {
-        text: TextRule { counting: Counting::CodePoints, max: 63_206, source: "" },
-        link: LinkRule { separate_field: true, counts: None, source: "" },
+        text: TextRule {
+            counting: Counting::CodePoints,
+            max: 63_206,
+            source: "widely reported limit of a post's message, no official page states it, read 2026-11-21",
+        },
+        link: LinkRule {
+            separate_field: true,
+            counts: None,
+            source: "Graph API reference, Page feed, parameter link, read 2026-09-11",
+        },
         images: ImageRule {
             max_count: 10,
             max_bytes: 4_000_000,
-            mimes: &["image/jpeg", "image/png"],
+            mimes: &["image/jpeg", "image/png", "image/gif", "image/webp"],
             max_alt: 1_000,
-            source: "",
+            source: "Graph API error 1366046 (4 MB; the reference says 10 MB), ten pictures by vendors' reports, alternative text by caution, read 2026-11-21",
         },
-        rates: &[],
-        version: VersionRule { current: version.to_owned(), usable_until: None },
-        scopes: &[],
+        // The platform's own budget depends on how many people a Page reaches and is read from its
+        // headers; this keeps a Page from looking like a machine until the first header is seen.
+        rates: &[RateRule {
+            limit: 25,
+            window_s: 3_600,
+            per_account: true,
+            source: "caution; Graph API rate limiting guide, read 2026-08-23, gives no fixed number for Pages",
+        }],
+        version: VersionRule {
+            current: version.to_owned(),
+            usable_until: VERSIONS
+                .iter()
+                .find(|(known, _)| *known == version)
+                .and_then(|(_, until)| until.map(str::to_owned)),
+        },
+        scopes: &["pages_show_list", "pages_read_engagement", "pages_manage_posts"],
         same_text_on_many_accounts: SameText::Allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rules;
+
+    #[test]
+    fn a_version_with_a_known_end_says_so() {
+        assert_eq!(rules("v25.0").version.usable_until.as_deref(), Some("2028-07-29"));
+        assert_eq!(rules("v26.0").version.usable_until, None);
     }
 }

@@ -1,0 +1,279 @@
+//! What the Graph API's answers mean: one table of error codes, with a test for each row.
+//!
+//! A create is judged by an allow-list of *definitely not created*. Code 2 ("please retry") has
+//! been seen with the post published, so a code that is not on the list proves nothing.
+
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::api::{instant, permalink, usage};
+use crate::domain::attempt::{Reach, Receipt};
+use crate::outbound::Response;
+use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
+use crate::platforms::wire::{header, is_number, shorten, text_at, upload_again};
+
+/// What an error means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Too many calls: wait as the usage headers say.
+    Throttled,
+    /// Too many posts for the platform's liking: wait for hours.
+    TooOften,
+    /// Refused for good, for this reason.
+    Refused(RefusalKind),
+    /// Says nothing about what was done.
+    Nothing,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+struct Row {
+    codes: (i64, i64),
+    subcode: Option<i64>,
+    phrase: Option<&'static str>,
+    meaning: Meaning,
+    /// Whether this answer to a create proves that nothing was created.
+    proof: bool,
+}
+
+const fn row(code: i64, meaning: Meaning, proof: bool) -> Row {
+    Row { codes: (code, code), subcode: None, phrase: None, meaning, proof }
+}
+
+const fn sub(code: i64, subcode: i64, meaning: Meaning, proof: bool) -> Row {
+    Row { codes: (code, code), subcode: Some(subcode), phrase: None, meaning, proof }
+}
+
+use Meaning::{Nothing, Refused, Throttled, TooOften};
+use RefusalKind::{Configuration, Content, Credential, Duplicate, Permission, Person};
+
+/// The first row that fits counts. Meanings by the Graph API's error handling guide and the error
+/// lists of its edges, read 2026-09-11; subcodes by reports of other clients, read 2026-08-21.
+const TABLE: &[Row] = &[
+    // Seen with the post published.
+    row(1, Nothing, false),
+    row(2, Nothing, false),
+    // Reported by a sister platform although the post was live.
+    sub(4, 2_207_051, Nothing, false),
+    row(4, Throttled, true),
+    row(17, Throttled, true),
+    row(32, Throttled, true),
+    row(613, Throttled, true),
+    row(80_001, Throttled, true),
+    row(80_002, Throttled, false),
+    row(341, Throttled, false),
+    sub(368, 1_390_008, TooOften, true),
+    sub(368, 1_404_082, Refused(Duplicate), true),
+    Row {
+        codes: (368, 368),
+        subcode: None,
+        phrase: Some("already posted this"),
+        meaning: Refused(Duplicate),
+        proof: true,
+    },
+    row(506, Refused(Duplicate), true),
+    sub(368, 1_404_006, Refused(Person), true),
+    sub(368, 4_854_002, Refused(Person), true),
+    sub(368, 1_404_078, Refused(Person), true),
+    sub(368, 1_404_112, Refused(Person), true),
+    row(368, Refused(Content), true),
+    row(1_404_006, Refused(Person), false),
+    row(4_854_002, Refused(Person), false),
+    row(1_404_078, Refused(Person), false),
+    row(1_404_112, Refused(Person), false),
+    row(1_346_003, Refused(Content), false),
+    row(1_404_102, Refused(Content), false),
+    row(3, Refused(Permission), false),
+    row(10, Refused(Permission), true),
+    Row {
+        codes: (200, 299),
+        subcode: None,
+        phrase: None,
+        meaning: Refused(Permission),
+        proof: true,
+    },
+    row(102, Refused(Credential), true),
+    row(190, Refused(Credential), true),
+    // The Page itself cannot be seen with this token.
+    sub(100, 33, Refused(Permission), true),
+    row(100, Refused(Content), true),
+    row(803, Refused(Permission), false),
+    row(197, Refused(Content), false),
+    row(324, Refused(Content), false),
+    row(1_366_046, Refused(Content), false),
+    row(1_366_051, Refused(Content), false),
+    row(2_069_019, Refused(Content), false),
+    row(1_609_005, Refused(Content), false),
+    row(1_609_008, Refused(Content), false),
+    row(2_061_006, Refused(Content), false),
+    row(6_000, Nothing, false),
+    row(6_001, Nothing, false),
+    row(2_635, Refused(Configuration), false),
+    row(2_500, Refused(Configuration), false),
+    row(960, Nothing, false),
+];
+
+/// A well-formed error of the Graph API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GraphError {
+    code: i64,
+    subcode: Option<i64>,
+    message: String,
+}
+
+impl GraphError {
+    /// The error in a body, if the body is a well-formed envelope with a code.
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        let value: Value = serde_json::from_slice(body).ok()?;
+        let error = value.get("error")?;
+        Some(Self {
+            code: error.get("code")?.as_i64()?,
+            subcode: error.get("error_subcode").and_then(Value::as_i64),
+            message: text_at(error, "message").unwrap_or_default(),
+        })
+    }
+
+    fn row(&self) -> Option<&'static Row> {
+        TABLE.iter().find(|row| {
+            (row.codes.0..=row.codes.1).contains(&self.code)
+                && row.subcode.is_none_or(|subcode| self.subcode == Some(subcode))
+                && row.phrase.is_none_or(|phrase| self.message.to_lowercase().contains(phrase))
+        })
+    }
+
+    /// What it means, leaving creates aside; `None` for a code that nobody has described.
+    pub(super) fn meaning(&self) -> Option<Meaning> {
+        self.row().map(|row| row.meaning)
+    }
+
+    /// `190/463`, or `190` without a subcode.
+    pub(super) fn word(&self) -> String {
+        match self.subcode {
+            Some(subcode) => format!("{}/{subcode}", self.code),
+            None => self.code.to_string(),
+        }
+    }
+
+    /// For people.
+    pub(super) fn detail(&self) -> String {
+        shorten(&self.message)
+    }
+
+    fn refusal(&self, kind: RefusalKind) -> Outcome {
+        Outcome::Refused(Refusal { kind, code: self.word(), detail: self.detail() })
+    }
+}
+
+/// What came of the create. Published only with an id that begins with our Page's: a token of
+/// another Page would have made a post there.
+pub(super) fn created(answer: &Response, page: &str, now: Timestamp) -> Outcome {
+    if answer.status.is_success() {
+        return match receipt(&answer.body, page, now) {
+            Some(receipt) => Outcome::Published(receipt),
+            None => doubt(answer, page, "no id of this Page in the answer"),
+        };
+    }
+    let error = GraphError::parse(&answer.body).filter(|_| is_definite(answer.status));
+    let Some(error) = error else { return doubt(answer, page, "no well-formed refusal") };
+    match error.row() {
+        Some(row) if row.proof => match row.meaning {
+            Throttled | TooOften => deferral(&error, row.meaning, answer, now),
+            Refused(kind) => error.refusal(kind),
+            Nothing => doubt(answer, page, &error.word()),
+        },
+        Some(_) | None => doubt(answer, page, &format!("{} {}", error.word(), error.detail())),
+    }
+}
+
+/// What came of an upload: the id of the picture, or an outcome that is never a doubt.
+pub(super) fn uploaded(answer: &Response, now: Timestamp) -> Result<String, Box<Outcome>> {
+    if answer.status.is_success() {
+        return serde_json::from_slice::<Value>(&answer.body)
+            .ok()
+            .and_then(|value| text_at(&value, "id"))
+            .filter(|id| is_number(id))
+            .ok_or_else(|| Box::new(upload_again("no id in the answer")));
+    }
+    let again = || upload_again(&format!("status {}", answer.status.as_u16()));
+    let error = GraphError::parse(&answer.body).filter(|_| is_definite(answer.status));
+    Err(Box::new(match error {
+        None => again(),
+        Some(error) => match error.meaning() {
+            Some(meaning @ (Throttled | TooOften)) => deferral(&error, meaning, answer, now),
+            Some(Refused(kind)) => error.refusal(kind),
+            Some(Nothing) => again(),
+            None => error.refusal(Content),
+        },
+    }))
+}
+
+/// A status with which a refusal is the platform's own word. 408 is a time-out.
+fn is_definite(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
+}
+
+fn receipt(body: &[u8], page: &str, now: Timestamp) -> Option<Receipt> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let id = text_at(&value, "id").filter(|id| is_post_of(id, page))?;
+    Some(Receipt {
+        permalink: Some(permalink(&id, text_at(&value, "permalink_url").as_deref())),
+        published_at: text_at(&value, "created_time").and_then(|it| instant(&it)).unwrap_or(now),
+        remote_id: id,
+    })
+}
+
+/// Whether an id is `{page}_{number}`.
+pub(super) fn is_post_of(id: &str, page: &str) -> bool {
+    id.strip_prefix(page).and_then(|rest| rest.strip_prefix('_')).is_some_and(is_number)
+}
+
+fn doubt(answer: &Response, page: &str, why: &str) -> Outcome {
+    Outcome::Unknown(Doubt {
+        reach: Reach::AnswerStarted,
+        detail: shorten(&format!("status {}: {why}", answer.status.as_u16())),
+        remote_id: id_given_away(&answer.body, page),
+    })
+}
+
+/// An id of our Page in an answer that is broken otherwise, closed by its quotation mark so that
+/// it is not cut short itself.
+fn id_given_away(body: &[u8], page: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let opening = format!("\"id\":\"{page}_");
+    let tight: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let rest = tight.split_once(&opening)?.1;
+    let (number, _) = rest.split_once('"')?;
+    is_number(number).then(|| format!("{page}_{number}"))
+}
+
+/// When calls are free again: the latest that any header says, or a time that does no harm.
+pub(super) fn free_at(answer: &Response, meaning: Meaning, now: Timestamp) -> Timestamp {
+    let asked =
+        header(&answer.headers, "retry-after").and_then(|text| text.parse::<i64>().ok()).and_then(
+            |seconds| now.checked_add(SignedDuration::from_secs(seconds.clamp(0, 604_800))).ok(),
+        );
+    let told = usage(&answer.headers, now).into_iter().filter_map(|usage| usage.blocked_until);
+    let least = match meaning {
+        // "Hours", says everyone who met it.
+        TooOften => SignedDuration::from_hours(3),
+        Throttled | Refused(_) | Nothing => SignedDuration::from_mins(10),
+    };
+    match (told.chain(asked).max(), meaning) {
+        (Some(until), Throttled) => until,
+        (until, _) => until.unwrap_or(now).max(now.checked_add(least).unwrap_or(now)),
+    }
+}
+
+fn deferral(error: &GraphError, meaning: Meaning, answer: &Response, now: Timestamp) -> Outcome {
+    Outcome::Deferred(Deferral {
+        until: Some(free_at(answer, meaning, now)),
+        code: if meaning == TooOften { "throttled" } else { "rate_limit" },
+        detail: format!("{} {}", error.word(), error.detail()),
+        whole_account: true,
+    })
+}
+
+#[cfg(test)]
+#[path = "tests/classify.rs"]
+mod tests;

@@ -1,0 +1,249 @@
+//! Looks for a post of a Page after doubt.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Settings;
+use super::api::{Graph, Post, message, permalink, usage};
+use super::classify::{GraphError, Meaning, free_at, is_post_of};
+use crate::domain::attempt::Receipt;
+use crate::domain::text::normalised;
+use crate::outbound::{Request, Response};
+use crate::platforms::outcome::{Lookup, Usage};
+use crate::platforms::session::{Metered, Probe, Session};
+use crate::platforms::wire::{Unsendable, clock_lead, describe, is_number, number_order, text_at};
+
+/// All that helps to recognise a post.
+const FIELDS: &str =
+    "id,message,created_time,permalink_url,is_published,from,application,attachments";
+
+/// What is enough, when the platform refuses one of the others (one bad field fails a whole call).
+const FEWER_FIELDS: &str = "id,message,created_time,permalink_url";
+
+/// How much earlier than the attempt a post may seem to be made, for clocks that differ.
+const SLACK: SignedDuration = SignedDuration::from_secs(120);
+
+/// How much earlier than that the list begins, because nothing promises that `since` is exact.
+const LIST_SLACK: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many posts of one Page since an attempt are not normal; a person must look.
+const MOST_PAGES: usize = 4;
+
+/// A read that says nothing.
+struct Blind {
+    detail: String,
+    until: Option<Timestamp>,
+    /// The platform did not like the question itself.
+    bad_question: bool,
+}
+
+impl From<Unsendable> for Blind {
+    fn from(fault: Unsendable) -> Self {
+        Self { detail: fault.refusal().detail, until: None, bad_question: false }
+    }
+}
+
+fn blind(detail: &str) -> Blind {
+    Blind { detail: detail.to_owned(), until: None, bad_question: false }
+}
+
+pub(super) async fn find(settings: &Settings, on: &Session, probe: &Probe) -> Metered<Lookup> {
+    let mut usage = Vec::new();
+    let value = look(settings, on, probe, &mut usage)
+        .await
+        .unwrap_or_else(|blind| Lookup::CannotSee { detail: blind.detail, until: blind.until });
+    Metered { value, usage }
+}
+
+async fn look(
+    settings: &Settings,
+    on: &Session,
+    probe: &Probe,
+    usage: &mut Vec<Usage>,
+) -> Result<Lookup, Blind> {
+    let graph = Graph::of(settings, on);
+    // Positive control: the token speaks for this very Page, so an empty list means absence.
+    let (me, lead) = read(on, graph.me("id")?, usage).await?;
+    if text_at(&me, "id").as_deref() != Some(graph.page) {
+        return Err(blind("the token answers for another account"));
+    }
+    // A platform clock behind ours makes its posts look older than the attempt.
+    let behind = lead.min(SignedDuration::ZERO);
+    let search = Search {
+        page: graph.page,
+        app: settings.app_id.as_deref(),
+        probe,
+        text: normalised(&message(&probe.text, probe.link.as_deref(), probe.media_count > 0)),
+        not_before: shift(shift(probe.started_at, -SLACK), behind),
+    };
+    if let Some(id) = probe.remote_id.as_deref().filter(|id| is_post_of(id, graph.page))
+        && let Ok((value, _)) = read(on, graph.post(id, FIELDS)?, usage).await
+        && let Some(post) = Post::from_json(&value)
+        && search.is_match(&post)
+    {
+        return Ok(Lookup::Found(receipt(&post, on.clock.now())));
+    }
+    let posts = match list(on, &graph, &search, FIELDS, usage).await {
+        Err(refused) if refused.bad_question => {
+            list(on, &graph, &search, FEWER_FIELDS, usage).await?
+        }
+        other => other?,
+    };
+    Ok(search.verdict(&posts, on.clock.now()))
+}
+
+fn shift(instant: Timestamp, by: SignedDuration) -> Timestamp {
+    instant.checked_add(by).unwrap_or(instant)
+}
+
+/// The posts since the attempt. Follows cursors, never the address in `paging.next`: that one
+/// holds the token.
+async fn list(
+    on: &Session,
+    graph: &Graph<'_>,
+    search: &Search<'_>,
+    fields: &str,
+    usage: &mut Vec<Usage>,
+) -> Result<Vec<Post>, Blind> {
+    let since = shift(search.not_before, -LIST_SLACK);
+    let mut posts = Vec::new();
+    let mut after: Option<String> = None;
+    for _ in 0..MOST_PAGES {
+        let request = graph.published(fields, since, after.as_deref())?;
+        let (value, _) = read(on, request, usage).await?;
+        let data = value.get("data").and_then(Value::as_array);
+        let data = data.ok_or_else(|| blind("the list of posts has no data"))?;
+        let page: Option<Vec<Post>> = data.iter().map(Post::from_json).collect();
+        let page = page.ok_or_else(|| blind("a post in the list has no id"))?;
+        let past = page.iter().any(|post| post.created.is_some_and(|at| at < since));
+        posts.extend(page);
+        after = value.pointer("/paging/cursors/after").and_then(Value::as_str).map(str::to_owned);
+        let has_next = value.pointer("/paging/next").is_some();
+        if past || !has_next {
+            return Ok(posts);
+        }
+        if after.is_none() {
+            return Err(blind("the list goes on without a cursor"));
+        }
+    }
+    Err(blind("there are too many posts since the attempt to look through"))
+}
+
+async fn read(
+    on: &Session,
+    request: Request,
+    usage_seen: &mut Vec<Usage>,
+) -> Result<(Value, SignedDuration), Blind> {
+    let answer = on.outbound.send(request).await.map_err(|failure| blind(&describe(&failure)))?;
+    let now = on.clock.now();
+    let newer = usage(&answer.headers, now);
+    if !newer.is_empty() {
+        *usage_seen = newer;
+    }
+    let lead = clock_lead(&answer.headers, now);
+    interpret(&answer, now).map(|value| (value, lead))
+}
+
+fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blind> {
+    let status = answer.status.as_u16();
+    let parsed = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
+    if answer.status.is_success() {
+        let whole = parsed.filter(|value| value.get("error").is_none());
+        return whole.ok_or_else(|| blind("the answer is not what was asked for"));
+    }
+    let Some(error) = GraphError::parse(&answer.body) else {
+        return Err(blind(&format!("status {status}")));
+    };
+    let meaning = error.meaning();
+    let throttled = matches!(meaning, Some(Meaning::Throttled | Meaning::TooOften));
+    Err(Blind {
+        detail: format!("status {status}: {} {}", error.word(), error.detail()),
+        until: meaning.filter(|_| throttled).map(|meaning| free_at(answer, meaning, now)),
+        bad_question: error.word() == "100",
+    })
+}
+
+/// What is looked for, ready to compare.
+struct Search<'a> {
+    page: &'a str,
+    app: Option<&'a str>,
+    probe: &'a Probe,
+    text: String,
+    not_before: Timestamp,
+}
+
+impl Search<'_> {
+    /// A wrong "no" can send a post twice, a wrong "yes" is seen by a person; so what the platform
+    /// does not say never excludes a post.
+    fn is_match(&self, post: &Post) -> bool {
+        let ours = is_post_of(&post.id, self.page)
+            || (is_number(&post.id) && post.from.as_deref() == Some(self.page));
+        let other_app =
+            matches!((&post.application, self.app), (Some(made), Some(app)) if made != app);
+        let other_kind = post.has_pictures.is_some_and(|has| has != (self.probe.media_count > 0));
+        ours && self.is_newer(post)
+            && !self.probe.taken.iter().any(|taken| same_post(taken, &post.id))
+            && !other_app
+            && !other_kind
+            && normalised(&post.message) == self.text
+    }
+
+    /// By time, because nothing promises that the ids of a Page grow; by id only without a time.
+    fn is_newer(&self, post: &Post) -> bool {
+        let mark = self.probe.high_water.as_deref();
+        if mark.is_some_and(|mark| same_post(mark, &post.id)) {
+            return false;
+        }
+        match (post.created, mark) {
+            (Some(created), _) => created >= self.not_before,
+            (None, Some(mark)) => number_order(tail(&post.id), tail(mark)).is_gt(),
+            (None, None) => true,
+        }
+    }
+
+    fn verdict(&self, posts: &[Post], now: Timestamp) -> Lookup {
+        let mut matches: Vec<&Post> = Vec::new();
+        for post in posts.iter().filter(|post| self.is_match(post)) {
+            // A post that comes while pages are read can show up twice.
+            if !matches.iter().any(|seen| same_post(&seen.id, &post.id)) {
+                matches.push(post);
+            }
+        }
+        // The card's address may be rewritten, so it decides only between several.
+        if matches.len() > 1
+            && let Some(link) = &self.probe.link
+        {
+            let same_link: Vec<&Post> =
+                matches.iter().copied().filter(|post| post.link.as_ref() == Some(link)).collect();
+            if same_link.len() == 1 {
+                matches = same_link;
+            }
+        }
+        match matches.as_slice() {
+            [] => Lookup::Absent,
+            [post] => Lookup::Found(receipt(post, now)),
+            several => Lookup::Several(several.iter().map(|post| receipt(post, now)).collect()),
+        }
+    }
+}
+
+/// Ids come as `{page}_{post}` and bare; the part after `_` is the post.
+pub(super) fn tail(id: &str) -> &str {
+    id.rsplit('_').next().unwrap_or(id)
+}
+
+fn same_post(a: &str, b: &str) -> bool {
+    tail(a) == tail(b)
+}
+
+fn receipt(post: &Post, now: Timestamp) -> Receipt {
+    Receipt {
+        remote_id: post.id.clone(),
+        permalink: Some(permalink(&post.id, post.permalink.as_deref())),
+        published_at: post.created.unwrap_or(now),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/find.rs"]
+mod tests;

@@ -1,0 +1,91 @@
+//! Publishes on a Page: pictures first, invisible and repeatable, then one create.
+
+use jiff::SignedDuration;
+
+use super::Settings;
+use super::api::{Graph, usage};
+use super::classify::{created, uploaded};
+use crate::platforms::outcome::{Outcome, RefusalKind, Usage};
+use crate::platforms::session::{Item, Metered, Progress, Session, Staged};
+use crate::platforms::staging;
+use crate::platforms::wire::{failed_create, failed_step};
+use crate::platforms::{Leave, Withdrawn};
+
+/// Facebook drops pictures that no post shows after about 24 hours; two of them are kept as margin.
+const STAGED_FOR: SignedDuration = SignedDuration::from_hours(22);
+
+pub(super) async fn publish(
+    settings: &Settings,
+    on: &Session,
+    item: &Item,
+    progress: &mut Progress,
+    leave: Leave<'_>,
+) -> Result<Metered<Outcome>, Withdrawn> {
+    let graph = Graph::of(settings, on);
+    let mut usage_seen = Vec::new();
+    let photos = match stage(&graph, on, item, progress, &mut usage_seen).await {
+        Ok(photos) => photos,
+        Err(outcome) => return Ok(Metered { value: *outcome, usage: usage_seen }),
+    };
+    let request = match graph.feed(item, &photos) {
+        Ok(request) => request,
+        Err(fault) => {
+            return Ok(Metered { value: Outcome::Refused(fault.refusal()), usage: usage_seen });
+        }
+    };
+    leave.await?;
+    let value = match on.outbound.send(request).await {
+        Ok(answer) => {
+            note(&mut usage_seen, usage(&answer.headers, on.clock.now()));
+            created(&answer, graph.page, on.clock.now())
+        }
+        Err(failure) => failed_create(&failure),
+    };
+    forget_refused(&value, progress);
+    Ok(Metered { value, usage: usage_seen })
+}
+
+/// A refusal for content may be about a picture that Facebook has dropped; the next try uploads anew.
+fn forget_refused(value: &Outcome, progress: &mut Progress) {
+    if let Outcome::Refused(refusal) = value
+        && refusal.kind == RefusalKind::Content
+    {
+        progress.staged.clear();
+    }
+}
+
+/// The ids of the pictures in order, uploading what is not there yet.
+async fn stage(
+    graph: &Graph<'_>,
+    on: &Session,
+    item: &Item,
+    progress: &mut Progress,
+    usage_seen: &mut Vec<Usage>,
+) -> Result<Vec<String>, Box<Outcome>> {
+    let mut photos = Vec::with_capacity(item.media.len());
+    for media in &item.media {
+        let key = staging::key(media);
+        if let Some(id) = staging::already(progress, &key, on.clock.now()) {
+            photos.push(id.to_owned());
+            continue;
+        }
+        let request =
+            graph.photo(media).map_err(|fault| Box::new(Outcome::Refused(fault.refusal())))?;
+        let answer =
+            on.outbound.send(request).await.map_err(|failure| Box::new(failed_step(&failure)))?;
+        let now = on.clock.now();
+        note(usage_seen, usage(&answer.headers, now));
+        let id = uploaded(&answer, now)?;
+        let expires_at = now.checked_add(STAGED_FOR).unwrap_or(now);
+        staging::remember(progress, Staged { sha256: key, remote_id: id.clone(), expires_at });
+        photos.push(id);
+    }
+    Ok(photos)
+}
+
+/// The newest word about the windows counts; an answer without headers says nothing.
+fn note(seen: &mut Vec<Usage>, newer: Vec<Usage>) {
+    if !newer.is_empty() {
+        *seen = newer;
+    }
+}
