@@ -9,6 +9,6 @@ pub mod domain;
 pub mod outbound;
 pub mod platforms;
 pub mod queue;
+pub mod service;
 pub mod store;
 pub mod telemetry;
-pub mod vault;

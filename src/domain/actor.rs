@@ -1,1 +1,142 @@
-//! actor.
+//! Who is acting, and what the token in his hand lets him do.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{AccountId, PersonId, TokenId};
+use super::words;
+
+words! {
+    /// One right that a token can carry.
+    Scope {
+        /// See units.
+        UnitsRead = "units:read",
+        /// Enter and change units.
+        UnitsWrite = "units:write",
+        /// See accounts and their health.
+        AccountsRead = "accounts:read",
+        /// Connect, change and remove accounts.
+        AccountsWrite = "accounts:write",
+        /// See and fetch media.
+        MediaRead = "media:read",
+        /// Hand in and remove media.
+        MediaWrite = "media:write",
+        /// See posts.
+        PostsRead = "posts:read",
+        /// Write and change posts.
+        PostsWrite = "posts:write",
+        /// See deliveries and their attempts.
+        DeliveriesRead = "deliveries:read",
+        /// Schedule, cancel and decide about deliveries.
+        DeliveriesWrite = "deliveries:write",
+        /// See tokens (never their secret).
+        TokensRead = "tokens:read",
+        /// Make and revoke tokens.
+        TokensWrite = "tokens:write",
+    }
+}
+
+/// The word for "everything that the person may".
+const EVERYTHING: &str = "*";
+
+/// What a token lets its bearer do. Written as a list of words, `["*"]` for everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<String>", try_from = "Vec<String>")]
+pub enum Scopes {
+    /// Everything that the person may.
+    All,
+    /// These rights and no others.
+    Only(BTreeSet<Scope>),
+}
+
+impl Scopes {
+    /// True when it carries this right.
+    pub fn has(&self, scope: Scope) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(scopes) => scopes.contains(&scope),
+        }
+    }
+
+    /// True when it carries every right of `other`.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Only(_), Self::All) => false,
+            (Self::Only(mine), Self::Only(theirs)) => theirs.is_subset(mine),
+        }
+    }
+}
+
+impl From<Scopes> for Vec<String> {
+    fn from(scopes: Scopes) -> Self {
+        match scopes {
+            Scopes::All => vec![EVERYTHING.to_owned()],
+            Scopes::Only(only) => only.into_iter().map(|it| it.as_str().to_owned()).collect(),
+        }
+    }
+}
+
+impl TryFrom<Vec<String>> for Scopes {
+    type Error = super::UnknownWord;
+
+    fn try_from(words: Vec<String>) -> Result<Self, Self::Error> {
+        if words.iter().any(|word| word == EVERYTHING) {
+            return Ok(Self::All);
+        }
+        words.iter().map(|word| word.parse()).collect::<Result<_, _>>().map(Self::Only)
+    }
+}
+
+/// Who is acting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The person.
+    pub person_id: PersonId,
+    /// The token, when a program acts with one.
+    pub token_id: Option<TokenId>,
+    /// True for a person who may everything.
+    pub administrator: bool,
+    /// What the token carries.
+    pub scopes: Scopes,
+    /// The only accounts that the token concerns; `None` for all.
+    pub accounts: Option<BTreeSet<AccountId>>,
+}
+
+impl Actor {
+    /// Whether the actor may know of this account at all.
+    pub fn sees(&self, account: &AccountId) -> bool {
+        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
+    }
+
+    /// How the audit names the actor.
+    pub fn label(&self) -> String {
+        match &self.token_id {
+            Some(token) => format!("{} {token}", self.person_id),
+            None => self.person_id.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_a_list_of_words() {
+        let some: Scopes = serde_json::from_str(r#"["posts:write","units:read"]"#).unwrap();
+        assert!(some.has(Scope::PostsWrite) && !some.has(Scope::PostsRead));
+        assert_eq!(serde_json::to_string(&some).unwrap(), r#"["units:read","posts:write"]"#);
+        assert_eq!(serde_json::from_str::<Scopes>(r#"["*"]"#).unwrap(), Scopes::All);
+        assert!(serde_json::from_str::<Scopes>(r#"["posts:delete"]"#).is_err());
+    }
+
+    #[test]
+    fn nobody_covers_more_than_he_has() {
+        let read = Scopes::Only([Scope::UnitsRead].into());
+        let both = Scopes::Only([Scope::UnitsRead, Scope::UnitsWrite].into());
+        assert!(both.covers(&read) && Scopes::All.covers(&both));
+        assert!(!read.covers(&both) && !both.covers(&Scopes::All));
+    }
+}

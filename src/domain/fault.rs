@@ -21,6 +21,7 @@ impl Fault {
 
     /// With a value for the gap `name` of its words.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand in numbers as well as texts")]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.args.push((name, value.to_string()));
         self

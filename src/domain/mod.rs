@@ -10,11 +10,13 @@ pub mod class;
 pub mod delivery;
 pub mod fault;
 pub mod id;
+pub mod locale;
 pub mod media;
 pub mod policy;
 pub mod post;
 pub mod schedule;
 pub mod text;
+pub mod token;
 pub mod unit;
 pub mod variant;
 pub mod work;
@@ -23,7 +25,7 @@ pub mod work;
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
         #[sqlx(type_name = "text")]
         pub enum $name {
             $($(#[$member_doc])* #[serde(rename = $word)] #[sqlx(rename = $word)] $member,)*

@@ -3,16 +3,24 @@
 //! One file per noun with its statements and functions; a function that changes takes `&mut Tx`,
 //! one that only reads takes `&mut Reader` (a `Tx` serves as one). Rules in `docs/database.md`.
 
+pub mod accounts;
+pub mod audit;
 mod codec;
+pub mod credentials;
 mod db;
 mod error;
 mod group;
+pub mod idempotency;
 pub mod jobs;
+pub mod media;
 pub mod nodes;
 mod open;
 pub mod outcomes;
+pub mod people;
 pub mod publishing;
 mod sql;
+pub mod tokens;
+pub mod units;
 
 pub use db::{Reader, Tx};
 pub use error::Error;
@@ -47,11 +55,19 @@ impl Store {
 /// Every statement there is, for the test that prepares each on both databases.
 pub fn statements() -> Vec<(&'static str, sql::Sql)> {
     const FILES: &[&[(&str, sql::Sql)]] = &[
+        accounts::STATEMENTS,
+        audit::STATEMENTS,
+        credentials::STATEMENTS,
+        idempotency::STATEMENTS,
         jobs::STATEMENTS,
+        media::STATEMENTS,
         nodes::STATEMENTS,
-        outcomes::STATEMENTS,
-        publishing::STATEMENTS,
         open::STATEMENTS,
+        outcomes::STATEMENTS,
+        people::STATEMENTS,
+        publishing::STATEMENTS,
+        tokens::STATEMENTS,
+        units::STATEMENTS,
     ];
     FILES.concat()
 }

@@ -1,0 +1,58 @@
+//! What people and programs may do: one function for each act.
+//!
+//! An act checks the policy, changes, audits and keeps its answer under the caller's idempotency
+//! key, all in one transaction; no transaction is open while a platform is asked.
+
+mod act;
+mod change;
+mod error;
+mod page;
+pub mod tokens;
+pub mod units;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+pub use act::{Caller, Done, IdempotencyKey, finish, same_answer};
+pub use change::Change;
+pub use error::{Error, Told, all_well};
+pub use page::{MOST, Page, USUAL, Window};
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::policy::{self, Action, Subject};
+use crate::outbound::Outbound;
+use crate::platforms::Platforms;
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// Everything that acts need. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The time.
+    pub clock: SharedClock,
+    /// The outside world.
+    pub platforms: Platforms,
+    /// The only HTTP client.
+    pub outbound: Outbound,
+    /// Where durable work is announced.
+    pub queue: Queue,
+    /// What was configured.
+    pub config: Arc<Config>,
+    /// Counts revocations, so that whoever remembers bearers forgets them at once.
+    pub revocations: Arc<AtomicU64>,
+}
+
+impl Services {
+    /// Fresh randomness for an id.
+    pub fn random(&self) -> u128 {
+        rand::random()
+    }
+}
+
+/// Refuses what the actor may not.
+pub fn permit(caller: &Caller, action: Action, subject: Subject<'_>) -> Result<(), Error> {
+    Ok(policy::may(&caller.actor, action, subject)?)
+}

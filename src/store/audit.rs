@@ -1,0 +1,78 @@
+//! The audit: a chain that only grows. Whoever appends does it last in his transaction, because the
+//! head stays locked until the commit.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::error::Error;
+use super::sql::{on, statements};
+use super::{Reader, Tx};
+use crate::domain::audit::{self, Entry, NewEntry};
+
+statements! {
+    HEAD = "SELECT seq, hash FROM audit_head WHERE id = 1"
+        | "SELECT seq, hash FROM audit_head WHERE id = 1 FOR UPDATE";
+    MOVE_HEAD = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1";
+    APPEND = "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT json_extract(value, '$.seq'), $2, json_extract(value, '$.actor'), json_extract(value, '$.action'), json_extract(value, '$.subject'), json_extract(value, '$.detail'), json_extract(value, '$.hash') FROM json_each($1)"
+        | "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT seq, CAST($2 AS TIMESTAMPTZ), actor, action, subject, detail, hash FROM jsonb_to_recordset($1) AS new (seq BIGINT, actor TEXT, action TEXT, subject TEXT, detail JSONB, hash TEXT)";
+    AFTER = "SELECT seq, at, actor, action, subject, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    seq: i64,
+    at: At,
+    actor: String,
+    action: String,
+    subject: String,
+    detail: Json<Value>,
+    hash: String,
+}
+
+/// Appends entries in their order. Their `detail` must be a JSON object.
+pub async fn append(tx: &mut Tx, entries: &[NewEntry], now: Timestamp) -> Result<(), Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let (mut seq, mut hash): (i64, String) =
+        on!(tx, HEAD, |sql, conn| sqlx::query_as(sql).fetch_one(conn).await?);
+    let mut rows = Vec::with_capacity(entries.len());
+    for entry in entries {
+        seq += 1;
+        hash = audit::link(&hash, seq, now, entry);
+        rows.push(json!({
+            "seq": seq, "actor": entry.actor, "action": entry.action, "subject": entry.subject,
+            "detail": entry.detail, "hash": hash,
+        }));
+    }
+    on!(tx, APPEND, |sql, conn| {
+        sqlx::query(sql).bind(Json(&rows)).bind(At(now)).execute(conn).await?;
+    });
+    on!(tx, MOVE_HEAD, |sql, conn| {
+        sqlx::query(sql).bind(seq).bind(&hash).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Links after a place, in order.
+pub async fn after(reader: &mut Reader, seq: i64, limit: u32) -> Result<Vec<Entry>, Error> {
+    let rows: Vec<Row> = on!(reader, AFTER, |sql, conn| {
+        sqlx::query_as(sql).bind(seq).bind(i64::from(limit)).fetch_all(conn).await?
+    });
+    Ok(rows
+        .into_iter()
+        .map(|row| Entry {
+            seq: row.seq,
+            at: row.at.into(),
+            entry: NewEntry {
+                actor: row.actor,
+                action: row.action,
+                subject: row.subject,
+                detail: row.detail.0,
+            },
+            hash: row.hash,
+        })
+        .collect())
+}

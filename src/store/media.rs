@@ -1,0 +1,113 @@
+//! What is known of stored files; the bytes are on disk, by their hash.
+
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::error::Error;
+use super::sql::{on, statements};
+use super::{Reader, Tx};
+use crate::domain::id::{MediaId, PersonId};
+use crate::domain::media::{Media, MediaKind};
+
+statements! {
+    INSERT = "INSERT INTO media (id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    FIND = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE id = $1 AND removed_at IS NULL";
+    FIND_MANY = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each($1)) ORDER BY id"
+        | "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN (SELECT jsonb_array_elements_text($1)) ORDER BY id";
+    LIST = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
+    REMOVE = "UPDATE media SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: MediaId,
+    kind: MediaKind,
+    mime: String,
+    width: Option<i64>,
+    height: Option<i64>,
+    duration_ms: Option<i64>,
+    size_bytes: i64,
+    sha256: String,
+    created_at: At,
+}
+
+impl Row {
+    fn media(self) -> Result<Media, Error> {
+        let pixels = |it: Option<i64>| {
+            it.map(u32::try_from).transpose().map_err(|_range| Error::Unreadable("media.width"))
+        };
+        Ok(Media {
+            id: self.id,
+            kind: self.kind,
+            mime: self.mime,
+            width: pixels(self.width)?,
+            height: pixels(self.height)?,
+            duration_ms: self.duration_ms.map(i64::unsigned_abs),
+            size_bytes: self.size_bytes.unsigned_abs(),
+            sha256: self.sha256,
+            created_at: self.created_at.into(),
+        })
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Writes what is known of a new file.
+pub async fn insert(tx: &mut Tx, media: &Media, by: &PersonId) -> Result<(), Error> {
+    on!(tx, INSERT, |sql, conn| {
+        sqlx::query(sql)
+            .bind(&media.id)
+            .bind(media.kind)
+            .bind(&media.mime)
+            .bind(media.width.map(i64::from))
+            .bind(media.height.map(i64::from))
+            .bind(media.duration_ms.map(signed))
+            .bind(signed(media.size_bytes))
+            .bind(&media.sha256)
+            .bind(by)
+            .bind(At(media.created_at))
+            .execute(conn)
+            .await?;
+        Ok(())
+    })
+}
+
+/// One file that was not removed.
+pub async fn find(reader: &mut Reader, id: &MediaId) -> Result<Option<Media>, Error> {
+    let row: Option<Row> =
+        on!(reader, FIND, |sql, conn| sqlx::query_as(sql).bind(id).fetch_optional(conn).await?);
+    row.map(Row::media).transpose()
+}
+
+/// Those of the files that exist, in the order of their ids.
+pub async fn find_many(reader: &mut Reader, ids: &[MediaId]) -> Result<Vec<Media>, Error> {
+    let rows: Vec<Row> = on!(reader, FIND_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
+    });
+    rows.into_iter().map(Row::media).collect()
+}
+
+/// Files after an id, in the order of their ids.
+pub async fn list(
+    reader: &mut Reader,
+    after: Option<&MediaId>,
+    limit: u32,
+) -> Result<Vec<Media>, Error> {
+    let rows: Vec<Row> = on!(reader, LIST, |sql, conn| {
+        sqlx::query_as(sql)
+            .bind(after.map_or("", MediaId::as_str))
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await?
+    });
+    rows.into_iter().map(Row::media).collect()
+}
+
+/// Hides a file; false when it was hidden already. The bytes stay: what was scheduled needs them.
+pub async fn remove(tx: &mut Tx, id: &MediaId, now: jiff::Timestamp) -> Result<bool, Error> {
+    on!(tx, REMOVE, |sql, conn| {
+        Ok(sqlx::query(sql).bind(id).bind(At(now)).execute(conn).await?.rows_affected() == 1)
+    })
+}
