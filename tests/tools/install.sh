@@ -48,7 +48,7 @@ packages() {
 }
 
 get_compiler() {
-  have cargo || die "cargo is missing: install Rust $(sed -n 's/^rust-version = //p' Cargo.toml) or newer (https://rustup.rs)"
+  have cargo || die "cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer (https://rustup.rs)"
   have cc || packages gcc libc6-dev || die "a C compiler is needed to build"
 }
 
