@@ -10,6 +10,7 @@ pub mod outbound;
 pub mod platforms;
 pub mod queue;
 pub mod service;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod vault;

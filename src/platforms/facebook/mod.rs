@@ -15,6 +15,7 @@ mod connect;
 mod find;
 mod publish;
 mod rules;
+pub(crate) mod simulator;
 
 /// What Pages need from the configuration.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ use super::{Answer, Leave, Platform, Withdrawn};
 use crate::domain::attempt::Reach;
 
 mod rules;
+pub(crate) mod simulator;
 
 /// What X needs from the configuration.
 #[derive(Debug, Clone)]

@@ -1,0 +1,222 @@
+//! X's side of the contract: the part of the API v2 that publishing needs.
+//!
+//! Written from X's documents (create post, media, rate limits, OpenAPI 2.165 and 2.167; read
+//! 2026-06-03 to 2026-09-11) and from dated observations of others. It shares nothing with our
+//! client.
+
+mod create;
+mod limits;
+mod media;
+mod problems;
+mod read;
+#[cfg(test)]
+mod tests;
+mod text;
+mod users;
+mod words;
+
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::simulator::{
+    self, Account, Call, Content, Effects, Intent, Kind, Operation, Place, Platform, PostRecord,
+    Reply, Settings, Side, Standing, World,
+};
+
+/// The API v2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Api;
+
+/// Everything that an endpoint needs to answer a call.
+struct Context<'a> {
+    world: &'a World,
+    settings: Arc<Settings>,
+    account: Arc<Account>,
+    call: &'a Call,
+    effects: Effects,
+}
+
+/// The endpoints; each has a limit of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint<'a> {
+    Create,
+    Delete(&'a str),
+    Lookup,
+    LookupOne(&'a str),
+    Timeline(&'a str),
+    Me,
+    Users,
+    User(&'a str),
+    UserByName(&'a str),
+    Upload,
+    Metadata,
+}
+
+impl Endpoint<'_> {
+    fn of<'a>(method: &Method, path: &[&'a str]) -> Option<Endpoint<'a>> {
+        let ["2", path @ ..] = path else { return None };
+        match (method, path) {
+            (&Method::POST, ["tweets"]) => Some(Endpoint::Create),
+            (&Method::DELETE, ["tweets", id]) => Some(Endpoint::Delete(id)),
+            (&Method::GET, ["tweets"]) => Some(Endpoint::Lookup),
+            (&Method::GET, ["tweets", id]) => Some(Endpoint::LookupOne(id)),
+            (&Method::GET, ["users", "me"]) => Some(Endpoint::Me),
+            (&Method::GET, ["users"]) => Some(Endpoint::Users),
+            (&Method::GET, ["users", id]) => Some(Endpoint::User(id)),
+            (&Method::GET, ["users", "by", "username", name]) => Some(Endpoint::UserByName(name)),
+            (&Method::GET, ["users", id, "tweets"]) => Some(Endpoint::Timeline(id)),
+            (&Method::POST, ["media", "upload"]) => Some(Endpoint::Upload),
+            (&Method::POST, ["media", "metadata"]) => Some(Endpoint::Metadata),
+            _ => None,
+        }
+    }
+
+    /// The name of its row in the table of limits.
+    fn limit(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Delete(_) => "delete",
+            Self::Lookup => "lookup",
+            Self::LookupOne(_) => "lookup_one",
+            Self::Timeline(_) => "timeline",
+            Self::Me => "me",
+            Self::Users | Self::User(_) | Self::UserByName(_) => "users",
+            Self::Upload => "upload",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    fn operation(self) -> Operation {
+        match self {
+            Self::Create => Operation::Create,
+            Self::Delete(_) => Operation::Change,
+            Self::Lookup | Self::LookupOne(_) | Self::Timeline(_) => Operation::Read,
+            Self::Me | Self::Users | Self::User(_) | Self::UserByName(_) => Operation::Identity,
+            Self::Upload | Self::Metadata => Operation::Upload,
+        }
+    }
+}
+
+impl Side for Api {
+    fn platform(&self) -> Platform {
+        Platform::X
+    }
+
+    fn place(&self, world: &World, call: &Call) -> Place {
+        let endpoint = Endpoint::of(&call.method, &call.segments());
+        let account = owner(world, call).map(|account| account.profile.id.clone());
+        Place { operation: endpoint.map_or(Operation::Identity, Endpoint::operation), account }
+    }
+
+    fn intent(&self, call: &Call) -> Intent {
+        let Content::Json(body) = &call.content else { return Intent::default() };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Intent {
+            text: body.get("text").and_then(text).unwrap_or_default(),
+            link: None,
+            media: body
+                .pointer("/media/media_ids")
+                .and_then(Value::as_array)
+                .map(|ids| ids.iter().filter_map(text).collect())
+                .unwrap_or_default(),
+            reply_to: body.pointer("/reply/in_reply_to_tweet_id").and_then(text),
+        }
+    }
+
+    fn answer(&self, world: &World, call: &Call, effects: Effects) -> Reply {
+        let path = call.segments();
+        let Some(endpoint) = Endpoint::of(&call.method, &path) else {
+            return problems::no_such_path();
+        };
+        let Some(account) = owner(world, call) else {
+            return problems::unauthorized();
+        };
+        let context = Context { world, settings: world.settings(), account, call, effects };
+        let (headers, allowed) = limits::count(&context, endpoint.limit());
+        let reply = if allowed { dispatch(&context, endpoint) } else { problems::too_many() };
+        let reply =
+            headers.into_iter().fold(reply, |reply, (name, value)| reply.with_header(name, value));
+        reply
+            .with_header("x-access-level", "read-write")
+            .with_header("x-transaction-id", format!("{:016x}", world.next_graph_number()))
+            .with_header("api-version", "2.167")
+    }
+
+    fn failure(&self, world: &World, call: &Call, kind: &Kind, own: Option<&Reply>) -> Reply {
+        match kind {
+            Kind::WithoutId => {
+                let body = json!({ "data": { "text": "" } });
+                Reply::json(own.map_or(201, |own| own.status), &body)
+            }
+            Kind::RateLimited { seconds, exhausted } => {
+                limits::exhausted(problems::too_many(), world.now(), *seconds, *exhausted)
+            }
+            Kind::XProblem { problem, .. } => {
+                let reply = problems::named(&world.settings().x, *problem);
+                if reply.status == 401 { reply } else { limits::plenty(reply, world.now()) }
+            }
+            _ => {
+                let reply = problems::plain(503, "Service Unavailable", "Service Unavailable");
+                // What went wrong behind the edge still passes through it.
+                if call.bearer().is_some() { limits::plenty(reply, world.now()) } else { reply }
+            }
+        }
+    }
+
+    fn page(&self, world: &World, call: &Call) -> Option<Reply> {
+        if call.method != Method::GET {
+            return None;
+        }
+        match call.segments().as_slice() {
+            [] => Some(simulator::accounts_page(world, Platform::X)),
+            ["2", ..] => None,
+            ["media", account, id] => Some(match world.account(Platform::X, account) {
+                Some(account) => simulator::media_file(&account, id),
+                None => simulator::missing_page(),
+            }),
+            [name, "status", id, ..] => Some(match users::by_name(world, name) {
+                Some(account) => simulator::post_page(world, Platform::X, &account, id),
+                None => simulator::missing_page(),
+            }),
+            _ => Some(simulator::missing_page()),
+        }
+    }
+}
+
+/// The account that the token acts for.
+fn owner(world: &World, call: &Call) -> Option<Arc<Account>> {
+    match world.standing(Platform::X, call.bearer()?) {
+        Standing::Alive(account) => Some(account),
+        Standing::Dead(_) | Standing::Unknown => None,
+    }
+}
+
+fn dispatch(context: &Context<'_>, endpoint: Endpoint<'_>) -> Reply {
+    let answer = match endpoint {
+        Endpoint::Create => create::create(context),
+        Endpoint::Delete(id) => create::delete(context, id),
+        Endpoint::Lookup => read::lookup(context),
+        Endpoint::LookupOne(id) => read::lookup_one(context, id),
+        Endpoint::Timeline(id) => read::timeline(context, id),
+        Endpoint::Me => users::one(context, Some(Arc::clone(&context.account)), "me"),
+        Endpoint::User(id) => users::one(context, context.world.account(Platform::X, id), id),
+        Endpoint::UserByName(name) => {
+            users::one(context, users::by_name(context.world, name), name)
+        }
+        Endpoint::Users => users::several(context),
+        Endpoint::Upload => media::upload(context),
+        Endpoint::Metadata => media::describe(context),
+    };
+    answer.unwrap_or_else(|refusal| *refusal)
+}
+
+/// A post of anybody, by its id, with its author.
+fn find_post(world: &World, id: &str) -> Option<(Arc<Account>, PostRecord)> {
+    let now = world.now();
+    world.accounts(Platform::X).into_iter().find_map(|account| {
+        let post = account.lock().post(id, now).map(|post| post.record.clone());
+        post.map(|post| (account, post))
+    })
+}

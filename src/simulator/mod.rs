@@ -1,0 +1,178 @@
+//! Simulated Facebook and X on loopback, for tests, for the demonstration and for trying things.
+//!
+//! The platforms' sides are written from their documents alone and share nothing with our clients,
+//! so that an agreement between the two means something. `world` is the truth about what was
+//! created, whatever the clients were told; `faults` is what goes wrong on purpose; `settings`
+//! holds every fact about the platforms that may be otherwise.
+
+mod account;
+mod call;
+mod control;
+mod faults;
+mod front;
+mod page;
+#[cfg(test)]
+pub(crate) mod probe;
+mod records;
+mod seed;
+mod settings;
+mod wire;
+mod world;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use account::{Account, AccountState, Media, Window};
+pub(crate) use call::{Call, Content, Reply};
+pub(crate) use faults::Effects;
+pub use faults::{Exhausted, Fault, Faults, Kind, Operation, Problem, Unreadable};
+pub(crate) use front::{Place, Side, router};
+pub(crate) use page::{accounts_page, media_file, missing_page, post_page};
+pub(crate) use records::Profile;
+pub use records::{
+    Application, Counts, CreateOutcome, Death, Intent, JournalEntry, Page, PhotoRecord, Platform,
+    PostRecord, User,
+};
+pub use seed::{SeedAccount, WorldSeed};
+pub use settings::{
+    Allowance, DeleteMissing, DuplicateCode, FacebookSettings, Limits, Settings, Words, XSettings,
+};
+pub(crate) use world::Standing;
+pub use world::{World, X_EPOCH_MS};
+
+use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::platforms::{facebook, x};
+
+/// Why the simulators could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// They let anybody do anything, so nobody else may reach them.
+    #[error("the simulator listens on loopback only, and {0} is not a loopback address")]
+    NotLoopback(SocketAddr),
+    /// The address could not be had.
+    #[error("the simulator cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// Both simulators, running.
+#[derive(Debug)]
+pub struct Simulators {
+    world: Arc<World>,
+    stopping: CancellationToken,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Simulators {
+    /// Starts both; port 0 takes any free one.
+    pub async fn start(
+        clock: SharedClock,
+        facebook: SocketAddr,
+        x: SocketAddr,
+    ) -> Result<Self, Error> {
+        let world = Arc::new(World::new(clock));
+        let stopping = CancellationToken::new();
+        let doors = [bind(facebook).await?, bind(x).await?];
+        let mut servers = Vec::new();
+        for ((listener, address), platform) in
+            doors.into_iter().zip([Platform::Facebook, Platform::X])
+        {
+            world.set_base(platform, format!("http://{address}"));
+            let (shared, token) = (Arc::clone(&world), stopping.clone());
+            let routes = match platform {
+                Platform::Facebook => router(facebook::simulator::Graph, shared, token),
+                Platform::X => router(x::simulator::Api, shared, token),
+            };
+            servers.push(tokio::spawn(serve(listener, routes, stopping.clone())));
+        }
+        Ok(Self { world, stopping, servers })
+    }
+
+    /// Where Facebook is: a client appends `/v25.0/…`.
+    pub fn facebook_url(&self) -> String {
+        self.world.base(Platform::Facebook)
+    }
+
+    /// Where X is: a client appends `/2/…`.
+    pub fn x_url(&self) -> String {
+        self.world.base(Platform::X)
+    }
+
+    /// The truth behind both.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// Ends all hangs, answers what is under way, and stops.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        for server in std::mem::take(&mut self.servers) {
+            let handle = server.abort_handle();
+            tokio::select! {
+                _ended = server => {}
+                // A client that never finishes its request must not keep us.
+                () = SystemClock.sleep(Duration::from_secs(2)) => handle.abort(),
+            }
+        }
+    }
+}
+
+impl Drop for Simulators {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+/// Runs both with the accounts of `seed` until `shutdown` ends.
+pub async fn run(
+    clock: SharedClock,
+    facebook: SocketAddr,
+    x: SocketAddr,
+    seed: WorldSeed,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let simulators = Simulators::start(clock, facebook, x).await?;
+    seed.plant(&simulators.world());
+    tracing::info!(
+        facebook = simulators.facebook_url(),
+        x = simulators.x_url(),
+        accounts = seed.accounts().len(),
+        "simulators started"
+    );
+    shutdown.await;
+    simulators.stop().await;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    if !address.ip().is_loopback() {
+        return Err(Error::NotLoopback(address));
+    }
+    let failed = |source| Error::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+async fn serve(listener: TcpListener, routes: axum::Router, stopping: CancellationToken) {
+    let service = routes.into_make_service_with_connect_info::<wire::Cut>();
+    let served = axum::serve(wire::Wires(listener), service)
+        .with_graceful_shutdown(stopping.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "a simulator stopped");
+    }
+}
+
+#[cfg(test)]
+mod tests;

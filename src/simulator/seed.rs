@@ -1,0 +1,126 @@
+//! A ministry and its missions, the same in every run, to begin a demonstration with.
+
+use super::records::{Page, User};
+use super::world::World;
+
+/// The accounts that a world begins with.
+#[derive(Debug, Clone)]
+pub struct WorldSeed {
+    accounts: Vec<SeedAccount>,
+}
+
+/// One office with its Page and its X account.
+#[derive(Debug, Clone)]
+pub struct SeedAccount {
+    /// Its name.
+    pub name: String,
+    /// Its IANA zone.
+    pub zone: &'static str,
+    /// Its Page.
+    pub page: Page,
+    /// Its X account.
+    pub user: User,
+}
+
+/// The places of the first missions, with their zones; further ones are numbered.
+const PLACES: [(&str, &str, &str); 16] = [
+    ("Tokyo", "Asia/Tokyo", "Tokyo"),
+    ("Paris", "Europe/Paris", "Paris"),
+    ("Washington", "America/New_York", "Washington"),
+    ("Cairo", "Africa/Cairo", "Cairo"),
+    ("Beijing", "Asia/Shanghai", "Beijing"),
+    ("Moscow", "Europe/Moscow", "Moscow"),
+    ("Madrid", "Europe/Madrid", "Madrid"),
+    ("Canberra", "Australia/Sydney", "Canberra"),
+    ("New Delhi", "Asia/Kolkata", "NewDelhi"),
+    ("Brasilia", "America/Sao_Paulo", "Brasilia"),
+    ("Pretoria", "Africa/Johannesburg", "Pretoria"),
+    ("London", "Europe/London", "London"),
+    ("Kathmandu", "Asia/Kathmandu", "Kathmandu"),
+    ("Mexico City", "America/Mexico_City", "MexicoCity"),
+    ("Ottawa", "America/Toronto", "Ottawa"),
+    ("Dakar", "Africa/Dakar", "Dakar"),
+];
+
+impl WorldSeed {
+    /// The ministry and so many missions.
+    pub fn with_missions(missions: usize) -> Self {
+        let ministry = account(0, "Ministry of Foreign Affairs", "Asia/Ho_Chi_Minh", "Ministry");
+        let missions = (0..missions).map(|n| match PLACES.get(n) {
+            Some((place, zone, handle)) => {
+                account(n + 1, &format!("Embassy in {place}"), zone, &format!("Embassy{handle}"))
+            }
+            None => {
+                let name = format!("Mission {}", n + 1);
+                account(n + 1, &name, "Etc/UTC", &format!("Mission{}", n + 1))
+            }
+        });
+        Self { accounts: std::iter::once(ministry).chain(missions).collect() }
+    }
+
+    /// The ministry first, then the missions.
+    pub fn accounts(&self) -> &[SeedAccount] {
+        &self.accounts
+    }
+
+    /// Brings the accounts into a world.
+    pub fn plant(&self, world: &World) {
+        for account in &self.accounts {
+            world.add_page(account.page.clone());
+            world.add_user(account.user.clone());
+        }
+    }
+}
+
+impl Default for WorldSeed {
+    fn default() -> Self {
+        Self::with_missions(PLACES.len())
+    }
+}
+
+fn account(number: usize, name: &str, zone: &'static str, handle: &str) -> SeedAccount {
+    let page_id = (104_500_000_000_000 + number).to_string();
+    let user_id = (2_244_990_000 + number).to_string();
+    let followers = 1_000 + u64::try_from(number).unwrap_or(0) * 37;
+    SeedAccount {
+        name: name.to_owned(),
+        zone,
+        page: Page {
+            token: format!("sim-page-token-{page_id}"),
+            id: page_id,
+            name: name.to_owned(),
+            fan_count: followers,
+            ..Page::default()
+        },
+        user: User {
+            token: format!("sim-user-token-{user_id}"),
+            id: user_id,
+            username: handle.chars().take(15).collect(),
+            name: name.to_owned(),
+            followers,
+            premium: false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_run_has_the_same_accounts_and_no_two_are_alike() {
+        let seed = WorldSeed::with_missions(40);
+        assert_eq!(seed.accounts().len(), 41);
+        let again = WorldSeed::with_missions(40);
+        let mut names = HashSet::new();
+        for (one, other) in seed.accounts().iter().zip(again.accounts()) {
+            assert_eq!((&one.page, &one.user), (&other.page, &other.user));
+            assert_eq!(one.page.token, format!("sim-page-token-{}", one.page.id));
+            assert!(names.insert(one.user.username.clone()), "{}", one.user.username);
+            assert!(names.insert(one.page.id.clone()) && names.insert(one.user.id.clone()));
+            assert!(jiff::tz::TimeZone::get(one.zone).is_ok(), "{}", one.zone);
+        }
+    }
+}

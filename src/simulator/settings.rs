@@ -1,0 +1,219 @@
+//! The switches of the simulators: everything about the platforms that may be otherwise is data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// All switches; readable and changeable at any time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Keep a journal of create requests (counters are kept in any case).
+    pub journal: bool,
+    /// Keep the bytes of pictures, so that the demo page can show them.
+    pub keep_media: bool,
+    /// Every answer waits this long, by the simulators' clock.
+    pub latency_ms: u64,
+    /// Lists show a new post only after this long; see also `World::set_read_lag`.
+    pub read_lag_ms: u64,
+    /// The longest that any hang lasts in real time, whatever the simulated clock says.
+    pub hang_cap_ms: u64,
+    /// Whether calls are counted against the platforms' limits.
+    pub rate_limits: bool,
+    /// Facebook's switches.
+    pub facebook: FacebookSettings,
+    /// X's switches.
+    pub x: XSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            journal: true,
+            keep_media: true,
+            latency_ms: 0,
+            read_lag_ms: 0,
+            hang_cap_ms: 600_000,
+            rate_limits: true,
+            facebook: FacebookSettings::default(),
+            x: XSettings::default(),
+        }
+    }
+}
+
+/// How Facebook refuses a text that it has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DuplicateCode {
+    /// Code 506.
+    #[serde(rename = "506")]
+    Code506,
+    /// Code 368 with subcode 1404082.
+    #[serde(rename = "368/1404082")]
+    Code368,
+}
+
+/// What is uncertain or adjustable about Facebook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FacebookSettings {
+    /// The highest Graph version that exists; older ones are all served.
+    pub newest_version: u32,
+    /// For how long the same text, link and pictures are refused; none by default, since the
+    /// window is unknown and copies minutes apart have been seen.
+    pub duplicate_window_s: Option<u64>,
+    /// With which code they are refused.
+    pub duplicate_code: DuplicateCode,
+    /// The longest text in characters.
+    pub text_limit: usize,
+    /// The largest picture; the reference says 10 MB, the error that was seen says 4 MB.
+    pub photo_max_bytes: usize,
+    /// The most pictures in one post; vendors say 10.
+    pub photos_per_post: usize,
+    /// How long an unpublished picture may wait to be used.
+    pub staged_photo_life_s: u64,
+    /// The earliest and latest a post may be scheduled ahead; the documents disagree on the end.
+    pub schedule_window_s: (u64, u64),
+    /// Whether a draft can be published later with `is_published=true`; not proven live.
+    pub publish_later: bool,
+    /// Whether `application` is readable with a page token.
+    pub application_readable: bool,
+    /// Lists begin with an empty page that nevertheless continues.
+    pub empty_first_page: bool,
+    /// Whether line ends are unified and trailing space is dropped.
+    pub tidy_text: bool,
+    /// Hosts that Facebook cannot scrape: a link to one is refused.
+    pub unscrapable_hosts: Vec<String>,
+    /// What permalinks begin with; the simulator's own address when unset.
+    pub permalink_base: Option<String>,
+}
+
+impl Default for FacebookSettings {
+    fn default() -> Self {
+        Self {
+            newest_version: 26,
+            duplicate_window_s: None,
+            duplicate_code: DuplicateCode::Code506,
+            text_limit: 63_206,
+            photo_max_bytes: 4 * 1024 * 1024,
+            photos_per_post: 10,
+            staged_photo_life_s: 24 * 3600,
+            schedule_window_s: (10 * 60, 75 * 24 * 3600),
+            publish_later: true,
+            application_readable: true,
+            empty_first_page: false,
+            tidy_text: true,
+            unscrapable_hosts: Vec::new(),
+            permalink_base: None,
+        }
+    }
+}
+
+/// The two vocabularies that X answers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Words {
+    /// `edit_history_tweet_ids`, `retweet_count`, …
+    Tweet,
+    /// `edit_history_post_ids`, `repost_count`, …
+    Post,
+}
+
+/// What X says to the deletion of a post that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteMissing {
+    /// 200 with `deleted: false`.
+    NotDeleted,
+    /// 404.
+    NotFound,
+}
+
+/// So many calls in so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowance {
+    /// Calls.
+    pub calls: u64,
+    /// The window in seconds.
+    pub seconds: u64,
+}
+
+/// The limits of one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// For one user's token.
+    pub user: Option<Allowance>,
+    /// For the whole application.
+    pub app: Option<Allowance>,
+}
+
+/// What is uncertain or adjustable about X.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct XSettings {
+    /// For how long the same text of one user is refused, even after it was deleted.
+    pub duplicate_window_s: Option<u64>,
+    /// Whether pictures are part of that comparison.
+    pub duplicate_includes_media: bool,
+    /// The vocabulary of the answer to a create.
+    pub create_words: Words,
+    /// The vocabulary of a read that names no fields.
+    pub default_words: Words,
+    /// Whether replies are limited to own posts and to authors who mentioned us, and cashtags to
+    /// one (the rules for self-serve apps of 2026).
+    pub self_serve_rules: bool,
+    /// Whether one media id may be used in several posts.
+    pub reuse_media: bool,
+    /// How long a media id lives.
+    pub media_life_s: u64,
+    /// The largest picture.
+    pub image_max_bytes: usize,
+    /// The answer to deleting what is not there; the documents do not agree.
+    pub delete_missing: DeleteMissing,
+    /// What `type` of a problem begins with.
+    pub problem_base: String,
+    /// What the web address of a post begins with; the simulator's own address when unset.
+    pub permalink_base: Option<String>,
+    /// The limits by endpoint (X API rate limits, read 2026-09-11).
+    pub limits: BTreeMap<String, Limits>,
+}
+
+impl Default for XSettings {
+    fn default() -> Self {
+        Self {
+            duplicate_window_s: Some(24 * 3600),
+            duplicate_includes_media: true,
+            create_words: Words::Tweet,
+            default_words: Words::Tweet,
+            self_serve_rules: true,
+            reuse_media: true,
+            media_life_s: 24 * 3600,
+            image_max_bytes: 5 * 1024 * 1024,
+            delete_missing: DeleteMissing::NotDeleted,
+            problem_base: "https://api.x.com/2/problems/".to_owned(),
+            permalink_base: None,
+            limits: documented_limits(),
+        }
+    }
+}
+
+fn documented_limits() -> BTreeMap<String, Limits> {
+    const QUARTER: u64 = 15 * 60;
+    const DAY: u64 = 24 * 3600;
+    let user = |calls, seconds| Some(Allowance { calls, seconds });
+    let app = user;
+    [
+        ("create", Limits { user: user(100, QUARTER), app: app(10_000, DAY) }),
+        ("delete", Limits { user: user(50, QUARTER), app: None }),
+        ("lookup", Limits { user: user(5_000, QUARTER), app: app(3_500, QUARTER) }),
+        ("lookup_one", Limits { user: user(900, QUARTER), app: app(450, QUARTER) }),
+        ("timeline", Limits { user: user(900, QUARTER), app: app(10_000, QUARTER) }),
+        ("users", Limits { user: user(900, QUARTER), app: app(300, QUARTER) }),
+        ("me", Limits { user: user(75, QUARTER), app: None }),
+        ("upload", Limits { user: user(500, QUARTER), app: app(50_000, DAY) }),
+        ("metadata", Limits { user: user(500, QUARTER), app: app(50_000, DAY) }),
+    ]
+    .into_iter()
+    .map(|(name, limits)| (name.to_owned(), limits))
+    .collect()
+}
