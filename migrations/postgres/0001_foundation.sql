@@ -1,8 +1,10 @@
 -- The same step as for SQLite: instants are TIMESTAMPTZ, JSON is JSONB, booleans are BOOLEAN.
 
+-- key_check is a sealed value that only the right key opens.
 CREATE TABLE installation (
     id          BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     generation  TEXT    NOT NULL,
+    key_check   BYTEA   NOT NULL,
     created_at  TIMESTAMPTZ NOT NULL
 );
 

@@ -1,8 +1,10 @@
 -- Instants are INTEGER milliseconds since the epoch; JSON is TEXT; booleans are 0 or 1.
 
+-- key_check is a sealed value that only the right key opens.
 CREATE TABLE installation (
     id          INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     generation  TEXT    NOT NULL,
+    key_check   BLOB    NOT NULL,
     created_at  INTEGER NOT NULL
 ) STRICT;
 

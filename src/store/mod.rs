@@ -11,6 +11,7 @@ mod db;
 mod error;
 mod group;
 pub mod idempotency;
+pub mod installation;
 pub mod jobs;
 pub mod media;
 pub mod nodes;
@@ -59,6 +60,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         audit::STATEMENTS,
         credentials::STATEMENTS,
         idempotency::STATEMENTS,
+        installation::STATEMENTS,
         jobs::STATEMENTS,
         media::STATEMENTS,
         nodes::STATEMENTS,
