@@ -63,7 +63,7 @@ pub enum RefusalKind {
 pub struct Deferral {
     /// Not before this instant; `None` leaves it to the back-off.
     pub until: Option<Timestamp>,
-    /// Stable word: `rate_limit`, `connect`, `throttled`, `daily_limit`.
+    /// Stable word: `rate_limit`, `connect`, `throttled`, `daily_limit`, `monthly_limit`, `upload`.
     pub code: &'static str,
     /// For people.
     pub detail: String,

@@ -315,10 +315,9 @@ mod tests {
             ));
             for reach in [Reach::HeadersStarted, Reach::BodyComplete, Reach::AnswerStarted] {
                 let late = Failure { reach, kind, status: None };
-                match failed_create(&late) {
-                    Outcome::Unknown(doubt) => assert_eq!(doubt.reach, reach),
-                    other => panic!("{kind:?} at {reach}: {other:?}"),
-                }
+                let outcome = failed_create(&late);
+                let Outcome::Unknown(doubt) = outcome else { panic!("{kind:?}: {outcome:?}") };
+                assert_eq!(doubt.reach, reach);
             }
         }
     }
@@ -328,10 +327,8 @@ mod tests {
         let failure =
             Failure { reach: Reach::NotConnected, kind: FailureKind::Forbidden, status: None };
         for outcome in [failed_create(&failure), failed_step(&failure)] {
-            match outcome {
-                Outcome::Refused(refusal) => assert_eq!(refusal.kind, RefusalKind::Configuration),
-                other => panic!("{other:?}"),
-            }
+            let Outcome::Refused(refusal) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(refusal.kind, RefusalKind::Configuration);
         }
     }
 

@@ -54,8 +54,7 @@ impl FromStr for Language {
         if text.len() > 35 || text.contains('_') {
             return Err(NotALanguage);
         }
-        let tag: LanguageIdentifier =
-            text.parse().map_err(|_: unic_langid::LanguageIdentifierError| NotALanguage)?;
+        let tag: LanguageIdentifier = text.parse().ok().ok_or(NotALanguage)?;
         if tag.language.is_empty() { Err(NotALanguage) } else { Ok(Self(tag.to_string())) }
     }
 }

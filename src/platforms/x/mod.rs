@@ -1,13 +1,19 @@
-//! The platform X: a table of contents.
+//! Accounts on X over version 2 of its API: a table of contents.
 
 use std::cmp::Ordering;
 
 use super::outcome::{Doubt, Lookup, Outcome, Owner, OwnerError, Ticket};
 use super::rules::Rules;
 use super::session::{Item, Metered, Probe, Progress, Session};
+use super::wire::{no_settings, number_order};
 use super::{Answer, Leave, Platform, Withdrawn};
 use crate::domain::attempt::Reach;
 
+mod api;
+mod classify;
+mod connect;
+mod find;
+mod publish;
 mod rules;
 pub(crate) mod simulator;
 
@@ -42,60 +48,54 @@ impl Platform for X {
     fn id(&self) -> &'static str {
         "x"
     }
+
     fn name(&self) -> &'static str {
         "X"
     }
+
     fn rules(&self) -> &Rules {
         &self.rules
     }
+
     fn has_app_credentials(&self) -> bool {
         self.settings.client_secret.is_some()
     }
+
     fn publish<'a>(
         &'a self,
-        _: &'a Session,
-        _: &'a Item,
-        _: &'a mut Progress,
-        _: Leave<'a>,
+        on: &'a Session,
+        item: &'a Item,
+        progress: &'a mut Progress,
+        leave: Leave<'a>,
     ) -> Answer<'a, Result<Metered<Outcome>, Withdrawn>> {
-        Box::pin(async {
-            Ok(Metered {
-                value: Outcome::Unknown(Doubt {
-                    reach: Reach::NotConnected,
-                    detail: String::new(),
-                    remote_id: None,
-                }),
-                usage: Vec::new(),
-            })
+        Box::pin(publish::publish(&self.settings, on, item, progress, leave))
+    }
+
+    /// Texts and pictures are published or not at once; nothing here ever gives a ticket.
+    fn poll<'a>(&'a self, _: &'a Session, ticket: &'a Ticket) -> Answer<'a, Metered<Outcome>> {
+        Box::pin(async move {
+            let value = Outcome::Unknown(Doubt {
+                reach: Reach::NotConnected,
+                detail: format!("nothing is known of a ticket {}", ticket.id),
+                remote_id: None,
+            });
+            Metered { value, usage: Vec::new() }
         })
     }
-    fn poll<'a>(&'a self, _: &'a Session, _: &'a Ticket) -> Answer<'a, Metered<Outcome>> {
-        Box::pin(async {
-            Metered {
-                value: Outcome::Unknown(Doubt {
-                    reach: Reach::NotConnected,
-                    detail: String::new(),
-                    remote_id: None,
-                }),
-                usage: Vec::new(),
-            }
-        })
+
+    fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>> {
+        Box::pin(find::find(&self.settings, on, probe))
     }
-    fn find<'a>(&'a self, _: &'a Session, _: &'a Probe) -> Answer<'a, Metered<Lookup>> {
-        Box::pin(async {
-            Metered {
-                value: Lookup::CannotSee { detail: String::new(), until: None },
-                usage: Vec::new(),
-            }
-        })
+
+    fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {
+        Box::pin(connect::owner(&self.settings, on))
     }
-    fn owner<'a>(&'a self, _: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {
-        Box::pin(async { Err(OwnerError::Unreachable(String::new())) })
-    }
+
     fn newer(&self, a: &str, b: &str) -> Ordering {
-        a.cmp(b)
+        number_order(a, b)
     }
-    fn check_settings(&self, _: &serde_json::Value) -> Vec<(String, String)> {
-        Vec::new()
+
+    fn check_settings(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
+        no_settings(settings)
     }
 }

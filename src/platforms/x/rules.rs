@@ -1,23 +1,51 @@
-//! The limits of X.
+//! The limits of X, each with the place where it is written.
 
+use crate::domain::text::LINK_WEIGHT;
 use crate::platforms::rules::{
-    Counting, ImageRule, LinkRule, Rules, SameText, TextRule, VersionRule,
+    Counting, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
 };
 
 pub(super) fn rules() -> Rules {
     Rules {
-        text: TextRule { counting: Counting::WeightedV3, max: 280, source: "" },
-        link: LinkRule { separate_field: false, counts: Some(23), source: "" },
+        text: TextRule {
+            counting: Counting::WeightedV3,
+            max: 280,
+            source: "twitter-text, configuration version 3, read 2026-11-21",
+        },
+        link: LinkRule {
+            separate_field: false,
+            counts: Some(LINK_WEIGHT),
+            source: "twitter-text, configuration version 3, read 2026-11-21",
+        },
         images: ImageRule {
             max_count: 4,
             max_bytes: 5_000_000,
-            mimes: &["image/jpeg", "image/png"],
+            mimes: &["image/jpeg", "image/png", "image/webp"],
             max_alt: 1_000,
-            source: "",
+            source: "X API documents, media best practices and upload, metadata, read 2026-09-11",
         },
-        rates: &[],
+        rates: &[
+            RateRule {
+                limit: 100,
+                window_s: 900,
+                per_account: true,
+                source: "X API documents, rate limits, POST /2/tweets per user, read 2026-09-11",
+            },
+            RateRule {
+                limit: 300,
+                window_s: 10_800,
+                per_account: true,
+                source: "X, older limit of posts that is still online, read 2026-09-11",
+            },
+            RateRule {
+                limit: 10_000,
+                window_s: 86_400,
+                per_account: false,
+                source: "X API documents, rate limits, POST /2/tweets per application, read 2026-09-11",
+            },
+        ],
         version: VersionRule { current: "2".to_owned(), usable_until: None },
-        scopes: &[],
+        scopes: &["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
         same_text_on_many_accounts: SameText::Discouraged,
     }
 }

@@ -152,22 +152,19 @@ fn what_is_no_definite_refusal_is_a_doubt() {
         (200, r#"{"success":true}"#),
     ] {
         let outcome = created(&answer(status, body), PAGE, now());
-        match outcome {
-            Outcome::Unknown(doubt) => {
-                assert_eq!(doubt.reach, Reach::AnswerStarted);
-                assert_eq!(doubt.remote_id, None, "{status} {body}");
-                assert!(!doubt.detail.is_empty());
-            }
-            other => panic!("{status} {body}: {other:?}"),
-        }
+        let Outcome::Unknown(doubt) = outcome else { panic!("{status} {body}: {outcome:?}") };
+        assert_eq!(doubt.reach, Reach::AnswerStarted);
+        assert_eq!(doubt.remote_id, None, "{status} {body}");
+        assert!(!doubt.detail.is_empty());
     }
 }
 
 #[test]
 fn a_broken_answer_may_still_give_the_id_away() {
-    let given = |body: &str| match created(&answer(200, body), PAGE, now()) {
-        Outcome::Unknown(doubt) => doubt.remote_id,
-        other => panic!("{other:?}"),
+    let given = |body: &str| {
+        let outcome = created(&answer(200, body), PAGE, now());
+        let Outcome::Unknown(doubt) = outcome else { panic!("{outcome:?}") };
+        doubt.remote_id
     };
     assert_eq!(given(r#"{"id": "104_77","created_ti"#), Some("104_77".to_owned()));
     // Cut inside the number: any longer id could have been meant.
@@ -200,25 +197,20 @@ fn a_throttle_waits_as_long_as_the_platform_says() {
     let mut limited = answer(400, &envelope(80_001, None, "limit"));
     let header = r#"{"104":[{"type":"pages","call_count":100,"total_cputime":9,"total_time":9,"estimated_time_to_regain_access":44}]}"#;
     limited.headers.insert("x-business-use-case-usage", HeaderValue::from_static(header));
-    match created(&limited, PAGE, now()) {
-        Outcome::Deferred(deferral) => {
-            let until: Timestamp = "2026-11-22T10:44:00Z".parse().expect("instant");
-            assert_eq!(deferral.until, Some(until));
-            assert!(deferral.whole_account);
-        }
-        other => panic!("{other:?}"),
-    }
+    let outcome = created(&limited, PAGE, now());
+    let Outcome::Deferred(deferral) = outcome else { panic!("{outcome:?}") };
+    let until: Timestamp = "2026-11-22T10:44:00Z".parse().expect("instant");
+    assert_eq!(deferral.until, Some(until));
+    assert!(deferral.whole_account);
 }
 
 #[test]
 fn a_throttle_without_headers_still_waits() {
-    let wait =
-        |code, subcode| match created(&answer(400, &envelope(code, subcode, "x")), PAGE, now()) {
-            Outcome::Deferred(deferral) => {
-                deferral.until.expect("an instant").duration_since(now()).as_mins()
-            }
-            other => panic!("{other:?}"),
-        };
+    let wait = |code, subcode| {
+        let outcome = created(&answer(400, &envelope(code, subcode, "x")), PAGE, now());
+        let Outcome::Deferred(deferral) = outcome else { panic!("{outcome:?}") };
+        deferral.until.expect("an instant").duration_since(now()).as_mins()
+    };
     assert_eq!(wait(32, None), 10);
     assert_eq!(wait(368, Some(1_390_008)), 180);
 }

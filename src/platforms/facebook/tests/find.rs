@@ -115,10 +115,9 @@ fn two_matches_are_for_a_person_unless_the_link_tells_them_apart() {
     let mut sought = probe("", 0);
     assert!(matches!(search(&sought).verdict(&two, now()), Lookup::Several(all) if all.len() == 2));
     sought.link = Some("https://a.vn/2".to_owned());
-    match search(&sought).verdict(&two, now()) {
-        Lookup::Found(receipt) => assert_eq!(receipt.remote_id, "104_8"),
-        other => panic!("{other:?}"),
-    }
+    let verdict = search(&sought).verdict(&two, now());
+    let Lookup::Found(receipt) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(receipt.remote_id, "104_8");
     let twice = [two[0].clone(), two[0].clone()];
     assert!(matches!(search(&sought).verdict(&twice, now()), Lookup::Found(_)));
 }

@@ -1,0 +1,269 @@
+//! Requests to version 2 of the X API and the shape of its answers, without any sending.
+
+use http::{HeaderMap, Method};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::Settings;
+use crate::outbound::Request;
+use crate::platforms::outcome::Usage;
+use crate::platforms::session::{Item, ItemMedia, Session};
+use crate::platforms::wire::{
+    Body, Caller, FilePart, Unsendable, address, header, is_number, text_at,
+};
+
+/// One vocabulary is asked for everywhere: `tweet.fields` makes X answer in tweet words, while
+/// `post.fields` would rename half of the keys.
+const TWEET_FIELDS: &str = "author_id,created_at,entities,note_tweet,referenced_tweets,attachments";
+
+/// Milliseconds since 1970 of the instant from which X counts its ids.
+const ID_EPOCH_MS: i64 = 1_288_834_974_657;
+
+/// Version 2 of the X API as one account uses it.
+#[derive(Debug)]
+pub(super) struct Api<'a> {
+    settings: &'a Settings,
+    pub(super) user: &'a str,
+    caller: Caller<'a>,
+}
+
+impl<'a> Api<'a> {
+    /// For one account.
+    pub(super) fn of(settings: &'a Settings, on: &'a Session) -> Self {
+        let caller = Caller { destination: "x", token: &on.token, timeout: on.timeout };
+        Self { settings, user: &on.remote_id, caller }
+    }
+
+    fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Request, Unsendable> {
+        let mut url = address(&self.settings.api_url, path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        self.caller.request("read", Method::GET, url, Body::default())
+    }
+
+    fn post(&self, kind: &'static str, path: &[&str], body: Body) -> Result<Request, Unsendable> {
+        self.caller.request(kind, Method::POST, address(&self.settings.api_url, path)?, body)
+    }
+
+    /// Uploads a picture in one request.
+    pub(super) fn upload(&self, media: &ItemMedia) -> Result<Request, Unsendable> {
+        let texts = [("media_category", "tweet_image"), ("media_type", media.mime.as_str())];
+        let file = FilePart {
+            name: "media",
+            mime: &media.mime,
+            sha256: &media.sha256,
+            bytes: &media.bytes,
+        };
+        self.post("upload", &["2", "media", "upload"], Body::multipart(&texts, &file))
+    }
+
+    /// Gives an uploaded picture its alternative text.
+    pub(super) fn alternative_text(&self, id: &str, alt: &str) -> Result<Request, Unsendable> {
+        let body = json!({ "id": id, "metadata": { "alt_text": { "text": alt } } });
+        self.post("metadata", &["2", "media", "metadata"], Body::json(&body))
+    }
+
+    /// The one request that makes a post. Any key that X does not know would be refused.
+    pub(super) fn tweet(&self, item: &Item, media: &[String]) -> Result<Request, Unsendable> {
+        let text = sent_text(&item.text, item.link.as_deref());
+        let mut body = serde_json::Map::new();
+        if !text.is_empty() {
+            body.insert("text".to_owned(), text.into());
+        }
+        if !media.is_empty() {
+            body.insert("media".to_owned(), json!({ "media_ids": media }));
+        }
+        self.post("create", &["2", "tweets"], Body::json(&Value::Object(body)))
+    }
+
+    /// Who the token belongs to.
+    pub(super) fn me(&self) -> Result<Request, Unsendable> {
+        self.get(&["2", "users", "me"], &[("user.fields", "public_metrics")])
+    }
+
+    /// One post.
+    pub(super) fn one(&self, id: &str) -> Result<Request, Unsendable> {
+        self.get(&["2", "tweets", id], &[("tweet.fields", TWEET_FIELDS)])
+    }
+
+    /// The account's posts newer than an id, newest first. Replies are not left out: a part of a
+    /// thread is one. Every post that is returned costs money, so the first page is small.
+    pub(super) fn own_posts(
+        &self,
+        since_id: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Request, Unsendable> {
+        let mut query = vec![
+            ("max_results", if after.is_none() { "10" } else { "100" }),
+            ("exclude", "retweets"),
+            ("tweet.fields", TWEET_FIELDS),
+        ];
+        query.extend(since_id.map(|id| ("since_id", id)));
+        query.extend(after.map(|token| ("pagination_token", token)));
+        self.get(&["2", "users", self.user, "tweets"], &query)
+    }
+}
+
+/// The text as it is sent: X makes the card from a link in the text.
+pub(super) fn sent_text(text: &str, link: Option<&str>) -> String {
+    match link {
+        Some(link) if !text.contains(link) => {
+            if text.is_empty() {
+                link.to_owned()
+            } else {
+                format!("{text}\n{link}")
+            }
+        }
+        Some(_) | None => text.to_owned(),
+    }
+}
+
+/// When a post was made, by its id: the upper bits are milliseconds since X's own epoch.
+pub(super) fn made_at(id: &str) -> Option<Timestamp> {
+    let millis = i64::try_from(id.parse::<u64>().ok()? >> 22).ok()?;
+    Timestamp::from_millisecond(millis.checked_add(ID_EPOCH_MS)?).ok()
+}
+
+/// The id below which every post is older than an instant; `None` before X's epoch.
+pub(super) fn id_at(instant: Timestamp) -> Option<String> {
+    let millis = u64::try_from(instant.as_millisecond().checked_sub(ID_EPOCH_MS)?).ok()?;
+    Some(millis.checked_mul(1 << 22)?.to_string())
+}
+
+/// Whether a text can be the id of a post: up to 19 digits.
+pub(super) fn is_id(text: &str) -> bool {
+    is_number(text) && text.len() <= 19
+}
+
+/// The address of a post for people.
+pub(super) fn permalink(settings: &Settings, handle: Option<&str>, id: &str) -> Option<String> {
+    let handle = handle.map(|it| it.trim_start_matches('@')).filter(|it| !it.is_empty());
+    let segments: Vec<&str> = match handle {
+        Some(handle) => vec![handle, "status", id],
+        None => vec!["i", "web", "status", id],
+    };
+    address(&settings.web_url, &segments).ok().map(|url| url.to_string())
+}
+
+/// A post as X shows it, as far as it was asked for and given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tweet {
+    pub(super) id: String,
+    pub(super) author: Option<String>,
+    /// The whole text, from the note when it is a long one, unescaped.
+    pub(super) text: String,
+    pub(super) links: Vec<ShortLink>,
+    /// How many media it has, when it has any.
+    pub(super) media: Option<usize>,
+    pub(super) created: Option<Timestamp>,
+}
+
+/// What a `t.co` address in a text stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ShortLink {
+    pub(super) short: String,
+    /// `None` for the link that X appends for attached media.
+    pub(super) target: Option<String>,
+}
+
+impl Tweet {
+    /// From an object with at least an id and a text, in either vocabulary.
+    pub(super) fn from_json(value: &Value) -> Option<Self> {
+        let note = value.get("note_tweet").or_else(|| value.get("note_post"));
+        let note = note.filter(|note| note.get("text").is_some());
+        let whole = note.unwrap_or(value);
+        // A long post's attached media have their links in the short form only.
+        let lists = [Some(whole), Some(value)]
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.pointer("/entities/urls").and_then(Value::as_array));
+        let links = lists.flatten().filter_map(short_link).collect();
+        let media = value.pointer("/attachments/media_keys").and_then(Value::as_array);
+        Some(Self {
+            id: text_at(value, "id").filter(|id| is_id(id))?,
+            author: text_at(value, "author_id"),
+            text: unescape(&text_at(whole, "text")?),
+            links,
+            media: media.map(Vec::len),
+            created: text_at(value, "created_at").and_then(|text| text.parse().ok()),
+        })
+    }
+
+    /// When it was made.
+    pub(super) fn published_at(&self, now: Timestamp) -> Timestamp {
+        self.created.or_else(|| made_at(&self.id)).unwrap_or(now)
+    }
+}
+
+fn short_link(entity: &Value) -> Option<ShortLink> {
+    let short = text_at(entity, "url")?;
+    let target = text_at(entity, "expanded_url").filter(|target| {
+        let of_media = ["/photo/", "/video/"].iter().any(|part| target.contains(part));
+        entity.get("media_key").is_none() && !(target.contains("/status/") && of_media)
+    });
+    Some(ShortLink { short, target })
+}
+
+/// X gives `&`, `<` and `>` as HTML entities.
+fn unescape(text: &str) -> String {
+    // `&amp;` last, so that an escaped `&lt;` that somebody typed stays what it was.
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+}
+
+/// One group of rate headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) name: &'static str,
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
+    pub(super) reset: Timestamp,
+}
+
+/// The groups of rate headers there are: the endpoint's own, and two undocumented ones of a day.
+/// (X API documents, rate limits, read 2026-09-11; the last two by reports of other clients.)
+const WINDOWS: [&str; 3] = ["x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour"];
+
+/// What the rate headers of an answer say. A missing group says nothing, least of all zero.
+pub(super) fn windows(headers: &HeaderMap) -> Vec<Window> {
+    WINDOWS.iter().filter_map(|name| window(headers, name)).collect()
+}
+
+fn window(headers: &HeaderMap, name: &'static str) -> Option<Window> {
+    let number =
+        |part: &str| header(headers, &format!("{name}-{part}"))?.trim().parse::<i64>().ok();
+    Some(Window {
+        name,
+        limit: u64::try_from(number("limit")?).ok()?,
+        remaining: u64::try_from(number("remaining")?.max(0)).ok()?,
+        reset: Timestamp::from_second(number("reset")?).ok()?,
+    })
+}
+
+/// The windows of creates. Those of other endpoints carry the same header names and must not be
+/// taken for these, so only the answer to a create is read.
+pub(super) fn usage(headers: &HeaderMap, now: Timestamp) -> Vec<Usage> {
+    windows(headers)
+        .into_iter()
+        .filter(|window| window.limit > 0 && window.reset > now)
+        .map(|window| {
+            let used =
+                window.limit.saturating_sub(window.remaining).saturating_mul(100) / window.limit;
+            Usage {
+                window: window.name.to_owned(),
+                used_percent: u32::try_from(used).unwrap_or(100),
+                blocked_until: (window.remaining == 0).then_some(window.reset),
+            }
+        })
+        .collect()
+}
+
+/// How long an uploaded file may be used: as X says, less a margin for the create.
+pub(super) fn usable_for(seconds: Option<i64>) -> SignedDuration {
+    let hours = SignedDuration::from_hours;
+    let given =
+        seconds.map_or(hours(24), |seconds| SignedDuration::from_secs(seconds.clamp(0, 604_800)));
+    (given - hours(2)).max(SignedDuration::ZERO)
+}
+
+#[cfg(test)]
+#[path = "tests/api.rs"]
+mod tests;

@@ -1,0 +1,92 @@
+//! Who a token belongs to.
+
+use serde_json::Value;
+
+use super::Settings;
+use super::api::{Api, is_id};
+use super::classify::{Meaning, Problem};
+use crate::outbound::Response;
+use crate::platforms::outcome::{Owner, OwnerError};
+use crate::platforms::session::Session;
+use crate::platforms::wire::{describe, text_at};
+
+pub(super) async fn owner(settings: &Settings, on: &Session) -> Result<Owner, OwnerError> {
+    let request =
+        Api::of(settings, on).me().map_err(|fault| OwnerError::Refused(fault.refusal().detail))?;
+    match on.outbound.send(request).await {
+        Ok(answer) => read_owner(&answer),
+        Err(failure) => Err(OwnerError::Unreachable(describe(&failure))),
+    }
+}
+
+fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
+    if answer.status.is_success() {
+        return serde_json::from_slice::<Value>(&answer.body)
+            .ok()
+            .and_then(|value| {
+                let user = value.get("data")?;
+                Some(Owner {
+                    remote_id: text_at(user, "id").filter(|id| is_id(id))?,
+                    name: text_at(user, "name")?,
+                    handle: Some(text_at(user, "username")?),
+                    followers: user
+                        .pointer("/public_metrics/followers_count")
+                        .and_then(Value::as_u64),
+                })
+            })
+            .ok_or_else(|| OwnerError::Unreachable("the answer has no user".to_owned()));
+    }
+    let Some(problem) = Problem::parse(answer) else {
+        return Err(OwnerError::Unreachable(format!("status {}", answer.status.as_u16())));
+    };
+    let said = format!("{} {}", problem.word(), problem.said());
+    match (answer.status.as_u16(), problem.meaning()) {
+        (401 | 403, Some(Meaning::Refused(_))) => Err(OwnerError::Refused(said)),
+        // An empty balance, a limit or an outage says nothing about the credential.
+        (_, Some(Meaning::Refused(_) | Meaning::RateLimited | Meaning::Capped) | None) => {
+            Err(OwnerError::Unreachable(said))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, StatusCode};
+
+    fn answer(status: u16, body: &'static str) -> Response {
+        let status = StatusCode::from_u16(status).expect("status");
+        Response { status, headers: HeaderMap::new(), body: body.into() }
+    }
+
+    #[test]
+    fn the_owner_has_a_handle_and_followers() {
+        let body = r#"{"data":{"id":"2244994945","name":"Bộ Ngoại giao","username":"mofa_vn",
+            "public_metrics":{"followers_count":9,"following_count":1,"tweet_count":2}}}"#;
+        let owner = read_owner(&answer(200, body)).expect("owner");
+        assert_eq!(owner.remote_id, "2244994945");
+        assert_eq!(owner.handle.as_deref(), Some("mofa_vn"));
+        assert_eq!(owner.followers, Some(9));
+    }
+
+    #[test]
+    fn only_the_platforms_word_condemns_a_token() {
+        let dead =
+            r#"{"title":"Unauthorized","type":"about:blank","status":401,"detail":"Unauthorized"}"#;
+        assert!(matches!(read_owner(&answer(401, dead)), Err(OwnerError::Refused(_))));
+        let wrong = r#"{"title":"Unsupported Authentication","type":"https://api.x.com/2/problems/unsupported-authentication"}"#;
+        assert!(matches!(read_owner(&answer(403, wrong)), Err(OwnerError::Refused(_))));
+        for (status, body) in [
+            (401, "<html>"),
+            (402, dead),
+            (429, dead),
+            (503, dead),
+            (404, dead),
+            (200, "{}"),
+            (200, r#"{"errors":[{"title":"Not Found Error"}]}"#),
+        ] {
+            let read = read_owner(&answer(status, body));
+            assert!(matches!(read, Err(OwnerError::Unreachable(_))), "{status} {body}: {read:?}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Looks for a post on X after doubt.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Settings;
+use super::api::{Api, Tweet, id_at, is_id, permalink, sent_text};
+use super::classify::{Meaning, Problem, free_at};
+use crate::domain::attempt::Receipt;
+use crate::domain::text::{links, nfc, normalised};
+use crate::outbound::{Request, Response};
+use crate::platforms::outcome::Lookup;
+use crate::platforms::session::{Metered, Probe, Session};
+use crate::platforms::wire::{Unsendable, clock_lead, describe, number_order, text_at};
+
+/// How much earlier than the attempt a post may seem to be made, where no newer mark is known.
+const SLACK: SignedDuration = SignedDuration::from_secs(120);
+
+/// 10 + 100 + 100 posts of one account since an attempt are not normal; a person must look.
+const MOST_PAGES: usize = 3;
+
+/// A read that says nothing.
+struct Blind {
+    detail: String,
+    until: Option<Timestamp>,
+}
+
+impl From<Unsendable> for Blind {
+    fn from(fault: Unsendable) -> Self {
+        blind(&fault.refusal().detail)
+    }
+}
+
+fn blind(detail: &str) -> Blind {
+    Blind { detail: detail.to_owned(), until: None }
+}
+
+/// The usage headers of reads are left out: they carry the names of those of creates and would
+/// block an account for the wrong window.
+pub(super) async fn find(settings: &Settings, on: &Session, probe: &Probe) -> Metered<Lookup> {
+    let value = look(settings, on, probe)
+        .await
+        .unwrap_or_else(|blind| Lookup::CannotSee { detail: blind.detail, until: blind.until });
+    Metered { value, usage: Vec::new() }
+}
+
+async fn look(settings: &Settings, on: &Session, probe: &Probe) -> Result<Lookup, Blind> {
+    let api = Api::of(settings, on);
+    let search = Search { settings, handle: on.handle.as_deref(), user: api.user, probe };
+    if let Some(id) = probe.remote_id.as_deref().filter(|id| is_id(id))
+        && let Ok((value, _)) = read(on, api.one(id)?).await
+        && let Some(tweet) = value.get("data").and_then(Tweet::from_json)
+        && search.is_match(&tweet)
+    {
+        return Ok(Lookup::Found(search.receipt(&tweet, on.clock.now())));
+    }
+    let mark = probe.high_water.clone().filter(|id| is_id(id));
+    let since = match mark {
+        Some(mark) => Some(mark),
+        None => since_start(on, &api, probe).await?,
+    };
+    let tweets = list(on, &api, since.as_deref()).await?;
+    Ok(search.verdict(&tweets, on.clock.now()))
+}
+
+/// Without a mark the attempt's start must do; then X's clock has to be known, and one more read
+/// tells it, which proves the token's owner as well.
+async fn since_start(on: &Session, api: &Api<'_>, probe: &Probe) -> Result<Option<String>, Blind> {
+    let (me, lead) = read(on, api.me()?).await?;
+    let id = me.get("data").and_then(|user| text_at(user, "id"));
+    if id.as_deref() != Some(api.user) {
+        return Err(blind("the token answers for another account"));
+    }
+    let behind = lead.min(SignedDuration::ZERO);
+    let from = probe.started_at.checked_add(behind - SLACK).unwrap_or(probe.started_at);
+    Ok(id_at(from))
+}
+
+async fn list(on: &Session, api: &Api<'_>, since: Option<&str>) -> Result<Vec<Tweet>, Blind> {
+    let mut tweets = Vec::new();
+    let mut after: Option<String> = None;
+    for _ in 0..MOST_PAGES {
+        let (value, _) = read(on, api.own_posts(since, after.as_deref())?).await?;
+        tweets.extend(page(&value, api.user)?);
+        after = value.pointer("/meta/next_token").and_then(Value::as_str).map(str::to_owned);
+        if after.is_none() {
+            return Ok(tweets);
+        }
+    }
+    Err(blind("there are too many posts since the attempt to look through"))
+}
+
+/// The posts of one answer. Positive control: X leaves `data` out when there is nothing, so an
+/// empty answer must say so itself, and every post must be by the account that was asked for.
+fn page(value: &Value, user: &str) -> Result<Vec<Tweet>, Blind> {
+    let Some(data) = value.get("data") else {
+        let none = value.pointer("/meta/result_count").and_then(Value::as_u64) == Some(0);
+        let whole = none && value.get("errors").is_none();
+        return if whole { Ok(Vec::new()) } else { Err(blind("the list of posts is incomplete")) };
+    };
+    let data = data.as_array().ok_or_else(|| blind("the list of posts is no list"))?;
+    let tweets: Option<Vec<Tweet>> = data.iter().map(Tweet::from_json).collect();
+    let tweets = tweets.ok_or_else(|| blind("a post in the list has no id or text"))?;
+    if tweets.iter().all(|tweet| tweet.author.as_deref() == Some(user)) {
+        Ok(tweets)
+    } else {
+        Err(blind("the list has posts of another account, or does not say whose they are"))
+    }
+}
+
+async fn read(on: &Session, request: Request) -> Result<(Value, SignedDuration), Blind> {
+    let answer = on.outbound.send(request).await.map_err(|failure| blind(&describe(&failure)))?;
+    let now = on.clock.now();
+    let lead = clock_lead(&answer.headers, now);
+    interpret(&answer, now).map(|value| (value, lead))
+}
+
+fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blind> {
+    if answer.status.is_success() {
+        let parsed = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
+        return parsed.ok_or_else(|| blind("the answer is not what was asked for"));
+    }
+    let Some(problem) = Problem::parse(answer) else {
+        return Err(blind(&format!("status {}", answer.status.as_u16())));
+    };
+    let until = match problem.meaning() {
+        Some(Meaning::RateLimited) => free_at(answer, now).0,
+        Some(Meaning::Capped | Meaning::Refused(_)) | None => None,
+    };
+    Err(Blind { detail: format!("{} {}", problem.word(), problem.said()), until })
+}
+
+/// What is looked for.
+struct Search<'a> {
+    settings: &'a Settings,
+    handle: Option<&'a str>,
+    user: &'a str,
+    probe: &'a Probe,
+}
+
+impl Search<'_> {
+    /// A wrong "no" can send a post twice, a wrong "yes" is seen by a person; so what X does not
+    /// say never excludes a post.
+    fn is_match(&self, tweet: &Tweet) -> bool {
+        let newer = self
+            .probe
+            .high_water
+            .as_deref()
+            .is_none_or(|mark| number_order(&tweet.id, mark).is_gt());
+        let same_media = tweet.media.is_none_or(|count| count == self.probe.media_count);
+        tweet.author.as_deref() == Some(self.user)
+            && newer
+            && same_media
+            && !self.probe.taken.contains(&tweet.id)
+            && self.same_text(tweet)
+    }
+
+    fn same_text(&self, tweet: &Tweet) -> bool {
+        let sent = nfc(&sent_text(&self.probe.text, self.probe.link.as_deref()));
+        let (read, all_known) = expanded(tweet, self.probe.media_count > 0);
+        if canonical(&sent) == canonical(&read) {
+            return true;
+        }
+        // Short addresses that X does not resolve can stand for any link, but only for a link.
+        !all_known && without_links(&sent) == without_links(&read)
+    }
+
+    fn verdict(&self, tweets: &[Tweet], now: Timestamp) -> Lookup {
+        let mut matches: Vec<&Tweet> = Vec::new();
+        for tweet in tweets.iter().filter(|tweet| self.is_match(tweet)) {
+            if !matches.iter().any(|seen| seen.id == tweet.id) {
+                matches.push(tweet);
+            }
+        }
+        match matches.as_slice() {
+            [] => Lookup::Absent,
+            [tweet] => Lookup::Found(self.receipt(tweet, now)),
+            several => {
+                Lookup::Several(several.iter().map(|tweet| self.receipt(tweet, now)).collect())
+            }
+        }
+    }
+
+    fn receipt(&self, tweet: &Tweet, now: Timestamp) -> Receipt {
+        Receipt {
+            permalink: permalink(self.settings, self.handle, &tweet.id),
+            published_at: tweet.published_at(now),
+            remote_id: tweet.id.clone(),
+        }
+    }
+}
+
+/// The text with its short addresses replaced by what they stand for, the link of attached media
+/// dropped; and whether all of them were known.
+fn expanded(tweet: &Tweet, has_media: bool) -> (String, bool) {
+    let mut text = nfc(&tweet.text);
+    for link in &tweet.links {
+        text = text.replace(&link.short, link.target.as_deref().unwrap_or_default());
+    }
+    let is_short =
+        |link: &str| link.starts_with("https://t.co/") || link.starts_with("http://t.co/");
+    let unknown: Vec<_> = links(&text)
+        .into_iter()
+        .filter(|link| text.get(link.start..link.end).is_some_and(is_short))
+        .collect();
+    let dropped = tweet.links.iter().any(|link| link.target.is_none());
+    match unknown.last() {
+        // The one at the very end is that of the media, when X did not say so.
+        Some(last) if has_media && !dropped && text.trim_end().len() == last.end => {
+            text.truncate(last.start);
+            (text, unknown.len() == 1)
+        }
+        Some(_) => (text, false),
+        None => (text, true),
+    }
+}
+
+/// For comparing: X adds a scheme to bare addresses, and a slash or small letters to a host.
+fn canonical(text: &str) -> String {
+    rewritten(text, |link| {
+        let bare = link.split_once("://").map_or(link, |(_, rest)| rest);
+        let host = bare.find(['/', '?', '#', ':']).unwrap_or(bare.len());
+        let (host, rest) = bare.split_at(host);
+        format!("{}{}", host.to_lowercase(), rest.trim_end_matches('/'))
+    })
+}
+
+fn without_links(text: &str) -> String {
+    rewritten(text, |_| "\u{fffc}".to_owned())
+}
+
+fn rewritten(text: &str, rewrite: impl Fn(&str) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for link in links(text) {
+        out.push_str(text.get(from..link.start).unwrap_or_default());
+        out.push_str(&rewrite(text.get(link.start..link.end).unwrap_or_default()));
+        from = link.end;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    normalised(&out)
+}
+
+#[cfg(test)]
+#[path = "tests/find.rs"]
+mod tests;

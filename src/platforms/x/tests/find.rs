@@ -1,0 +1,157 @@
+//! Finding a post again: what matches, what does not, and what says nothing.
+
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::*;
+
+const USER: &str = "2244994945";
+
+fn now() -> Timestamp {
+    "2026-11-22T10:05:00Z".parse().expect("instant")
+}
+
+fn settings() -> Settings {
+    Settings {
+        api_url: "https://api.x.com".parse().expect("url"),
+        web_url: "https://x.com".parse().expect("url"),
+        client_id: None,
+        client_secret: None,
+    }
+}
+
+fn timeline() -> Vec<Tweet> {
+    let sample: Value =
+        serde_json::from_str(include_str!("../../../../tests/fixtures/x/timeline.json"))
+            .expect("fixture");
+    let Ok(tweets) = page(&sample["body"], USER) else { panic!("the fixture is whole") };
+    tweets
+}
+
+fn probe(text: &str, link: Option<&str>, media_count: usize) -> Probe {
+    Probe {
+        text: text.to_owned(),
+        link: link.map(str::to_owned),
+        media_count,
+        high_water: Some("1992173000000000000".to_owned()),
+        started_at: "2026-11-22T10:00:00Z".parse().expect("instant"),
+        remote_id: None,
+        taken: Vec::new(),
+    }
+}
+
+fn verdict(probe: &Probe, tweets: &[Tweet]) -> Lookup {
+    let settings = settings();
+    Search { settings: &settings, handle: Some("mofa_vn"), user: USER, probe }
+        .verdict(tweets, now())
+}
+
+fn found_id(probe: &Probe, tweets: &[Tweet]) -> Option<String> {
+    match verdict(probe, tweets) {
+        Lookup::Found(receipt) => Some(receipt.remote_id),
+        Lookup::Absent | Lookup::Several(_) | Lookup::CannotSee { .. } => None,
+    }
+}
+
+#[test]
+fn short_addresses_escapes_and_other_forms_do_not_hide_a_post() {
+    let sent = probe(
+        "Họp báo & trao đổi <mở>: mofa.gov.vn/vi",
+        Some("https://www.mofa.gov.vn/tin?a=1&b=2"),
+        0,
+    );
+    assert_eq!(found_id(&sent, &timeline()).as_deref(), Some("1992173824000000001"));
+    let sent = probe("Chu\u{301}c mừng  Quốc khánh", None, 1);
+    assert_eq!(found_id(&sent, &timeline()).as_deref(), Some("1992173824000000002"));
+}
+
+#[test]
+fn a_reply_and_a_long_text_are_found_too() {
+    let long = "Tuyên bố. ".repeat(40);
+    assert_eq!(
+        found_id(&probe(long.trim(), None, 0), &timeline()).as_deref(),
+        Some("1992173824000000003")
+    );
+}
+
+#[test]
+fn other_texts_links_media_owners_and_older_posts_do_not_count() {
+    let text = "Họp báo & trao đổi <mở>: mofa.gov.vn/vi";
+    let link = Some("https://www.mofa.gov.vn/tin?a=1&b=2");
+    assert_eq!(verdict(&probe("Họp báo", None, 0), &timeline()), Lookup::Absent);
+    assert_eq!(verdict(&probe(text, Some("https://other.vn/"), 0), &timeline()), Lookup::Absent);
+    assert_eq!(verdict(&probe("Chúc mừng Quốc khánh", None, 0), &timeline()), Lookup::Absent);
+    let mut newer = probe(text, link, 0);
+    newer.high_water = Some("1992173824000000001".to_owned());
+    assert_eq!(verdict(&newer, &timeline()), Lookup::Absent);
+    let mut taken = probe(text, link, 0);
+    taken.taken.push("1992173824000000001".to_owned());
+    assert_eq!(verdict(&taken, &timeline()), Lookup::Absent);
+}
+
+#[test]
+fn an_address_that_x_does_not_resolve_stands_for_any_link() {
+    let tweet = |text: &str| {
+        Tweet::from_json(&json!({"id": "1992173824000000009", "author_id": USER, "text": text}))
+            .expect("post")
+    };
+    let sent = probe("Xem", Some("https://mofa.gov.vn/tin"), 0);
+    assert!(found_id(&sent, &[tweet("Xem https://t.co/abcdefghij")]).is_some());
+    assert!(found_id(&sent, &[tweet("Xem")]).is_none());
+    assert!(found_id(&probe("Xem", None, 0), &[tweet("Xem https://t.co/abcdefghij")]).is_none());
+    // With a picture the address at the end is the picture's.
+    assert!(found_id(&probe("Xem", None, 1), &[tweet("Xem https://t.co/abcdefghij")]).is_some());
+}
+
+#[test]
+fn two_matches_are_for_a_person() {
+    let tweet = |id: &str| {
+        Tweet::from_json(&json!({"id": id, "author_id": USER, "text": "A"})).expect("post")
+    };
+    let two = [tweet("1992173824000000008"), tweet("1992173824000000009")];
+    assert!(matches!(verdict(&probe("A", None, 0), &two), Lookup::Several(all) if all.len() == 2));
+}
+
+#[test]
+fn an_empty_list_counts_only_when_it_says_that_it_is_empty() {
+    assert!(page(&json!({"meta": {"result_count": 0}}), USER).is_ok_and(|it| it.is_empty()));
+    for says_nothing in [
+        json!({}),
+        json!({"meta": {}}),
+        json!({"meta": {"result_count": 1}}),
+        json!({"meta": {"result_count": 0}, "errors": [{"title": "Not Found Error"}]}),
+        json!({"data": {}, "meta": {"result_count": 0}}),
+        json!({"data": [{"id": "5", "text": "A", "author_id": "1"}]}),
+        json!({"data": [{"id": "5", "text": "A"}]}),
+        json!({"data": [{"id": "5", "author_id": USER}]}),
+    ] {
+        assert!(page(&says_nothing, USER).is_err(), "{says_nothing}");
+    }
+}
+
+#[test]
+fn a_failed_read_says_nothing() {
+    let read = |status: u16, body: &'static str, reset: Option<&'static str>| {
+        let mut headers = HeaderMap::new();
+        if let Some(reset) = reset {
+            for (name, value) in [("limit", "900"), ("remaining", "0"), ("reset", reset)] {
+                let name: http::HeaderName = format!("x-rate-limit-{name}").parse().expect("name");
+                headers.insert(name, http::HeaderValue::from_static(value));
+            }
+        }
+        let status = StatusCode::from_u16(status).expect("status");
+        interpret(&Response { status, headers, body: body.into() }, now())
+    };
+    for (status, body) in [
+        (404, r#"{"title":"Not Found Error"}"#),
+        (503, ""),
+        (200, "<html>"),
+        (200, "[]"),
+        (302, ""),
+        (401, r#"{"title":"x"}"#),
+    ] {
+        assert!(read(status, body, None).is_err(), "{status} {body}");
+    }
+    let until = read(429, r#"{"title":"Too Many Requests"}"#, Some("1795342500")).err();
+    assert_eq!(until.and_then(|blind| blind.until), Timestamp::from_second(1_795_342_500).ok());
+}
