@@ -156,7 +156,7 @@ impl Problem {
         } else {
             (today.tomorrow(), "daily_limit")
         };
-        let midnight = next.ok().map(|day| DateTime::from(day));
+        let midnight = next.ok().map(DateTime::from);
         let until = midnight.and_then(|it| TimeZone::UTC.to_timestamp(it).ok());
         (until, code)
     }
