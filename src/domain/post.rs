@@ -205,7 +205,6 @@ mod tests {
             content: Content { text: String::new(), link: None, media: vec![] },
             content_hash: hash.into(),
             revision: 1,
-            changed_at: Timestamp::UNIX_EPOCH,
         }
     }
 

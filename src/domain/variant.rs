@@ -1,6 +1,5 @@
 //! A post in one language: what it says, brought to one form, and the hash that names its content.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -220,12 +219,12 @@ pub struct Variant {
     pub content_hash: String,
     /// The revision of the post in which it got this content.
     pub revision: i64,
-    /// When that was.
-    pub changed_at: Timestamp,
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn draft(language: &str, text: &str) -> VariantDraft {

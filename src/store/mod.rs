@@ -8,20 +8,24 @@ pub mod audit;
 mod codec;
 pub mod credentials;
 mod db;
+pub mod deliveries;
 mod error;
 mod group;
 pub mod idempotency;
 pub mod installation;
 pub mod jobs;
 pub mod media;
+pub mod neighbours;
 pub mod nodes;
 mod open;
 pub mod outcomes;
 pub mod people;
+pub mod posts;
 pub mod publishing;
 mod sql;
 pub mod tokens;
 pub mod units;
+pub mod variants;
 
 pub use db::{Reader, Tx};
 pub use error::Error;
@@ -59,17 +63,21 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         accounts::STATEMENTS,
         audit::STATEMENTS,
         credentials::STATEMENTS,
+        deliveries::STATEMENTS,
         idempotency::STATEMENTS,
         installation::STATEMENTS,
         jobs::STATEMENTS,
         media::STATEMENTS,
+        neighbours::STATEMENTS,
         nodes::STATEMENTS,
         open::STATEMENTS,
         outcomes::STATEMENTS,
         people::STATEMENTS,
+        posts::STATEMENTS,
         publishing::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,
+        variants::STATEMENTS,
     ];
     FILES.concat()
 }

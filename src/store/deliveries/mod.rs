@@ -1,0 +1,396 @@
+//! Deliveries: rows, one statement for any number of new ones, lists by keyset, and the changes
+//! that people make, by compare-and-set. What the engine changes stands in `publishing`.
+
+mod rows;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::sql::{on, statements};
+use super::{Error, Reader, Tx};
+use crate::domain::class::Class;
+use crate::domain::delivery::{DeliveryProblem, DeliveryState};
+use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
+use crate::domain::schedule::Civil;
+use crate::domain::variant::Content;
+
+pub use rows::{Attempt, Delivery};
+use rows::{AttemptRow, Row};
+
+/// A delivery to be written as scheduled.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its post.
+    pub post_id: PostId,
+    /// Where it goes.
+    pub account_id: AccountId,
+    /// The post's unit.
+    pub unit_id: UnitId,
+    /// The platform's word.
+    pub platform: String,
+    /// BCP 47 tag.
+    pub language: String,
+    /// How urgent it is.
+    pub class: Class,
+    /// Its instant.
+    pub due_at: Timestamp,
+    /// Its latest useful time.
+    pub publish_by: Timestamp,
+    /// The time on a wall that was asked for.
+    pub civil: Option<Civil>,
+    /// Per-platform settings.
+    pub settings: Value,
+    /// What it says.
+    pub content: Content,
+    /// The hash of what it says.
+    pub content_hash: String,
+    /// The hash by which the same text is noticed.
+    pub text_hash: String,
+    /// The same text is meant to be said again.
+    pub intended_repeat: bool,
+    /// Who scheduled it.
+    pub created_by: String,
+}
+
+#[derive(Serialize)]
+struct NewRow<'a> {
+    id: &'a DeliveryId,
+    post_id: &'a PostId,
+    account_id: &'a AccountId,
+    unit_id: &'a UnitId,
+    platform: &'a str,
+    language: &'a str,
+    class: Class,
+    due_ms: i64,
+    publish_by_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    civil: Option<&'a Civil>,
+    settings: &'a Value,
+    content: &'a Content,
+    content_hash: &'a str,
+    text_hash: &'a str,
+    intended_repeat: bool,
+    created_by: &'a str,
+}
+
+/// Which deliveries a list is to have; every filter that is `None` or empty lets all pass.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In one of these states.
+    pub states: Vec<DeliveryState>,
+    /// To this account.
+    pub account_id: Option<AccountId>,
+    /// To one of these accounts: all that the asker may know of.
+    pub among: Option<Vec<AccountId>>,
+    /// Of this unit's posts.
+    pub unit_id: Option<UnitId>,
+    /// Of this post.
+    pub post_id: Option<PostId>,
+    /// Of this campaign's posts.
+    pub campaign_id: Option<String>,
+    /// In this language.
+    pub language: Option<String>,
+    /// Due at or after.
+    pub from: Option<Timestamp>,
+    /// Due before.
+    pub to: Option<Timestamp>,
+    /// After this one in the order of the list: where the page before ended.
+    pub after: Option<(Timestamp, DeliveryId)>,
+}
+
+/// A new instant for a delivery.
+#[derive(Debug, Clone)]
+pub struct NewTime {
+    /// Its instant.
+    pub due_at: Timestamp,
+    /// Its latest useful time.
+    pub publish_by: Timestamp,
+    /// The time on a wall that was asked for.
+    pub civil: Option<Civil>,
+}
+
+statements! {
+    INSERT =
+        "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
+            state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
+            intended_repeat, attempts, doubts, refusals, waits_for, version, created_by, created_at,
+            updated_at)
+         SELECT value->>'id', value->>'post_id', value->>'account_id', value->>'unit_id',
+            value->>'platform', value->>'language', value->>'class', 'scheduled', $2,
+            value->>'due_ms', value->>'publish_by_ms', value->'civil', value->'settings',
+            value->'content', value->>'content_hash', value->>'text_hash',
+            value->>'intended_repeat', 0, 0, 0, NULL, 1, value->>'created_by', $2, $2
+         FROM json_each($1)"
+        |
+        "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
+            state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
+            intended_repeat, attempts, doubts, refusals, waits_for, version, created_by, created_at,
+            updated_at)
+         SELECT id, post_id, account_id, unit_id, platform, language, class, 'scheduled', $2,
+            TIMESTAMPTZ 'epoch' + due_ms * INTERVAL '1 millisecond',
+            TIMESTAMPTZ 'epoch' + publish_by_ms * INTERVAL '1 millisecond',
+            civil, settings, content, content_hash, text_hash, intended_repeat, 0, 0, 0, NULL, 1,
+            created_by, $2, $2
+         FROM jsonb_to_recordset($1) AS v(id TEXT, post_id TEXT, account_id TEXT, unit_id TEXT,
+            platform TEXT, language TEXT, class TEXT, due_ms BIGINT, publish_by_ms BIGINT,
+            civil JSONB, settings JSONB, content JSONB, content_hash TEXT, text_hash TEXT,
+            intended_repeat BOOLEAN, created_by TEXT)";
+    FIND =
+        "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
+            d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
+            d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
+            d.problem, d.waits_for, d.version, d.created_by, d.created_at, d.updated_at,
+            a.time_zone AS account_zone
+         FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
+         WHERE d.id = $1";
+    LIST =
+        "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
+            d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
+            d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
+            d.problem, d.waits_for, d.version, d.created_by, d.created_at, d.updated_at,
+            a.time_zone AS account_zone
+         FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
+         WHERE true";
+    ATTEMPTS =
+        "SELECT id, number, started_at, sent_at, ended_at, outcome, reach, detail
+         FROM attempts WHERE delivery_id = $1 ORDER BY number, started_at, id";
+    STALE =
+        "SELECT d.id FROM deliveries AS d
+         WHERE d.post_id = $1 AND d.state IN ('draft', 'pending_approval', 'scheduled', 'held')
+           AND NOT EXISTS (SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
+               AND v.language = d.language AND v.content_hash = d.content_hash)
+         ORDER BY d.due_at, d.id";
+    UNFINISHED =
+        "SELECT id, state FROM deliveries
+         WHERE post_id = $1
+           AND state NOT IN ('published', 'missed', 'failed', 'cancelled', 'vanished', 'recalled')
+         ORDER BY due_at, id LIMIT 20";
+    CANCEL =
+        "UPDATE deliveries SET state = 'cancelled', state_since = $2, waits_for = NULL,
+            version = version + 1, updated_at = $2
+         WHERE id = $1 AND state IN ('draft', 'pending_approval', 'scheduled', 'held')";
+    MOVE =
+        "UPDATE deliveries SET due_at = $4, publish_by = $5, civil = $6, state = 'scheduled',
+            state_since = CASE WHEN state = 'scheduled' THEN state_since ELSE $3 END,
+            waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
+         WHERE id = $1 AND version = $2 AND state IN ('scheduled', 'held')";
+    ADOPT =
+        "UPDATE deliveries SET state = 'published', state_since = $2, remote_id = $3, permalink = $4,
+            published_at = $5, problem = NULL, waits_for = NULL, version = version + 1, updated_at = $2
+         WHERE id = $1 AND state = 'needs_human'";
+    DROP =
+        "UPDATE deliveries SET state = 'cancelled', state_since = $2, problem = $3, waits_for = NULL,
+            version = version + 1, updated_at = $2
+         WHERE id = $1 AND state = 'needs_human'";
+    RETRY =
+        "UPDATE deliveries SET state = 'scheduled', state_since = $2, due_at = $2, publish_by = $3,
+            problem = NULL, waits_for = NULL, version = version + 1, updated_at = $2
+         WHERE id = $1 AND state = 'needs_human'";
+}
+
+/// Writes new deliveries as scheduled.
+pub async fn insert(tx: &mut Tx, new: &[&NewDelivery], now: Timestamp) -> Result<(), Error> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = new
+        .iter()
+        .map(|one| NewRow {
+            id: &one.id,
+            post_id: &one.post_id,
+            account_id: &one.account_id,
+            unit_id: &one.unit_id,
+            platform: &one.platform,
+            language: &one.language,
+            class: one.class,
+            due_ms: one.due_at.as_millisecond(),
+            publish_by_ms: one.publish_by.as_millisecond(),
+            civil: one.civil.as_ref(),
+            settings: &one.settings,
+            content: &one.content,
+            content_hash: &one.content_hash,
+            text_hash: &one.text_hash,
+            intended_repeat: one.intended_repeat,
+            created_by: &one.created_by,
+        })
+        .collect();
+    on!(tx, INSERT, |sql, conn| {
+        sqlx::query(sql).bind(Json(rows)).bind(At(now)).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// The delivery with this id.
+pub async fn find(reader: &mut Reader, id: &DeliveryId) -> Result<Option<Delivery>, Error> {
+    let row: Option<Row> =
+        on!(reader, FIND, |sql, conn| sqlx::query_as(sql).bind(id).fetch_optional(conn).await?);
+    Ok(row.map(Delivery::from))
+}
+
+/// The attempts of a delivery, in their order.
+pub async fn attempts(reader: &mut Reader, id: &DeliveryId) -> Result<Vec<Attempt>, Error> {
+    let rows: Vec<AttemptRow> =
+        on!(reader, ATTEMPTS, |sql, conn| sqlx::query_as(sql).bind(id).fetch_all(conn).await?);
+    Ok(rows.into_iter().map(Attempt::from).collect())
+}
+
+/// The deliveries that pass, by their instant.
+pub async fn list(
+    reader: &mut Reader,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Delivery>, Error> {
+    let rows: Vec<Row> = on!(reader, LIST, |sql, conn| {
+        let mut query = sqlx::QueryBuilder::new(sql);
+        if !filter.states.is_empty() {
+            let mut states = query.push(" AND d.state IN (").separated(", ");
+            for &state in &filter.states {
+                states.push_bind(state);
+            }
+            query.push(")");
+        }
+        if let Some(account) = &filter.account_id {
+            query.push(" AND d.account_id = ").push_bind(account);
+        }
+        if let Some(among) = &filter.among {
+            let mut accounts = query.push(" AND d.account_id IN (''").separated("");
+            for account in among {
+                accounts.push(", ").push_bind_unseparated(account);
+            }
+            query.push(")");
+        }
+        if let Some(unit) = &filter.unit_id {
+            query.push(" AND d.unit_id = ").push_bind(unit);
+        }
+        if let Some(post) = &filter.post_id {
+            query.push(" AND d.post_id = ").push_bind(post);
+        }
+        if let Some(campaign) = &filter.campaign_id {
+            query.push(" AND d.post_id IN (SELECT id FROM posts WHERE campaign_id = ");
+            query.push_bind(campaign).push(")");
+        }
+        if let Some(language) = &filter.language {
+            query.push(" AND d.language = ").push_bind(language);
+        }
+        if let Some(from) = filter.from {
+            query.push(" AND d.due_at >= ").push_bind(At(from));
+        }
+        if let Some(to) = filter.to {
+            query.push(" AND d.due_at < ").push_bind(At(to));
+        }
+        if let Some((due_at, id)) = &filter.after {
+            query.push(" AND (d.due_at, d.id) > (").push_bind(At(*due_at));
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" ORDER BY d.due_at, d.id LIMIT ").push_bind(limit);
+        query.build_query_as().fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Delivery::from).collect())
+}
+
+/// Deliveries of a post that are still to go out with something else than its variants now say.
+pub async fn stale(reader: &mut Reader, post: &PostId) -> Result<Vec<DeliveryId>, Error> {
+    Ok(on!(reader, STALE, |sql, conn| {
+        sqlx::query_scalar(sql).bind(post).fetch_all(conn).await?
+    }))
+}
+
+/// Some of the deliveries of a post that are not at their end.
+pub async fn unfinished(
+    reader: &mut Reader,
+    post: &PostId,
+) -> Result<Vec<(DeliveryId, DeliveryState)>, Error> {
+    Ok(on!(reader, UNFINISHED, |sql, conn| {
+        sqlx::query_as(sql).bind(post).fetch_all(conn).await?
+    }))
+}
+
+/// Takes a delivery back that is not leaving; false when it is in no such state.
+pub async fn cancel(tx: &mut Tx, id: &DeliveryId, now: Timestamp) -> Result<bool, Error> {
+    let changed = on!(tx, CANCEL, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(At(now)).execute(conn).await?.rows_affected()
+    });
+    Ok(changed == 1)
+}
+
+/// Gives a delivery at `version` another instant; false when it has changed or is leaving.
+pub async fn reschedule(
+    tx: &mut Tx,
+    id: &DeliveryId,
+    version: i64,
+    to: &NewTime,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = on!(tx, MOVE, |sql, conn| {
+        sqlx::query(sql)
+            .bind(id)
+            .bind(version)
+            .bind(At(now))
+            .bind(At(to.due_at))
+            .bind(At(to.publish_by))
+            .bind(to.civil.as_ref().map(Json))
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    Ok(changed == 1)
+}
+
+/// A person has found it at the platform; false when no person was asked. `Conflict` when another
+/// delivery has this id already.
+pub async fn adopt(
+    tx: &mut Tx,
+    id: &DeliveryId,
+    receipt: &crate::domain::attempt::Receipt,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = on!(tx, ADOPT, |sql, conn| {
+        sqlx::query(sql)
+            .bind(id)
+            .bind(At(now))
+            .bind(&receipt.remote_id)
+            .bind(receipt.permalink.as_deref())
+            .bind(At(receipt.published_at))
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    Ok(changed == 1)
+}
+
+/// A person gives it up; false when no person was asked.
+pub async fn drop_it(
+    tx: &mut Tx,
+    id: &DeliveryId,
+    why: &DeliveryProblem,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = on!(tx, DROP, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(At(now)).bind(Json(why)).execute(conn).await?.rows_affected()
+    });
+    Ok(changed == 1)
+}
+
+/// A person has seen that it is not there and sends it again, now; false when no person was asked.
+pub async fn retry(
+    tx: &mut Tx,
+    id: &DeliveryId,
+    publish_by: Timestamp,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = on!(tx, RETRY, |sql, conn| {
+        sqlx::query(sql)
+            .bind(id)
+            .bind(At(now))
+            .bind(At(publish_by))
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    Ok(changed == 1)
+}
