@@ -47,6 +47,8 @@ pub enum Event {
     Pending,
     /// Definitely refused.
     Refused,
+    /// The guard found that it must not be sent at all.
+    GuardRefused,
     /// Definitely not created; try again later.
     Deferred,
     /// The outcome is hidden.
@@ -111,7 +113,7 @@ impl DeliveryState {
                 S::Published
             }
             (S::Publishing, Event::Pending) => S::Publishing,
-            (S::Publishing, Event::Refused) => S::Failed,
+            (S::Publishing, Event::Refused) | (S::Scheduled, Event::GuardRefused) => S::Failed,
             (S::Publishing, Event::Deferred | Event::Withdrawn) => S::Scheduled,
             (S::Publishing, Event::Doubted) => S::Unknown,
             (S::Unknown, Event::Absent) | (S::Held, Event::AccountFit) => S::Scheduled,
@@ -157,6 +159,7 @@ mod tests {
         Event::Published,
         Event::Pending,
         Event::Refused,
+        Event::GuardRefused,
         Event::Deferred,
         Event::Doubted,
         Event::Found,

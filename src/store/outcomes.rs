@@ -342,3 +342,23 @@ impl From<DoubtfulRow> for Doubtful {
         }
     }
 }
+
+impl Move {
+    /// No change of state, and nothing learnt; for the fields that do change.
+    pub fn stay(id: DeliveryId, state: DeliveryState) -> Self {
+        Self {
+            id,
+            from: state,
+            state,
+            remote_id: None,
+            permalink: None,
+            published_ms: None,
+            problem: None,
+            waits_for: None,
+            progress: None,
+            attempts: 0,
+            doubts: 0,
+            refusals: 0,
+        }
+    }
+}

@@ -94,6 +94,12 @@ pub struct Standing {
     pub id: DeliveryId,
     /// Its state.
     pub state: DeliveryState,
+    /// Its instant.
+    #[sqlx(try_from = "At")]
+    pub due_at: Timestamp,
+    /// Its latest useful time.
+    #[sqlx(try_from = "At")]
+    pub publish_by: Timestamp,
     /// Its latest useful time has passed.
     pub late: bool,
     /// Its account cannot publish: not connected, removed or without credential.
@@ -256,7 +262,7 @@ statements! {
                           AND NOT deliveries.intended_repeat)))
          RETURNING id";
     STANDING =
-        "SELECT d.id, d.state, d.publish_by <= $2 AS late,
+        "SELECT d.id, d.state, d.due_at, d.publish_by, d.publish_by <= $2 AS late,
                 (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
                     AS account_unfit,
                 a.blocked_until,
@@ -279,7 +285,7 @@ statements! {
          LEFT JOIN credentials AS c ON c.account_id = d.account_id
          WHERE d.id IN (SELECT value FROM json_each($1))"
         |
-        "SELECT d.id, d.state, d.publish_by <= $2 AS late,
+        "SELECT d.id, d.state, d.due_at, d.publish_by, d.publish_by <= $2 AS late,
                 (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
                     AS account_unfit,
                 a.blocked_until,

@@ -1,0 +1,170 @@
+//! Which clause of the guard failed, and what that means for the delivery and its job.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::after;
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
+use crate::store::jobs::Ending;
+use crate::store::outcomes::Move;
+use crate::store::publishing::Standing;
+
+/// What follows from a failed clause.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// The clause, as a stable word.
+    pub(super) clause: &'static str,
+    /// How the delivery moves, if it does.
+    pub(super) change: Option<Move>,
+    /// What becomes of its job.
+    pub(super) ending: Ending,
+}
+
+/// Wait before a delivery is guarded again that stands behind another one.
+const BEHIND: Duration = Duration::from_millis(250);
+/// Wait before a delivery is guarded again whose text is in doubt on the same account.
+const IN_DOUBT: Duration = Duration::from_secs(5);
+
+/// Names the first clause that failed, most lasting one first.
+pub(super) fn failed(standing: &Standing, now: Timestamp) -> Failed {
+    let again = |span| Ending::Again(after(now, span).min(standing.publish_by));
+    if standing.state != DeliveryState::Scheduled {
+        return Failed { clause: standing.state.as_str(), change: None, ending: Ending::Done };
+    }
+    if standing.late {
+        return ended(standing, Event::Late, "late", LATE);
+    }
+    if standing.repeated {
+        return ended(standing, Event::GuardRefused, "same_text_recently", REPEATED);
+    }
+    if standing.withdrawn {
+        return held(standing, "unit", "its unit is closed or its post was removed");
+    }
+    if standing.unapproved {
+        return held(standing, "approval", "its unit wants approvals");
+    }
+    if standing.account_unfit {
+        return held(standing, "account", "its account must be connected again");
+    }
+    if standing.due_at > now && !standing.busy && !standing.doubtful {
+        let ending = Ending::Again(standing.due_at);
+        return Failed { clause: "not_due", change: None, ending };
+    }
+    if let Some(until) = standing.blocked_until.0.filter(|until| *until > now) {
+        let change = wait(standing, "rate_limit", "the platform lets the account wait");
+        let ending = Ending::Again(until.min(standing.publish_by));
+        return Failed { clause: "rate_limit", change: Some(change), ending };
+    }
+    if standing.doubtful {
+        let change = wait(standing, "same_text_in_doubt", "the same text is in doubt there");
+        return Failed {
+            clause: "same_text_in_doubt",
+            change: Some(change),
+            ending: again(IN_DOUBT),
+        };
+    }
+    let clause = if standing.busy { "account_busy" } else { "fence" };
+    Failed { clause, change: None, ending: again(BEHIND) }
+}
+
+const LATE: (&str, &str) =
+    ("its latest useful time passed before it could be sent", "schedule it again if it still holds");
+const REPEATED: (&str, &str) = (
+    "the same text went to this account within the last 24 hours",
+    "change the text, or schedule it again as an intended repeat",
+);
+
+fn ended(
+    standing: &Standing,
+    event: Event,
+    code: &'static str,
+    (detail, hint): (&str, &str),
+) -> Failed {
+    let problem = DeliveryProblem {
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+        hint: hint.to_owned(),
+    };
+    let change = step(standing, event).map(|change| Move { problem: Some(problem), ..change });
+    Failed { clause: code, change, ending: Ending::Done }
+}
+
+fn held(standing: &Standing, code: &'static str, detail: &str) -> Failed {
+    let waits_for = WaitsFor { code: code.to_owned(), detail: detail.to_owned() };
+    let change = step(standing, Event::AccountUnfit)
+        .map(|change| Move { waits_for: Some(waits_for), ..change });
+    Failed { clause: code, change, ending: Ending::Done }
+}
+
+fn wait(standing: &Standing, code: &str, detail: &str) -> Move {
+    Move {
+        waits_for: Some(WaitsFor { code: code.to_owned(), detail: detail.to_owned() }),
+        ..Move::stay(standing.id.clone(), standing.state)
+    }
+}
+
+fn step(standing: &Standing, event: Event) -> Option<Move> {
+    let state = standing.state.apply(event).ok()?;
+    Some(Move { state, ..Move::stay(standing.id.clone(), standing.state) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::DeliveryId;
+    use crate::store::publishing::Blocked;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn sound() -> Standing {
+        Standing {
+            id: DeliveryId::new(at(0), 1),
+            state: DeliveryState::Scheduled,
+            due_at: at(100),
+            publish_by: at(1_000),
+            late: false,
+            account_unfit: false,
+            blocked_until: Blocked(None),
+            withdrawn: false,
+            unapproved: false,
+            busy: false,
+            doubtful: false,
+            repeated: false,
+        }
+    }
+
+    #[test]
+    fn each_clause_has_its_consequence() {
+        use DeliveryState as S;
+        let rows = [
+            (Standing { late: true, ..sound() }, "late", Some(S::Missed)),
+            (Standing { repeated: true, ..sound() }, "same_text_recently", Some(S::Failed)),
+            (Standing { withdrawn: true, ..sound() }, "unit", Some(S::Held)),
+            (Standing { unapproved: true, ..sound() }, "approval", Some(S::Held)),
+            (Standing { account_unfit: true, ..sound() }, "account", Some(S::Held)),
+            (
+                Standing { blocked_until: Blocked(Some(at(300))), ..sound() },
+                "rate_limit",
+                Some(S::Scheduled),
+            ),
+            (Standing { doubtful: true, ..sound() }, "same_text_in_doubt", Some(S::Scheduled)),
+            (Standing { busy: true, ..sound() }, "account_busy", None),
+            (Standing { due_at: at(500), ..sound() }, "not_due", None),
+            (Standing { state: S::Cancelled, ..sound() }, "cancelled", None),
+        ];
+        for (standing, clause, state) in rows {
+            let failed = failed(&standing, at(200));
+            assert_eq!(failed.clause, clause);
+            assert_eq!(failed.change.map(|change| change.state), state, "{clause}");
+        }
+    }
+
+    #[test]
+    fn no_wait_outlasts_the_latest_useful_time() {
+        let standing = Standing { blocked_until: Blocked(Some(at(9_000))), ..sound() };
+        assert_eq!(failed(&standing, at(200)).ending, Ending::Again(at(1_000)));
+    }
+}

@@ -1,0 +1,417 @@
+//! Turns what platforms said into changes of attempts, deliveries, accounts and jobs, and writes
+//! many of them with a fixed number of statements.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::publish::{Errand, Report, close, moved, waits};
+use super::{Tools, entry, reconcile_job};
+use crate::clock::after;
+use crate::domain::attempt::{AttemptOutcome, Receipt};
+use crate::domain::audit::NewEntry;
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId};
+use crate::domain::work;
+use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
+use crate::queue::job::{Settled, Settlement, Verdict};
+use crate::store::jobs::{self, NewJob};
+use crate::store::outcomes::{Close, Learn, Move};
+use crate::store::publishing::Prepared;
+use crate::store::{Error, Tx, audit, outcomes as rows};
+
+/// Changes that are written together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    closes: Vec<Close>,
+    moves: Vec<(AttemptId, Move)>,
+    learned: Vec<Learn>,
+    entries: Vec<(AttemptId, NewEntry)>,
+}
+
+impl Batch {
+    /// One attempt ends and its delivery moves on.
+    pub(super) fn add(&mut self, close: Close, change: Move, detail: Value) {
+        let action = format!("delivery.{}", change.state);
+        self.entries.push((close.id.clone(), entry(&action, &change.id, detail)));
+        self.moves.push((close.id.clone(), change));
+        self.closes.push(close);
+    }
+
+    /// An account learns something.
+    pub(super) fn learn(&mut self, learned: Learn) {
+        self.learned.push(learned);
+    }
+
+    /// The outcome of an open attempt is hidden.
+    pub(super) fn doubt(
+        &mut self,
+        prepared: &Prepared,
+        attempt: &AttemptId,
+        doubt: &Doubt,
+        sent_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let change = Move {
+            doubts: 1,
+            waits_for: waits("reconcile", format!("being looked for since {now}: {}", doubt.detail)),
+            ..moved(prepared, DeliveryState::Publishing, Event::Doubted)
+        };
+        let detail = json!({"code": "unknown", "detail": doubt.detail, "reach": doubt.reach});
+        let close = Close {
+            reach: Some(doubt.reach),
+            detail: Some(detail.clone()),
+            sent_ms: sent_at,
+            ..close(attempt, AttemptOutcome::Unknown)
+        };
+        self.add(close, change, detail);
+    }
+
+    /// Writes everything; changes whose attempt has ended meanwhile are left out. Gives the
+    /// attempts that were closed.
+    pub(super) async fn write(
+        self,
+        tx: &mut Tx,
+        now: Timestamp,
+        enqueued: &[NewJob],
+    ) -> Result<HashSet<AttemptId>, Error> {
+        if self.closes.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let closed: HashSet<AttemptId> =
+            rows::close(tx, &self.closes, now).await?.into_iter().collect();
+        let ours = |(attempt, kept)| closed.contains(&attempt).then_some(kept);
+        let moves: Vec<Move> = self.moves.into_iter().filter_map(ours).collect();
+        rows::transition(tx, &moves, now).await?;
+        rows::learn(tx, &self.learned, now).await?;
+        let ours = |(attempt, kept)| closed.contains(&attempt).then_some(kept);
+        let entries: Vec<NewEntry> = self.entries.into_iter().filter_map(ours).collect();
+        audit::append(tx, &entries, now).await?;
+        jobs::enqueue(tx, enqueued, now).await?;
+        Ok(closed)
+    }
+}
+
+/// Records what came of several deliveries.
+pub(super) async fn settle(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    done: &[Settled<Errand, Report>],
+) -> Result<Settlement, Error> {
+    let taken = taken(tx, done).await?;
+    let accounts: Vec<&AccountId> =
+        done.iter().map(|one| &one.item.prepared.account_id).collect();
+    let high_waters: HashMap<AccountId, String> =
+        rows::high_waters(tx, &accounts).await?.into_iter().collect();
+    let mut settlement = Settlement::default();
+    let mut batch = Batch::default();
+    for one in done {
+        let mut recorder = Recorder {
+            tools,
+            now,
+            errand: &one.item,
+            high_water: high_waters.get(&one.item.prepared.account_id),
+            taken: &taken,
+            batch: &mut batch,
+            enqueued: &mut settlement.enqueued,
+        };
+        settlement.verdicts.push(recorder.record(&one.report));
+    }
+    batch.write(tx, now, &settlement.enqueued).await?;
+    Ok(settlement)
+}
+
+/// Remote ids among these that belong to other deliveries.
+async fn taken(
+    tx: &mut Tx,
+    done: &[Settled<Errand, Report>],
+) -> Result<HashSet<(AccountId, String)>, Error> {
+    let ids: Vec<&str> = done
+        .iter()
+        .filter_map(|one| match &one.report {
+            Report::Asked { answer, .. } => match &answer.value {
+                Outcome::Published(receipt) => Some(receipt.remote_id.as_str()),
+                Outcome::Pending(_)
+                | Outcome::Refused(_)
+                | Outcome::Deferred(_)
+                | Outcome::Unknown(_) => None,
+            },
+            Report::TakenBack | Report::Unfit { .. } => None,
+        })
+        .collect();
+    Ok(rows::taken(tx, &ids).await?.into_iter().collect())
+}
+
+struct Recorder<'a> {
+    tools: &'a Tools,
+    now: Timestamp,
+    errand: &'a Errand,
+    high_water: Option<&'a String>,
+    taken: &'a HashSet<(AccountId, String)>,
+    batch: &'a mut Batch,
+    enqueued: &'a mut Vec<NewJob>,
+}
+
+impl Recorder<'_> {
+    fn record(&mut self, report: &Report) -> Verdict {
+        let prepared = &self.errand.prepared;
+        let attempt = &self.errand.attempt;
+        match report {
+            Report::Asked { answer, sent_at, progress } => {
+                let progress = (!progress.staged.is_empty()).then(|| json!(progress));
+                let word = self.count(&answer.value);
+                let verdict = self.outcome(&answer.value, *sent_at, progress);
+                let blocked = answer.usage.iter().filter_map(|usage| usage.blocked_until).max();
+                if let Some(until) = blocked {
+                    self.block(until);
+                }
+                let (delivery, account) = (&prepared.delivery_id, &prepared.account_id);
+                tracing::info!(
+                    delivery.id = %delivery, account.id = %account, attempt.id = %attempt,
+                    platform = prepared.platform, outcome = word, "asked the platform"
+                );
+                verdict
+            }
+            Report::TakenBack => {
+                let change = Move {
+                    attempts: -1,
+                    ..moved(prepared, DeliveryState::Publishing, Event::Withdrawn)
+                };
+                let close = close(attempt, AttemptOutcome::Withdrawn);
+                self.batch.add(close, change, json!({"code": "withdrawn"}));
+                Verdict::again(prepared.due_at.max(self.now), "taken back")
+            }
+            Report::Unfit { code, detail, hint } => {
+                let problem = problem(code, detail, hint);
+                self.fail(problem, json!({"code": code, "detail": detail}))
+            }
+        }
+    }
+
+    fn count(&self, outcome: &Outcome) -> &'static str {
+        let word = match outcome {
+            Outcome::Published(_) => AttemptOutcome::Published,
+            Outcome::Pending(_) => AttemptOutcome::Pending,
+            Outcome::Refused(_) => AttemptOutcome::Refused,
+            Outcome::Deferred(_) => AttemptOutcome::Deferred,
+            Outcome::Unknown(_) => AttemptOutcome::Unknown,
+        };
+        let platform = self.errand.prepared.platform.clone();
+        metrics::counter!(
+            "chancery_deliveries_total", "platform" => platform, "outcome" => word.as_str()
+        )
+        .increment(1);
+        word.as_str()
+    }
+
+    fn outcome(
+        &mut self,
+        outcome: &Outcome,
+        sent_at: Option<Timestamp>,
+        progress: Option<Value>,
+    ) -> Verdict {
+        match outcome {
+            Outcome::Published(receipt) => self.published(receipt, sent_at),
+            // The id is known: looking at it says what became of it.
+            Outcome::Pending(ticket) => {
+                let doubt = Doubt {
+                    reach: crate::domain::attempt::Reach::AnswerStarted,
+                    detail: "the platform is still processing it".to_owned(),
+                    remote_id: Some(ticket.id.clone()),
+                };
+                self.doubt(&doubt, sent_at, false)
+            }
+            Outcome::Refused(refusal) => self.refused(refusal, sent_at, progress),
+            Outcome::Deferred(deferral) => self.deferred(deferral, progress),
+            Outcome::Unknown(doubt) => self.doubt(doubt, sent_at, false),
+        }
+    }
+
+    fn published(&mut self, receipt: &Receipt, sent_at: Option<Timestamp>) -> Verdict {
+        let prepared = &self.errand.prepared;
+        let key = (prepared.account_id.clone(), receipt.remote_id.clone());
+        if self.taken.contains(&key) {
+            // An id that another delivery has cannot be this one's: a person must look.
+            let detail = format!("the platform answered with the id {} of an older post", key.1);
+            let change = Move {
+                problem: Some(problem("remote_id_taken", &detail, "look at the live account")),
+                waits_for: waits("person", detail.clone()),
+                ..moved(prepared, DeliveryState::Publishing, Event::NeedsPerson)
+            };
+            let close = Close {
+                sent_ms: sent_at,
+                detail: Some(json!({"code": "remote_id_taken", "remote_id": key.1})),
+                ..close(&self.errand.attempt, AttemptOutcome::Unknown)
+            };
+            self.batch.add(close, change, json!({"code": "remote_id_taken"}));
+            return Verdict::DONE;
+        }
+        let change = Move {
+            remote_id: Some(receipt.remote_id.clone()),
+            permalink: receipt.permalink.clone(),
+            published_ms: Some(receipt.published_at),
+            ..moved(prepared, DeliveryState::Publishing, Event::Published)
+        };
+        let detail = json!({"remote_id": receipt.remote_id});
+        let close = Close {
+            sent_ms: sent_at,
+            detail: Some(detail.clone()),
+            ..close(&self.errand.attempt, AttemptOutcome::Published)
+        };
+        self.batch.add(close, change, detail);
+        self.newest(&receipt.remote_id);
+        Verdict { rest_until: self.rest(), ..Verdict::DONE }
+    }
+
+    /// A delivery of a backlog lets its account rest.
+    fn rest(&self) -> Option<Timestamp> {
+        let pace = &self.tools.pace;
+        let backlog = after(self.errand.prepared.due_at, pace.catch_up_after) < self.now;
+        backlog.then(|| after(self.now, pace.catch_up_spacing))
+    }
+
+    fn newest(&mut self, remote_id: &str) {
+        let prepared = &self.errand.prepared;
+        let newer = self.tools.platforms.get(&prepared.platform).is_some_and(|platform| {
+            self.high_water.is_none_or(|known| platform.newer(remote_id, known).is_gt())
+        });
+        if newer {
+            self.batch.learn(Learn {
+                id: prepared.account_id.clone(),
+                high_water: Some(remote_id.to_owned()),
+                blocked_ms: None,
+                status: None,
+            });
+        }
+    }
+
+    fn block(&mut self, until: Timestamp) {
+        self.batch.learn(Learn {
+            id: self.errand.prepared.account_id.clone(),
+            high_water: None,
+            blocked_ms: Some(until),
+            status: None,
+        });
+    }
+
+    fn refused(
+        &mut self,
+        refusal: &Refusal,
+        sent_at: Option<Timestamp>,
+        progress: Option<Value>,
+    ) -> Verdict {
+        let detail = json!({"code": refusal.code, "detail": refusal.detail});
+        let (status, hint) = match refusal.kind {
+            RefusalKind::Content => {
+                let hint = "change the post and schedule it again";
+                return self.fail(problem("refused", &said(refusal), hint), detail);
+            }
+            RefusalKind::Duplicate => {
+                let doubt = Doubt {
+                    reach: crate::domain::attempt::Reach::AnswerStarted,
+                    detail: said(refusal),
+                    remote_id: None,
+                };
+                return self.doubt(&doubt, sent_at, true);
+            }
+            RefusalKind::Credential => (Some("needs_reconnect"), "connect the account again"),
+            RefusalKind::Permission => (Some("paused"), "give the token the right it lacks"),
+            RefusalKind::Person => (Some("paused"), "do what the platform asks for there"),
+            RefusalKind::Configuration => (None, "correct the application's set-up"),
+            RefusalKind::Credits => (None, "top up the application's credit"),
+        };
+        let prepared = &self.errand.prepared;
+        let change = Move {
+            attempts: -1,
+            progress,
+            problem: Some(problem("account_unfit", &said(refusal), hint)),
+            waits_for: waits("account", format!("{}; {hint}", refusal.detail)),
+            ..moved(prepared, DeliveryState::Publishing, Event::AccountUnfit)
+        };
+        let close = Close {
+            sent_ms: sent_at,
+            detail: Some(detail.clone()),
+            ..close(&self.errand.attempt, AttemptOutcome::Refused)
+        };
+        self.batch.add(close, change, detail);
+        self.batch.learn(Learn {
+            id: prepared.account_id.clone(),
+            high_water: None,
+            blocked_ms: None,
+            status,
+        });
+        Verdict { note: Some(refusal.code.clone()), ..Verdict::DONE }
+    }
+
+    fn deferred(&mut self, deferral: &Deferral, progress: Option<Value>) -> Verdict {
+        let prepared = &self.errand.prepared;
+        let failures = u32::try_from(prepared.refusals + 1).unwrap_or(u32::MAX);
+        let wait = self.tools.pace.back_off.wait(failures, rand::random());
+        let backed_off = after(self.now, wait);
+        // A little after the window opens, so that many accounts do not come back at one instant.
+        let wanted = deferral.until.map_or(backed_off, |until| until.max(backed_off));
+        let next = wanted.min(prepared.publish_by);
+        let detail = json!({"code": deferral.code, "detail": deferral.detail});
+        let waiting = if wanted >= prepared.publish_by {
+            format!("{}; not before {wanted}, which is too late", deferral.detail)
+        } else {
+            format!("{}; tried again at {next}", deferral.detail)
+        };
+        let change = Move {
+            attempts: -1,
+            refusals: 1,
+            progress,
+            waits_for: waits(deferral.code, waiting),
+            ..moved(prepared, DeliveryState::Publishing, Event::Deferred)
+        };
+        let close = Close {
+            detail: Some(detail.clone()),
+            ..close(&self.errand.attempt, AttemptOutcome::Deferred)
+        };
+        self.batch.add(close, change, detail);
+        if let Some(until) = deferral.until.filter(|_| deferral.whole_account) {
+            self.block(until);
+        }
+        Verdict::again(next, deferral.code)
+    }
+
+    fn doubt(&mut self, doubt: &Doubt, sent_at: Option<Timestamp>, duplicate: bool) -> Verdict {
+        let prepared = &self.errand.prepared;
+        self.batch.doubt(prepared, &self.errand.attempt, doubt, sent_at, self.now);
+        let payload = work::Reconcile {
+            delivery_id: prepared.delivery_id.clone(),
+            attempt_id: self.errand.attempt.clone(),
+            remote_id: doubt.remote_id.clone(),
+            duplicate,
+            foreign: false,
+        };
+        let first_look = after(self.now, self.tools.pace.quiet_wait.of(&prepared.platform) / 60);
+        self.enqueued.push(reconcile_job(prepared, &payload, self.now, first_look));
+        Verdict { note: Some("in doubt".to_owned()), ..Verdict::DONE }
+    }
+
+    fn fail(&mut self, problem: DeliveryProblem, detail: Value) -> Verdict {
+        let change = Move {
+            problem: Some(problem),
+            ..moved(&self.errand.prepared, DeliveryState::Publishing, Event::Refused)
+        };
+        let close = Close {
+            detail: Some(detail.clone()),
+            ..close(&self.errand.attempt, AttemptOutcome::Refused)
+        };
+        self.batch.add(close, change, detail);
+        Verdict::DONE
+    }
+}
+
+fn said(refusal: &Refusal) -> String {
+    format!("the platform refused it ({}): {}", refusal.code, refusal.detail)
+}
+
+/// A problem of a delivery.
+pub(super) fn problem(code: &str, detail: &str, hint: &str) -> DeliveryProblem {
+    DeliveryProblem { code: code.to_owned(), detail: detail.to_owned(), hint: hint.to_owned() }
+}
+

@@ -1,0 +1,443 @@
+//! Publishes one delivery: guard and intent, the one request, and what came of it.
+//!
+//! The guard, the claim and the intent are one transaction, durable before the first byte leaves.
+//! The irreversible request is the platform's last step and leaves through the gate, after a last
+//! look at the clock and at what is left of the lease. A worker that is lost after the intent
+//! leaves a doubt behind, never a second request.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::{Tools, clauses, entry, outcomes, reconcile_job};
+use crate::clock::{after, before, until};
+use crate::domain::attempt::{AttemptOutcome, Reach};
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
+use crate::domain::id::{AttemptId, DeliveryId};
+use crate::domain::variant::Content;
+use crate::domain::work;
+use crate::platforms::outcome::{Doubt, Outcome};
+use crate::platforms::session::{Item, ItemMedia, Metered, Progress};
+use crate::platforms::{Leave, Withdrawn};
+use crate::queue::Lease;
+use crate::queue::gate::Pass;
+use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
+use crate::store::jobs::{Claimed, Ending};
+use crate::store::outcomes::{Close, Move};
+use crate::store::publishing::{Guard, Intent, Prepared};
+use crate::store::{Error, Tx, audit, outcomes as rows, publishing};
+
+/// The same text to the same account is refused for this long, unless it is meant.
+const REPEAT_WINDOW: Duration = Duration::from_hours(24);
+
+/// The kind of work that publishes.
+#[derive(Debug)]
+pub struct Publish {
+    tools: Tools,
+    lease: Lease,
+    permits: Arc<Semaphore>,
+}
+
+/// A guarded delivery with its open intent.
+#[derive(Debug)]
+pub struct Errand {
+    pub(super) prepared: Prepared,
+    pub(super) content: Content,
+    pub(super) attempt: AttemptId,
+}
+
+/// What a run found out.
+#[derive(Debug)]
+pub enum Report {
+    /// The platform was asked.
+    Asked {
+        /// What it said.
+        answer: Metered<Outcome>,
+        /// When the irreversible request left the gate, if it did.
+        sent_at: Option<Timestamp>,
+        /// What the platform has already.
+        progress: Progress,
+    },
+    /// It was taken back before anything irreversible.
+    TakenBack,
+    /// It cannot be sent as it is; nothing irreversible was done.
+    Unfit {
+        /// Stable word.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// What one can do.
+        hint: &'static str,
+    },
+}
+
+impl Publish {
+    /// Publishes with these tools under this lease.
+    pub fn new(tools: Tools, lease: Lease) -> Self {
+        let permits = Arc::new(Semaphore::new(tools.pace.workers));
+        Self { tools, lease, permits }
+    }
+
+    async fn admit_all(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        jobs: &[Claimed],
+    ) -> Result<Vec<Admission<Errand>>, Error> {
+        let ids: Vec<DeliveryId> = jobs.iter().filter_map(delivery_of).collect();
+        let today = now.strftime("%Y-%m-%d").to_string();
+        let guard = Guard {
+            now,
+            horizon: after(now, self.tools.pace.lookahead),
+            repeat_since: before(now, REPEAT_WINDOW),
+            today: &today,
+            holder: self.lease.holder(),
+        };
+        let guarded: HashSet<DeliveryId> =
+            publishing::guard(tx, &ids, &guard).await?.into_iter().collect();
+        let (granted, refused): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|id| guarded.contains(id));
+        let mut admissions = self.intend(tx, now, &granted).await?;
+        if !refused.is_empty() {
+            admissions.extend(self.explain(tx, now, &refused, &guard).await?);
+        }
+        Ok(jobs
+            .iter()
+            .map(|job| {
+                delivery_of(job)
+                    .and_then(|id| admissions.remove(&id))
+                    .unwrap_or_else(|| Admission::Not(Ending::Discarded, "no such delivery".into()))
+            })
+            .collect())
+    }
+
+    /// Opens the intents of what was guarded.
+    async fn intend(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        granted: &[DeliveryId],
+    ) -> Result<HashMap<DeliveryId, Admission<Errand>>, Error> {
+        let mut admissions = HashMap::new();
+        if granted.is_empty() {
+            return Ok(admissions);
+        }
+        let mut intents = Vec::new();
+        let mut entries = Vec::new();
+        let mut moves = Vec::new();
+        for prepared in publishing::prepare(tx, granted).await? {
+            let id = prepared.delivery_id.clone();
+            let Some(content) = unchanged(&prepared) else {
+                moves.push(changed(&id));
+                entries.push(entry("delivery.failed", &id, json!({"code": "content_changed"})));
+                let why = "content changed".to_owned();
+                admissions.insert(id, Admission::Not(Ending::Done, why));
+                continue;
+            };
+            let attempt = AttemptId::new(now, rand::random());
+            entries.push(entry("delivery.publishing", &id, json!({"attempt": attempt})));
+            intents.push(Intent {
+                id: attempt.clone(),
+                delivery_id: id.clone(),
+                account_id: prepared.account_id.clone(),
+                number: prepared.attempts,
+                fingerprint: prepared.content_hash.clone(),
+                high_water: prepared.high_water.clone(),
+            });
+            admissions.insert(id, Admission::Run(Errand { prepared, content, attempt }));
+        }
+        publishing::open(tx, &intents, self.lease.holder(), now).await?;
+        rows::transition(tx, &moves, now).await?;
+        audit::append(tx, &entries, now).await?;
+        Ok(admissions)
+    }
+
+    /// Names the clause that failed and does what follows from it.
+    async fn explain(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        refused: &[DeliveryId],
+        guard: &Guard<'_>,
+    ) -> Result<HashMap<DeliveryId, Admission<Errand>>, Error> {
+        let mut admissions = HashMap::new();
+        let mut moves = Vec::new();
+        let mut entries = Vec::new();
+        for standing in publishing::standing(tx, refused, guard).await? {
+            let failed = clauses::failed(&standing, now);
+            tracing::debug!(delivery.id = %standing.id, clause = failed.clause, "not guarded");
+            if let Some(change) = failed.change {
+                if change.state != standing.state {
+                    let action = format!("delivery.{}", change.state);
+                    entries.push(entry(&action, &standing.id, json!({"clause": failed.clause})));
+                }
+                moves.push(change);
+            }
+            let note = failed.clause.to_owned();
+            admissions.insert(standing.id, Admission::Not(failed.ending, note));
+        }
+        rows::transition(tx, &moves, now).await?;
+        audit::append(tx, &entries, now).await?;
+        Ok(admissions)
+    }
+
+    async fn send(&self, errand: &Errand, pass: &Pass) -> Report {
+        let due_at = errand.prepared.due_at;
+        if errand.content.media.is_empty() {
+            // Without uploads there is nothing to do before the instant: wait without a permit.
+            if pass.wait_until(&self.tools.clock, due_at).await.is_err() {
+                return Report::TakenBack;
+            }
+        }
+        let Ok(_permit) = self.permits.acquire().await else { return Report::TakenBack };
+        let media = match self.media(&errand.content).await {
+            Ok(media) => media,
+            Err(unfit) => return unfit,
+        };
+        let Some(platform) = self.tools.platforms.get(&errand.prepared.platform) else {
+            return Report::Unfit {
+                code: "platform_unknown",
+                detail: format!("this build has no platform {}", errand.prepared.platform),
+                hint: "run the build that scheduled it",
+            };
+        };
+        let Ok(session) = self.tools.session(&errand.prepared) else {
+            return Report::Unfit {
+                code: "credential_sealed",
+                detail: "the account's credential does not open with the configured key".into(),
+                hint: "check vault.key, or connect the account again",
+            };
+        };
+        let item = Item {
+            text: errand.content.text.clone(),
+            language: errand.prepared.language.clone(),
+            link: errand.content.link.clone(),
+            media,
+            settings: errand.prepared.settings.clone(),
+        };
+        let mut progress: Progress = errand
+            .prepared
+            .progress
+            .clone()
+            .and_then(|kept| serde_json::from_value(kept).ok())
+            .unwrap_or_default();
+        let sent_at = OnceLock::new();
+        let leave = self.leave(errand, pass, &sent_at);
+        let started = self.tools.clock.elapsed();
+        let answer = platform.publish(&session, &item, &mut progress, leave).await;
+        let took = self.tools.clock.elapsed().saturating_sub(started);
+        metrics::histogram!("chancery_attempt_seconds", "platform" => platform.id())
+            .record(took.as_secs_f64());
+        match answer {
+            Ok(answer) => {
+                Report::Asked { answer, sent_at: sent_at.get().copied(), progress }
+            }
+            Err(Withdrawn) => Report::TakenBack,
+        }
+    }
+
+    /// The last look, right before the one irreversible request.
+    fn leave<'a>(
+        &'a self,
+        errand: &'a Errand,
+        pass: &'a Pass,
+        sent_at: &'a OnceLock<Timestamp>,
+    ) -> Leave<'a> {
+        Box::pin(async move {
+            let clock = &self.tools.clock;
+            let due_at = errand.prepared.due_at;
+            pass.wait_until(clock, due_at).await.map_err(|_taken| Withdrawn)?;
+            let pace = &self.tools.pace;
+            let now = clock.now();
+            let lease_is_short = self.lease.left() < pace.request_timeout + pace.margin;
+            if lease_is_short || now >= errand.prepared.publish_by || now < due_at {
+                return Err(Withdrawn);
+            }
+            pass.leave().map_err(|_taken| Withdrawn)?;
+            // Set once: a platform awaits its leave once.
+            let _again = sent_at.set(now);
+            metrics::histogram!("chancery_delivery_lateness_seconds")
+                .record(until(due_at, now).as_secs_f64());
+            crate::crash_point!("publish.before_call");
+            Ok(())
+        })
+    }
+
+    async fn media(&self, content: &Content) -> Result<Vec<ItemMedia>, Report> {
+        let mut media = Vec::with_capacity(content.media.len());
+        for one in &content.media {
+            let bytes = self.tools.files.read(&one.sha256).await.map_err(|error| {
+                tracing::error!(error = %crate::telemetry::Chain(&error), "a file is not as it was");
+                Report::Unfit {
+                    code: "media_missing",
+                    detail: format!("the file of {} is missing or has changed", one.media_id),
+                    hint: "restore the media directory, or schedule the post again",
+                }
+            })?;
+            media.push(ItemMedia {
+                sha256: one.sha256.clone(),
+                mime: one.mime.clone(),
+                alt: one.alt.clone(),
+                bytes,
+            });
+        }
+        Ok(media)
+    }
+
+    /// An open attempt whose worker is gone may have been sent: it becomes a doubt.
+    async fn doubt_all(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        jobs: &[Claimed],
+    ) -> Result<Settlement, Error> {
+        let ids: Vec<DeliveryId> = jobs.iter().filter_map(delivery_of).collect();
+        let open: HashMap<DeliveryId, AttemptId> = rows::open_of(tx, &ids)
+            .await?
+            .into_iter()
+            .map(|attempt| (attempt.delivery_id, attempt.id))
+            .collect();
+        let prepared: HashMap<DeliveryId, Prepared> = publishing::prepare(tx, &ids)
+            .await?
+            .into_iter()
+            .map(|prepared| (prepared.delivery_id.clone(), prepared))
+            .collect();
+        let mut settlement = Settlement::default();
+        let mut batch = outcomes::Batch::default();
+        for job in jobs {
+            let id = delivery_of(job);
+            let attempt = id.as_ref().and_then(|id| open.get(id));
+            let known = id.as_ref().and_then(|id| prepared.get(id));
+            let (Some(attempt), Some(prepared)) = (attempt, known) else {
+                // No intent is open: nothing was sent, so the job may run again.
+                let verdict = Verdict::again(job.due_at.max(now), "lost before its intent");
+                settlement.verdicts.push(verdict);
+                continue;
+            };
+            let doubt = Doubt {
+                reach: Reach::HeadersStarted,
+                detail: "the process that was sending it was lost".to_owned(),
+                remote_id: None,
+            };
+            batch.doubt(prepared, attempt, &doubt, None, now);
+            let payload = work::Reconcile {
+                delivery_id: prepared.delivery_id.clone(),
+                attempt_id: attempt.clone(),
+                remote_id: None,
+                duplicate: false,
+                foreign: true,
+            };
+            settlement.enqueued.push(reconcile_job(prepared, &payload, now, now));
+            settlement.verdicts.push(Verdict { note: Some("lost".into()), ..Verdict::DONE });
+        }
+        batch.write(tx, now, &settlement.enqueued).await?;
+        Ok(settlement)
+    }
+}
+
+fn delivery_of(job: &Claimed) -> Option<DeliveryId> {
+    let payload: work::Publish = serde_json::from_value(job.payload.clone()).ok()?;
+    Some(payload.delivery_id)
+}
+
+/// The content, if it is still what was scheduled.
+fn unchanged(prepared: &Prepared) -> Option<Content> {
+    let content: Content = serde_json::from_value(prepared.content.clone()).ok()?;
+    (content.hash(&prepared.language) == prepared.content_hash).then_some(content)
+}
+
+fn changed(id: &DeliveryId) -> Move {
+    Move {
+        state: DeliveryState::Failed,
+        problem: Some(DeliveryProblem {
+            code: "content_changed".to_owned(),
+            detail: "the content is not what was scheduled".to_owned(),
+            hint: "schedule the post again; look at the audit log for who changed it".to_owned(),
+        }),
+        ..Move::stay(id.clone(), DeliveryState::Publishing)
+    }
+}
+
+impl Work for Publish {
+    const KIND: &'static str = work::PUBLISH;
+    type Item = Errand;
+    type Report = Report;
+
+    fn lookahead(&self) -> Duration {
+        self.tools.pace.lookahead
+    }
+
+    fn workers(&self) -> usize {
+        self.tools.pace.workers
+    }
+
+    fn admit<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Vec<Admission<Errand>>, Error>> {
+        Box::pin(self.admit_all(tx, now, jobs))
+    }
+
+    fn run<'a>(&'a self, _: &'a Claimed, errand: &'a Errand, pass: Pass) -> Later<'a, Report> {
+        Box::pin(async move {
+            crate::crash_point!("publish.after_intent");
+            let report = self.send(errand, &pass).await;
+            crate::crash_point!("publish.after_call");
+            report
+        })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        done: &'a [Settled<Errand, Report>],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        Box::pin(outcomes::settle(&self.tools, tx, now, done))
+    }
+
+    fn lost<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        Box::pin(self.doubt_all(tx, now, jobs))
+    }
+}
+
+/// Moves a guarded delivery on by an event that the state machine knows.
+pub(super) fn moved(prepared: &Prepared, from: DeliveryState, event: Event) -> Move {
+    let stay = Move::stay(prepared.delivery_id.clone(), from);
+    match from.apply(event) {
+        Ok(state) => Move { state, ..stay },
+        // Not to be reached: the callers pass pairs that the state machine has.
+        Err(refused) => {
+            tracing::error!(delivery.id = %prepared.delivery_id, error = %refused, "no such move");
+            stay
+        }
+    }
+}
+
+/// What a delivery waits for.
+pub(super) fn waits(code: &str, detail: impl Into<String>) -> Option<WaitsFor> {
+    Some(WaitsFor { code: code.to_owned(), detail: detail.into() })
+}
+
+/// How an attempt that is open ends.
+pub(super) fn close(attempt: &AttemptId, outcome: AttemptOutcome) -> Close {
+    Close {
+        id: attempt.clone(),
+        from: AttemptOutcome::Open,
+        outcome,
+        reach: None,
+        detail: None,
+        sent_ms: None,
+    }
+}
