@@ -5,7 +5,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod domain;
+pub mod engine;
+pub mod media;
 pub mod outbound;
 pub mod platforms;
 pub mod queue;

@@ -68,8 +68,10 @@ pub(super) fn failed(standing: &Standing, now: Timestamp) -> Failed {
     Failed { clause, change: None, ending: again(BEHIND) }
 }
 
-const LATE: (&str, &str) =
-    ("its latest useful time passed before it could be sent", "schedule it again if it still holds");
+const LATE: (&str, &str) = (
+    "its latest useful time passed before it could be sent",
+    "schedule it again if it still holds",
+);
 const REPEATED: (&str, &str) = (
     "the same text went to this account within the last 24 hours",
     "change the text, or schedule it again as an intended repeat",
@@ -81,11 +83,8 @@ fn ended(
     code: &'static str,
     (detail, hint): (&str, &str),
 ) -> Failed {
-    let problem = DeliveryProblem {
-        code: code.to_owned(),
-        detail: detail.to_owned(),
-        hint: hint.to_owned(),
-    };
+    let problem =
+        DeliveryProblem { code: code.to_owned(), detail: detail.to_owned(), hint: hint.to_owned() };
     let change = step(standing, event).map(|change| Move { problem: Some(problem), ..change });
     Failed { clause: code, change, ending: Ending::Done }
 }

@@ -8,6 +8,7 @@ mod outcomes;
 pub mod publish;
 pub mod reconcile;
 mod session;
+pub mod start;
 pub mod sweep;
 pub mod watchdog;
 

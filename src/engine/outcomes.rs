@@ -12,7 +12,7 @@ use crate::clock::after;
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
-use crate::domain::id::{AccountId, AttemptId, DeliveryId};
+use crate::domain::id::{AccountId, AttemptId};
 use crate::domain::work;
 use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
 use crate::queue::job::{Settled, Settlement, Verdict};
@@ -41,7 +41,14 @@ impl Batch {
 
     /// An account learns something.
     pub(super) fn learn(&mut self, learned: Learn) {
-        self.learned.push(learned);
+        // One row for each account: an update that finds two takes either.
+        let Some(known) = self.learned.iter_mut().find(|known| known.id == learned.id) else {
+            self.learned.push(learned);
+            return;
+        };
+        known.high_water = learned.high_water.or(known.high_water.take());
+        known.blocked_ms = learned.blocked_ms.max(known.blocked_ms);
+        known.status = learned.status.or(known.status);
     }
 
     /// The outcome of an open attempt is hidden.
@@ -55,7 +62,10 @@ impl Batch {
     ) {
         let change = Move {
             doubts: 1,
-            waits_for: waits("reconcile", format!("being looked for since {now}: {}", doubt.detail)),
+            waits_for: waits(
+                "reconcile",
+                format!("being looked for since {now}: {}", doubt.detail),
+            ),
             ..moved(prepared, DeliveryState::Publishing, Event::Doubted)
         };
         let detail = json!({"code": "unknown", "detail": doubt.detail, "reach": doubt.reach});
@@ -101,8 +111,7 @@ pub(super) async fn settle(
     done: &[Settled<Errand, Report>],
 ) -> Result<Settlement, Error> {
     let taken = taken(tx, done).await?;
-    let accounts: Vec<&AccountId> =
-        done.iter().map(|one| &one.item.prepared.account_id).collect();
+    let accounts: Vec<&AccountId> = done.iter().map(|one| &one.item.prepared.account_id).collect();
     let high_waters: HashMap<AccountId, String> =
         rows::high_waters(tx, &accounts).await?.into_iter().collect();
     let mut settlement = Settlement::default();
@@ -414,4 +423,3 @@ fn said(refusal: &Refusal) -> String {
 pub(super) fn problem(code: &str, detail: &str, hint: &str) -> DeliveryProblem {
     DeliveryProblem { code: code.to_owned(), detail: detail.to_owned(), hint: hint.to_owned() }
 }
-

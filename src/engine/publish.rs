@@ -233,9 +233,7 @@ impl Publish {
         metrics::histogram!("chancery_attempt_seconds", "platform" => platform.id())
             .record(took.as_secs_f64());
         match answer {
-            Ok(answer) => {
-                Report::Asked { answer, sent_at: sent_at.get().copied(), progress }
-            }
+            Ok(answer) => Report::Asked { answer, sent_at: sent_at.get().copied(), progress },
             Err(Withdrawn) => Report::TakenBack,
         }
     }

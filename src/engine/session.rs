@@ -2,7 +2,7 @@
 
 use crate::platforms::session::Session;
 use crate::store::publishing::Prepared;
-use crate::vault::{Binding, Sealed, VaultError};
+use crate::vault::{Binding, Error as VaultError, Sealed};
 
 use super::Tools;
 
@@ -22,7 +22,7 @@ impl Tools {
         Ok(Session {
             remote_id: prepared.remote_id.clone(),
             handle: prepared.handle.clone(),
-            token: self.vault.open(&binding, &sealed)?,
+            token: self.vault.open(binding, &sealed)?,
             outbound: self.outbound.clone(),
             clock: self.clock.clone(),
             timeout: self.pace.request_timeout,

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod job;
 mod lane;
 mod lease;
+pub mod periodic;
 pub mod retry;
 mod settle;
 
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 pub use gate::{Gate, Recall};
 pub use lane::{Lane, Timing};
 pub use lease::Lease;
+pub use settle::finishes;
 
 use crate::store::jobs::{Due, NewJob};
 

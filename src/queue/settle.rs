@@ -160,7 +160,7 @@ fn split<W: Work>(batch: Vec<Ended<W>>) -> (Vec<Settled<W::Item, W::Report>>, Ve
 }
 
 /// How the queue's rows change by these verdicts.
-pub(super) fn finishes(jobs: &[Claimed], verdicts: &[Verdict]) -> Vec<Finish> {
+pub fn finishes(jobs: &[Claimed], verdicts: &[Verdict]) -> Vec<Finish> {
     jobs.iter()
         .zip(verdicts)
         .map(|(job, verdict)| Finish {

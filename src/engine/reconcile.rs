@@ -1,0 +1,485 @@
+//! Finds out what became of a doubtful attempt: the only way out of `unknown` besides a person.
+//!
+//! It reads the account back. A failed read is never an absence; absence counts only after the
+//! quiet wait; a second doubt, an official statement and a refusal as duplicate end at a person.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::outcomes::{Batch, problem};
+use super::publish::{moved, waits};
+use super::{Tools, entry, publish_job};
+use crate::clock::{after, before, until};
+use crate::domain::attempt::{AttemptOutcome, Receipt};
+use crate::domain::class::Class;
+use crate::domain::delivery::{DeliveryState, Event};
+use crate::domain::id::{AccountId, DeliveryId};
+use crate::domain::variant::Content;
+use crate::domain::work;
+use crate::platforms::outcome::Lookup;
+use crate::platforms::session::{Metered, Probe};
+use crate::queue::gate::Pass;
+use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
+use crate::store::jobs::{Claimed, Ending};
+use crate::store::outcomes::{Close, Doubtful, Learn, Move};
+use crate::store::publishing::Prepared;
+use crate::store::{Error, Tx, audit, outcomes as rows, publishing};
+
+/// Accounts that are read at once.
+const READERS: usize = 8;
+/// For how many quiet waits a read may fail before a person is asked.
+const PATIENCE: u32 = 8;
+/// Posts of the account that were published this long before the attempt may still be confused
+/// with it, because the platform's clock is not ours.
+const SKEW: Duration = Duration::from_mins(10);
+
+/// The kind of work that looks.
+#[derive(Debug)]
+pub struct Reconcile {
+    tools: Tools,
+}
+
+/// A doubt and what is needed to look for it.
+#[derive(Debug)]
+pub struct Search {
+    prepared: Prepared,
+    content: Content,
+    attempt: Doubtful,
+    known: Vec<String>,
+    payload: work::Reconcile,
+}
+
+/// What a decision depends on.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    now: Timestamp,
+    /// When the request had certainly ended.
+    ended_at: Timestamp,
+    quiet: Duration,
+    publish_by: Timestamp,
+    class: Class,
+    doubts: i64,
+    duplicate: bool,
+}
+
+/// What to do about a doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Decision {
+    /// It is there.
+    Adopt(Receipt),
+    /// Too early to tell.
+    LookAgain(Timestamp),
+    /// It is certainly not there, and may be sent again.
+    SendAgain,
+    /// Only a person can tell.
+    Ask(&'static str, String),
+}
+
+impl Reconcile {
+    /// Looks with these tools.
+    pub fn new(tools: Tools) -> Self {
+        Self { tools }
+    }
+
+    async fn admit_all(
+        &self,
+        tx: &mut Tx,
+        jobs: &[Claimed],
+    ) -> Result<Vec<Admission<Search>>, Error> {
+        let payloads: Vec<Option<work::Reconcile>> =
+            jobs.iter().map(|job| serde_json::from_value(job.payload.clone()).ok()).collect();
+        let ids: Vec<DeliveryId> =
+            payloads.iter().flatten().map(|payload| payload.delivery_id.clone()).collect();
+        let attempts: Vec<_> =
+            payloads.iter().flatten().map(|payload| payload.attempt_id.clone()).collect();
+        let states: HashMap<_, _> = rows::states(tx, &ids).await?.into_iter().collect();
+        let mut doubts: HashMap<_, _> = rows::doubtful(tx, &attempts)
+            .await?
+            .into_iter()
+            .map(|attempt| (attempt.id.clone(), attempt))
+            .collect();
+        let mut prepared: HashMap<_, _> = publishing::prepare(tx, &ids)
+            .await?
+            .into_iter()
+            .map(|prepared| (prepared.delivery_id.clone(), prepared))
+            .collect();
+        let mut admissions = Vec::with_capacity(jobs.len());
+        for payload in payloads {
+            let search = payload.and_then(|payload| {
+                let unknown = states.get(&payload.delivery_id) == Some(&DeliveryState::Unknown);
+                let prepared = prepared.remove(&payload.delivery_id).filter(|_| unknown)?;
+                let content = serde_json::from_value(prepared.content.clone()).ok()?;
+                let attempt = doubts.remove(&payload.attempt_id)?;
+                Some(Search { prepared, content, attempt, known: Vec::new(), payload })
+            });
+            admissions.push(match search {
+                None => Admission::Not(Ending::Done, "not in doubt any more".to_owned()),
+                Some(mut search) => {
+                    let since = before(search.attempt.started_at, SKEW);
+                    let (account, id) = (&search.prepared.account_id, &search.prepared.delivery_id);
+                    search.known = rows::known_remote(tx, account, id, since).await?;
+                    Admission::Run(search)
+                }
+            });
+        }
+        Ok(admissions)
+    }
+
+    async fn look(&self, search: &Search) -> Metered<Lookup> {
+        let cannot_see = |detail: &str| Metered {
+            value: Lookup::CannotSee { detail: detail.to_owned(), until: None },
+            usage: Vec::new(),
+        };
+        let Some(platform) = self.tools.platforms.get(&search.prepared.platform) else {
+            return cannot_see("this build does not have the platform");
+        };
+        let Ok(session) = self.tools.session(&search.prepared) else {
+            return cannot_see("the account's credential does not open");
+        };
+        let probe = Probe {
+            text: search.content.text.clone(),
+            link: search.content.link.clone(),
+            media_count: search.content.media.len(),
+            high_water: search.attempt.high_water.clone(),
+            started_at: search.attempt.started_at,
+            remote_id: search.payload.remote_id.clone(),
+            taken: search.known.clone(),
+        };
+        platform.find(&session, &probe).await
+    }
+
+    fn facts(&self, search: &Search, now: Timestamp) -> Facts {
+        let pace = &self.tools.pace;
+        let mut quiet = pace.quiet_wait.of(&search.prepared.platform);
+        if search.payload.foreign {
+            // The process that was sending may have gone on until its lease ended.
+            quiet += pace.lease + pace.request_timeout;
+        }
+        Facts {
+            now,
+            ended_at: search.attempt.ended_at.unwrap_or(search.attempt.started_at),
+            quiet,
+            publish_by: search.prepared.publish_by,
+            class: search.prepared.class,
+            doubts: search.prepared.doubts,
+            duplicate: search.payload.duplicate,
+        }
+    }
+
+    async fn settle_all(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        done: &[Settled<Search, Metered<Lookup>>],
+    ) -> Result<Settlement, Error> {
+        let found: Vec<&str> = done.iter().filter_map(|one| found(&one.report.value)).collect();
+        let taken: HashSet<(AccountId, String)> =
+            rows::taken(tx, &found).await?.into_iter().collect();
+        let accounts: Vec<&AccountId> =
+            done.iter().map(|one| &one.item.prepared.account_id).collect();
+        let high_waters: HashMap<AccountId, String> =
+            rows::high_waters(tx, &accounts).await?.into_iter().collect();
+        let mut settlement = Settlement::default();
+        let mut batch = Batch::default();
+        let mut waiting = Vec::new();
+        for one in done {
+            let search = &one.item;
+            let account = &search.prepared.account_id;
+            let decision = match &one.report.value {
+                Lookup::Found(receipt)
+                    if taken.contains(&(account.clone(), receipt.remote_id.clone())) =>
+                {
+                    let detail = format!("the post {} belongs elsewhere", receipt.remote_id);
+                    Decision::Ask("remote_id_taken", detail)
+                }
+                lookup => decide(lookup, &self.facts(search, now)),
+            };
+            tracing::info!(
+                delivery.id = %search.prepared.delivery_id, account.id = %account,
+                attempt.id = %search.attempt.id, decision = ?decision, "looked for a doubtful attempt"
+            );
+            let verdict = match decision {
+                Decision::LookAgain(at) => {
+                    waiting.push(still_waiting(search, &one.report.value, at));
+                    Verdict::again(at, "not seen yet")
+                }
+                Decision::Adopt(receipt) => {
+                    let newest = high_waters.get(account);
+                    if self.is_newer(&search.prepared.platform, &receipt.remote_id, newest) {
+                        batch.learn(Learn {
+                            id: account.clone(),
+                            high_water: Some(receipt.remote_id.clone()),
+                            blocked_ms: None,
+                            status: None,
+                        });
+                    }
+                    adopt(&mut batch, search, &receipt);
+                    Verdict::DONE
+                }
+                Decision::SendAgain => {
+                    let job = publish_job(&search.prepared, now, now);
+                    settlement.enqueued.push(job);
+                    send_again(&mut batch, search);
+                    Verdict::DONE
+                }
+                Decision::Ask(code, detail) => {
+                    ask(&mut batch, search, code, &detail);
+                    Verdict::DONE
+                }
+            };
+            settlement.verdicts.push(verdict);
+        }
+        rows::transition(tx, &waiting, now).await?;
+        batch.write(tx, now, &settlement.enqueued).await?;
+        Ok(settlement)
+    }
+
+    fn is_newer(&self, platform: &str, remote_id: &str, known: Option<&String>) -> bool {
+        let Some(platform) = self.tools.platforms.get(platform) else { return false };
+        known.is_none_or(|known| platform.newer(remote_id, known).is_gt())
+    }
+}
+
+fn found(lookup: &Lookup) -> Option<&str> {
+    match lookup {
+        Lookup::Found(receipt) => Some(&receipt.remote_id),
+        Lookup::Absent | Lookup::Several(_) | Lookup::CannotSee { .. } => None,
+    }
+}
+
+/// What follows from what was seen.
+fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
+    let age = until(facts.ended_at, facts.now);
+    match lookup {
+        Lookup::Found(receipt) => Decision::Adopt(receipt.clone()),
+        Lookup::Several(receipts) => {
+            let ids: Vec<&str> = receipts.iter().map(|one| one.remote_id.as_str()).collect();
+            Decision::Ask("several_found", format!("several posts match: {}", ids.join(", ")))
+        }
+        Lookup::CannotSee { detail, until } => {
+            if age > facts.quiet * PATIENCE {
+                return Decision::Ask(
+                    "cannot_see",
+                    format!("the account cannot be read: {detail}"),
+                );
+            }
+            let next = next_look(facts, age);
+            Decision::LookAgain(until.map_or(next, |until| until.max(next)))
+        }
+        Lookup::Absent if age < facts.quiet => Decision::LookAgain(next_look(facts, age)),
+        Lookup::Absent if facts.duplicate => Decision::Ask(
+            "duplicate_not_found",
+            "the platform says that the text is there already, but no new post shows it".to_owned(),
+        ),
+        Lookup::Absent if facts.doubts > 1 => {
+            Decision::Ask("second_doubt", "its outcome was hidden for the second time".to_owned())
+        }
+        Lookup::Absent if facts.class == Class::Statement => Decision::Ask(
+            "statement_in_doubt",
+            "an official statement is not sent a second time without a person".to_owned(),
+        ),
+        Lookup::Absent if facts.now >= facts.publish_by => Decision::Ask(
+            "too_late_to_repeat",
+            "it cannot be found, and its latest useful time has passed".to_owned(),
+        ),
+        Lookup::Absent => Decision::SendAgain,
+    }
+}
+
+/// Looks at 1/60, 1/24, 1/12, 1/6 and 1/3 of the quiet wait (2, 5, 10, 20 and 40 s of two minutes),
+/// then every third of it, and once right after it.
+fn next_look(facts: &Facts, age: Duration) -> Timestamp {
+    let quiet = facts.quiet;
+    let early = [60, 24, 12, 6, 3].map(|part| quiet / part);
+    let next = early.into_iter().find(|look| *look > age).unwrap_or_else(|| {
+        if age < quiet { (age + quiet / 3).min(quiet) } else { age + quiet / 3 }
+    });
+    let tick = Duration::from_millis(1);
+    after(facts.ended_at, next.max(age + tick) + tick)
+}
+
+fn still_waiting(search: &Search, lookup: &Lookup, at: Timestamp) -> Move {
+    let seen = match lookup {
+        Lookup::CannotSee { detail, .. } => format!("the account cannot be read ({detail})"),
+        Lookup::Absent => "not seen yet".to_owned(),
+        Lookup::Found(_) | Lookup::Several(_) => "seen".to_owned(),
+    };
+    Move {
+        waits_for: waits("reconcile", format!("{seen}; looked for again at {at}")),
+        ..Move::stay(search.prepared.delivery_id.clone(), DeliveryState::Unknown)
+    }
+}
+
+fn close(search: &Search, outcome: AttemptOutcome) -> Close {
+    Close {
+        id: search.attempt.id.clone(),
+        from: search.attempt.outcome,
+        outcome,
+        reach: None,
+        detail: None,
+        sent_ms: None,
+    }
+}
+
+fn adopt(batch: &mut Batch, search: &Search, receipt: &Receipt) {
+    let change = Move {
+        remote_id: Some(receipt.remote_id.clone()),
+        permalink: receipt.permalink.clone(),
+        published_ms: Some(receipt.published_at),
+        ..moved(&search.prepared, DeliveryState::Unknown, Event::Found)
+    };
+    let detail = json!({"remote_id": receipt.remote_id, "source": "reconcile"});
+    batch.add(close(search, AttemptOutcome::Published), change, detail);
+}
+
+fn send_again(batch: &mut Batch, search: &Search) {
+    let change = Move {
+        waits_for: waits("due", "it was not created; sent again"),
+        ..moved(&search.prepared, DeliveryState::Unknown, Event::Absent)
+    };
+    let detail = json!({"code": "absent", "source": "reconcile"});
+    batch.add(close(search, AttemptOutcome::Absent), change, detail);
+}
+
+fn ask(batch: &mut Batch, search: &Search, code: &str, detail: &str) {
+    let hint = "look at the live account, then adopt the post, send again or drop";
+    let change = Move {
+        problem: Some(problem(code, detail, hint)),
+        waits_for: waits("person", detail),
+        ..moved(&search.prepared, DeliveryState::Unknown, Event::NeedsPerson)
+    };
+    let told = json!({"code": code, "detail": detail, "source": "reconcile"});
+    // The attempt stays unknown: nobody has found out.
+    batch.add(close(search, AttemptOutcome::Unknown), change, told);
+}
+
+impl Work for Reconcile {
+    const KIND: &'static str = work::RECONCILE;
+    type Item = Search;
+    type Report = Metered<Lookup>;
+
+    fn lookahead(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn workers(&self) -> usize {
+        READERS
+    }
+
+    fn admit<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        _: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Vec<Admission<Search>>, Error>> {
+        Box::pin(self.admit_all(tx, jobs))
+    }
+
+    fn run<'a>(
+        &'a self,
+        _: &'a Claimed,
+        search: &'a Search,
+        _: Pass,
+    ) -> Later<'a, Metered<Lookup>> {
+        Box::pin(self.look(search))
+    }
+
+    fn settle<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        done: &'a [Settled<Search, Metered<Lookup>>],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        Box::pin(self.settle_all(tx, now, done))
+    }
+
+    /// Looking may be repeated.
+    fn lost<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        Box::pin(async move {
+            let mut entries = Vec::new();
+            for job in jobs {
+                if let Ok(payload) = serde_json::from_value::<work::Reconcile>(job.payload.clone())
+                {
+                    let detail = json!({"code": "reader_lost"});
+                    entries.push(entry("delivery.look_lost", &payload.delivery_id, detail));
+                }
+            }
+            audit::append(tx, &entries, now).await?;
+            let again = Verdict::again(after(now, Duration::from_secs(1)), "lost while looking");
+            Ok(Settlement { verdicts: vec![again; jobs.len()], enqueued: Vec::new() })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(age: u64) -> Facts {
+        let ended_at: Timestamp = "2026-09-02T02:00:00Z".parse().unwrap();
+        Facts {
+            now: after(ended_at, Duration::from_secs(age)),
+            ended_at,
+            quiet: Duration::from_secs(120),
+            publish_by: after(ended_at, Duration::from_hours(4)),
+            class: Class::Routine,
+            doubts: 1,
+            duplicate: false,
+        }
+    }
+
+    fn asks(decision: &Decision) -> Option<&'static str> {
+        match decision {
+            Decision::Ask(code, _) => Some(code),
+            Decision::Adopt(_) | Decision::LookAgain(_) | Decision::SendAgain => None,
+        }
+    }
+
+    #[test]
+    fn absence_counts_only_after_the_quiet_wait() {
+        assert!(matches!(decide(&Lookup::Absent, &facts(119)), Decision::LookAgain(_)));
+        assert_eq!(decide(&Lookup::Absent, &facts(120)), Decision::SendAgain);
+    }
+
+    #[test]
+    fn a_failed_read_is_never_an_absence() {
+        let blind = Lookup::CannotSee { detail: "503".to_owned(), until: None };
+        assert!(matches!(decide(&blind, &facts(500)), Decision::LookAgain(_)));
+        assert_eq!(asks(&decide(&blind, &facts(961))), Some("cannot_see"));
+    }
+
+    #[test]
+    fn what_must_not_be_repeated_ends_at_a_person() {
+        let rows = [
+            (Facts { doubts: 2, ..facts(121) }, "second_doubt"),
+            (Facts { class: Class::Statement, ..facts(121) }, "statement_in_doubt"),
+            (Facts { duplicate: true, ..facts(121) }, "duplicate_not_found"),
+            (Facts { publish_by: facts(100).now, ..facts(121) }, "too_late_to_repeat"),
+        ];
+        for (facts, code) in rows {
+            assert_eq!(asks(&decide(&Lookup::Absent, &facts)), Some(code));
+        }
+    }
+
+    #[test]
+    fn looks_come_at_two_five_ten_twenty_and_forty_seconds() {
+        let mut age = 0;
+        let mut looks = Vec::new();
+        for _ in 0..9 {
+            let facts = facts(age);
+            let at = next_look(&facts, Duration::from_secs(age));
+            let next = until(facts.ended_at, at).as_secs();
+            looks.push(next);
+            age = next;
+        }
+        assert_eq!(looks, [2, 5, 10, 20, 40, 80, 120, 160, 200]);
+    }
+}

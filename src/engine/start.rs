@@ -1,0 +1,167 @@
+//! Starts everything that happens by itself, and stops it in order.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Tools;
+use super::publish::Publish;
+use super::reconcile::Reconcile;
+use super::sweep::{Keep, Sweep};
+use super::watchdog::Watch;
+use crate::domain::id::NodeId;
+use crate::domain::work;
+use crate::queue::job::Work;
+use crate::queue::periodic::{BadTimetable, Periodic};
+use crate::queue::{Lane, Lease, Queue, Timing};
+use crate::store::jobs::Holder;
+use crate::store::{self, jobs, nodes};
+
+/// How many processes may register at one moment before starting is given up.
+const REGISTRATIONS: usize = 20;
+
+/// What the engine is started with.
+#[derive(Debug)]
+pub struct Settings {
+    /// What all kinds of work share.
+    pub tools: Tools,
+    /// Hints and the gate.
+    pub queue: Queue,
+    /// How lanes look for work.
+    pub timing: Timing,
+    /// How long finished things are kept.
+    pub keep: Keep,
+    /// When they are forgotten, as a cron expression.
+    pub prune: String,
+    /// True when no other process can be working on the database: what a process that is gone has
+    /// left behind is then rescued at once, not when its lease ends.
+    pub alone: bool,
+}
+
+/// Why the engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database refused.
+    #[error("the engine could not start")]
+    Store(#[from] store::Error),
+    /// A timetable is wrong.
+    #[error("a timetable is wrong")]
+    Timetable(#[from] BadTimetable),
+}
+
+/// The running engine.
+#[derive(Debug)]
+pub struct Engine {
+    /// What the watchdog last saw.
+    pub watch: Watch,
+    lanes: TaskTracker,
+    stop_lanes: CancellationToken,
+    stop_rest: CancellationToken,
+    rest: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Registers this process, rescues what another one has left behind, and starts working.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let Settings { tools, queue, timing, keep, prune, alone } = settings;
+        let holder = register(&tools).await?;
+        let lease = Lease::new(tools.store.clone(), tools.clock.clone(), holder, tools.pace.lease);
+        lease.renew().await?;
+        let publish = Publish::new(tools.clone(), lease.clone());
+        let reconcile = Reconcile::new(tools.clone());
+        let sweep = Sweep::new(tools.clone(), keep);
+        if alone {
+            rescue(&publish, &tools, &lease).await?;
+            rescue(&reconcile, &tools, &lease).await?;
+            rescue(&sweep, &tools, &lease).await?;
+        }
+        let periodic = Periodic::new(work::SWEEP, &prune)?;
+
+        let (stop_lanes, stop_rest) = (CancellationToken::new(), CancellationToken::new());
+        let lanes = TaskTracker::new();
+        let watch = Watch::default();
+        let (store, clock) = (tools.store.clone(), tools.clock.clone());
+        let rest = vec![
+            tokio::spawn(lease.clone().keep(stop_rest.clone())),
+            tokio::spawn(watch.clone().keep(tools.clone(), stop_rest.clone())),
+            tokio::spawn(periodic.keep(store, clock, queue.clone(), stop_rest.clone())),
+        ];
+        let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
+        lanes.spawn(start.lane(publish).run(stop_lanes.clone()));
+        lanes.spawn(start.lane(reconcile).run(stop_lanes.clone()));
+        lanes.spawn(start.lane(sweep).run(stop_lanes.clone()));
+        lanes.close();
+        Ok(Self { watch, lanes, stop_lanes, stop_rest, rest })
+    }
+
+    /// Claims nothing more, takes back what has not left, and waits for what has, at most for
+    /// `patience`. True when everything in flight was recorded; what was not is found by the next
+    /// start and looked for at the platform.
+    pub async fn stop(self, clock: &crate::clock::SharedClock, patience: Duration) -> bool {
+        self.stop_lanes.cancel();
+        let clean = tokio::select! {
+            () = self.lanes.wait() => true,
+            () = clock.sleep(patience) => false,
+        };
+        self.stop_rest.cancel();
+        for task in self.rest {
+            // A panic was logged where it happened.
+            let _ended = task.await;
+        }
+        clean
+    }
+}
+
+struct Lanes<'a> {
+    tools: &'a Tools,
+    lease: &'a Lease,
+    queue: &'a Queue,
+    timing: Timing,
+}
+
+impl Lanes<'_> {
+    fn lane<W: Work>(&self, work: W) -> Lane<W> {
+        let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
+        Lane::new(work, store, clock, self.lease.clone(), self.queue.clone(), self.timing)
+    }
+}
+
+async fn register(tools: &Tools) -> Result<Holder, store::Error> {
+    let now = tools.clock.now();
+    let node = NodeId::new(now, rand::random());
+    for _ in 0..REGISTRATIONS {
+        let mut tx = tools.store.begin().await?;
+        match nodes::register(&mut tx, &node, env!("CARGO_PKG_VERSION"), now).await {
+            Ok(fence) => {
+                tx.commit().await?;
+                return Ok(Holder { node, fence });
+            }
+            Err(store::Error::Conflict("nodes_fence_key")) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Err(store::Error::Busy)
+}
+
+/// Decides about every job that a process which is gone has left running.
+async fn rescue<W: Work>(work: &W, tools: &Tools, lease: &Lease) -> Result<(), store::Error> {
+    loop {
+        let now = tools.clock.now();
+        let mut tx = tools.store.begin().await?;
+        let lost = jobs::take_orphaned(&mut tx, W::KIND, lease.holder()).await?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let settlement = work.lost(&mut tx, now, &lost).await?;
+        let finishes = crate::queue::finishes(&lost, &settlement.verdicts);
+        jobs::finish(&mut tx, &finishes, lease.holder(), now).await?;
+        tx.commit().await?;
+        tracing::warn!(
+            job.kind = W::KIND,
+            count = lost.len(),
+            "work of a lost process was rescued"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! Forgets what need not be kept: finished jobs, answers to idempotency keys, processes long gone.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Tools;
+use crate::clock::{after, before};
+use crate::domain::work;
+use crate::queue::gate::Pass;
+use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
+use crate::store::jobs::Claimed;
+use crate::store::{Error, Tx, idempotency, jobs, nodes};
+
+/// Processes that were not seen for this long are forgotten.
+const NODES: Duration = Duration::from_hours(30 * 24);
+
+/// The kind of work that sweeps.
+#[derive(Debug)]
+pub struct Sweep {
+    tools: Tools,
+    keep: Keep,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Finished jobs.
+    pub jobs: Duration,
+    /// Answers to idempotency keys.
+    pub idempotency: Duration,
+}
+
+impl Sweep {
+    /// Sweeps with these tools.
+    pub fn new(tools: Tools, keep: Keep) -> Self {
+        Self { tools, keep }
+    }
+
+    async fn sweep(&self) -> Result<u64, Error> {
+        let now = self.tools.clock.now();
+        let mut swept = 0;
+        // In small transactions, so that nobody waits for long.
+        loop {
+            let mut tx = self.tools.store.begin().await?;
+            let mut round = jobs::prune(&mut tx, before(now, self.keep.jobs)).await?;
+            round += idempotency::forget(&mut tx, before(now, self.keep.idempotency)).await?;
+            round += nodes::forget(&mut tx, before(now, NODES)).await?;
+            tx.commit().await?;
+            swept += round;
+            if round == 0 {
+                return Ok(swept);
+            }
+        }
+    }
+}
+
+impl Work for Sweep {
+    const KIND: &'static str = work::SWEEP;
+    type Item = ();
+    type Report = Result<u64, Error>;
+
+    fn lookahead(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn admit<'a>(
+        &'a self,
+        _: &'a mut Tx,
+        _: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Vec<Admission<()>>, Error>> {
+        Box::pin(async move { Ok(jobs.iter().map(|_| Admission::Run(())).collect()) })
+    }
+
+    fn run<'a>(&'a self, _: &'a Claimed, (): &'a (), _: Pass) -> Later<'a, Self::Report> {
+        Box::pin(self.sweep())
+    }
+
+    fn settle<'a>(
+        &'a self,
+        _: &'a mut Tx,
+        now: Timestamp,
+        done: &'a [Settled<(), Self::Report>],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        Box::pin(async move {
+            let verdicts = done
+                .iter()
+                .map(|one| match &one.report {
+                    Ok(swept) => Verdict { note: Some(format!("swept {swept}")), ..Verdict::DONE },
+                    Err(error) => {
+                        Verdict::again(after(now, Duration::from_mins(10)), error.to_string())
+                    }
+                })
+                .collect();
+            Ok(Settlement { verdicts, enqueued: Vec::new() })
+        })
+    }
+
+    fn lost<'a>(
+        &'a self,
+        _: &'a mut Tx,
+        now: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        let again = Verdict::again(after(now, Duration::from_mins(1)), "lost while sweeping");
+        let verdicts = vec![again; jobs.len()];
+        Box::pin(async move { Ok(Settlement { verdicts, enqueued: Vec::new() }) })
+    }
+}
