@@ -241,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn a_sleeper_wakes_when_time_is_moved_and_not_before() {
         let clock = SimulatedClock::at("2026-09-02T02:00:00Z".parse().unwrap());
-        let sleep = tokio::spawn(clock.sleep(Duration::from_secs(60)));
+        let sleep = tokio::spawn(clock.sleep(Duration::from_mins(1)));
         clock.advance(Duration::from_secs(59));
         tokio::task::yield_now().await;
         assert!(!sleep.is_finished());

@@ -108,22 +108,22 @@ impl DeliveryState {
     pub const fn apply(self, event: Event) -> Result<Self, NotNow> {
         use DeliveryState as S;
         let next = match (self, event) {
-            (S::Scheduled, Event::Guarded) => S::Publishing,
+            (S::Scheduled, Event::Guarded) | (S::Publishing, Event::Pending) => S::Publishing,
             (S::Publishing, Event::Published) | (S::Unknown | S::NeedsHuman, Event::Found) => {
                 S::Published
             }
-            (S::Publishing, Event::Pending) => S::Publishing,
             (S::Publishing, Event::Refused) | (S::Scheduled, Event::GuardRefused) => S::Failed,
-            (S::Publishing, Event::Deferred | Event::Withdrawn) => S::Scheduled,
             (S::Publishing, Event::Doubted) => S::Unknown,
-            (S::Unknown, Event::Absent) | (S::Held, Event::AccountFit) => S::Scheduled,
+            (S::Publishing, Event::Deferred | Event::Withdrawn)
+            | (S::Unknown, Event::Absent)
+            | (S::Held, Event::AccountFit | Event::Rescheduled)
+            | (S::Scheduled, Event::Rescheduled) => S::Scheduled,
             (S::Publishing | S::Unknown, Event::NeedsPerson) => S::NeedsHuman,
             (S::Scheduled | S::Held, Event::Late) => S::Missed,
             (S::Scheduled | S::Publishing, Event::AccountUnfit) => S::Held,
             (S::Draft | S::PendingApproval | S::Scheduled | S::Held, Event::Cancelled) => {
                 S::Cancelled
             }
-            (S::Scheduled | S::Held, Event::Rescheduled) => S::Scheduled,
             (state, event) => return Err(NotNow { state, event }),
         };
         Ok(next)

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::publish::{Errand, Report, close, moved, waits};
+use super::publish::{Errand, Report, close, moved, waiting_for};
 use super::{Tools, entry, reconcile_job};
 use crate::clock::after;
 use crate::domain::attempt::{AttemptOutcome, Receipt};
@@ -62,7 +62,7 @@ impl Batch {
     ) {
         let change = Move {
             doubts: 1,
-            waits_for: waits(
+            waits_for: waiting_for(
                 "reconcile",
                 format!("being looked for since {now}: {}", doubt.detail),
             ),
@@ -246,7 +246,7 @@ impl Recorder<'_> {
             let detail = format!("the platform answered with the id {} of an older post", key.1);
             let change = Move {
                 problem: Some(problem("remote_id_taken", &detail, "look at the live account")),
-                waits_for: waits("person", detail.clone()),
+                waits_for: waiting_for("person", detail.clone()),
                 ..moved(prepared, DeliveryState::Publishing, Event::NeedsPerson)
             };
             let close = Close {
@@ -336,7 +336,7 @@ impl Recorder<'_> {
             attempts: -1,
             progress,
             problem: Some(problem("account_unfit", &said(refusal), hint)),
-            waits_for: waits("account", format!("{}; {hint}", refusal.detail)),
+            waits_for: waiting_for("account", format!("{}; {hint}", refusal.detail)),
             ..moved(prepared, DeliveryState::Publishing, Event::AccountUnfit)
         };
         let close = Close {
@@ -372,7 +372,7 @@ impl Recorder<'_> {
             attempts: -1,
             refusals: 1,
             progress,
-            waits_for: waits(deferral.code, waiting),
+            waits_for: waiting_for(deferral.code, waiting),
             ..moved(prepared, DeliveryState::Publishing, Event::Deferred)
         };
         let close = Close {

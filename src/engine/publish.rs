@@ -423,8 +423,9 @@ pub(super) fn moved(prepared: &Prepared, from: DeliveryState, event: Event) -> M
     }
 }
 
-/// What a delivery waits for.
-pub(super) fn waits(code: &str, detail: impl Into<String>) -> Option<WaitsFor> {
+/// What a delivery waits for; the form that [`Move`] wants.
+#[expect(clippy::unnecessary_wraps, reason = "every caller puts it into a field that is optional")]
+pub(super) fn waiting_for(code: &str, detail: impl Into<String>) -> Option<WaitsFor> {
     Some(WaitsFor { code: code.to_owned(), detail: detail.into() })
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::outcomes::{Batch, problem};
-use super::publish::{moved, waits};
+use super::publish::{moved, waiting_for};
 use super::{Tools, entry, publish_job};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Receipt};
@@ -175,9 +175,9 @@ impl Reconcile {
         now: Timestamp,
         done: &[Settled<Search, Metered<Lookup>>],
     ) -> Result<Settlement, Error> {
-        let found: Vec<&str> = done.iter().filter_map(|one| found(&one.report.value)).collect();
+        let ids: Vec<&str> = done.iter().filter_map(|one| found(&one.report.value)).collect();
         let taken: HashSet<(AccountId, String)> =
-            rows::taken(tx, &found).await?.into_iter().collect();
+            rows::taken(tx, &ids).await?.into_iter().collect();
         let accounts: Vec<&AccountId> =
             done.iter().map(|one| &one.item.prepared.account_id).collect();
         let high_waters: HashMap<AccountId, String> =
@@ -188,49 +188,34 @@ impl Reconcile {
         for one in done {
             let search = &one.item;
             let account = &search.prepared.account_id;
-            let decision = match &one.report.value {
-                Lookup::Found(receipt)
-                    if taken.contains(&(account.clone(), receipt.remote_id.clone())) =>
-                {
-                    let detail = format!("the post {} belongs elsewhere", receipt.remote_id);
-                    Decision::Ask("remote_id_taken", detail)
+            let elsewhere = found(&one.report.value)
+                .filter(|id| taken.contains(&(account.clone(), (*id).to_owned())));
+            let decision = match elsewhere {
+                Some(id) => {
+                    Decision::Ask("remote_id_taken", format!("the post {id} belongs elsewhere"))
                 }
-                lookup => decide(lookup, &self.facts(search, now)),
+                None => decide(&one.report.value, &self.facts(search, now)),
             };
             tracing::info!(
                 delivery.id = %search.prepared.delivery_id, account.id = %account,
                 attempt.id = %search.attempt.id, decision = ?decision, "looked for a doubtful attempt"
             );
-            let verdict = match decision {
-                Decision::LookAgain(at) => {
-                    waiting.push(still_waiting(search, &one.report.value, at));
-                    Verdict::again(at, "not seen yet")
+            if let Decision::LookAgain(at) = decision {
+                waiting.push(still_waiting(search, &one.report.value, at));
+                settlement.verdicts.push(Verdict::again(at, "not seen yet"));
+                continue;
+            }
+            if let Decision::SendAgain = decision {
+                settlement.enqueued.push(publish_job(&search.prepared, now, now));
+            }
+            if let Decision::Adopt(receipt) = &decision {
+                let newest = high_waters.get(account);
+                if self.is_newer(&search.prepared.platform, &receipt.remote_id, newest) {
+                    batch.learn(newest_known(account, receipt));
                 }
-                Decision::Adopt(receipt) => {
-                    let newest = high_waters.get(account);
-                    if self.is_newer(&search.prepared.platform, &receipt.remote_id, newest) {
-                        batch.learn(Learn {
-                            id: account.clone(),
-                            high_water: Some(receipt.remote_id.clone()),
-                            blocked_ms: None,
-                            status: None,
-                        });
-                    }
-                    adopt(&mut batch, search, &receipt);
-                    Verdict::DONE
-                }
-                Decision::SendAgain => {
-                    let job = publish_job(&search.prepared, now, now);
-                    settlement.enqueued.push(job);
-                    send_again(&mut batch, search);
-                    Verdict::DONE
-                }
-                Decision::Ask(code, detail) => {
-                    ask(&mut batch, search, code, &detail);
-                    Verdict::DONE
-                }
-            };
-            settlement.verdicts.push(verdict);
+            }
+            conclude(&mut batch, search, &decision);
+            settlement.verdicts.push(Verdict::DONE);
         }
         rows::transition(tx, &waiting, now).await?;
         batch.write(tx, now, &settlement.enqueued).await?;
@@ -308,7 +293,7 @@ fn still_waiting(search: &Search, lookup: &Lookup, at: Timestamp) -> Move {
         Lookup::Found(_) | Lookup::Several(_) => "seen".to_owned(),
     };
     Move {
-        waits_for: waits("reconcile", format!("{seen}; looked for again at {at}")),
+        waits_for: waiting_for("reconcile", format!("{seen}; looked for again at {at}")),
         ..Move::stay(search.prepared.delivery_id.clone(), DeliveryState::Unknown)
     }
 }
@@ -321,6 +306,25 @@ fn close(search: &Search, outcome: AttemptOutcome) -> Close {
         reach: None,
         detail: None,
         sent_ms: None,
+    }
+}
+
+fn newest_known(account: &AccountId, receipt: &Receipt) -> Learn {
+    Learn {
+        id: account.clone(),
+        high_water: Some(receipt.remote_id.clone()),
+        blocked_ms: None,
+        status: None,
+    }
+}
+
+/// Writes a decision that ends the search.
+fn conclude(batch: &mut Batch, search: &Search, decision: &Decision) {
+    match decision {
+        Decision::LookAgain(_) => {}
+        Decision::Adopt(receipt) => adopt(batch, search, receipt),
+        Decision::SendAgain => send_again(batch, search),
+        Decision::Ask(code, detail) => ask(batch, search, code, detail),
     }
 }
 
@@ -337,7 +341,7 @@ fn adopt(batch: &mut Batch, search: &Search, receipt: &Receipt) {
 
 fn send_again(batch: &mut Batch, search: &Search) {
     let change = Move {
-        waits_for: waits("due", "it was not created; sent again"),
+        waits_for: waiting_for("due", "it was not created; sent again"),
         ..moved(&search.prepared, DeliveryState::Unknown, Event::Absent)
     };
     let detail = json!({"code": "absent", "source": "reconcile"});
@@ -348,7 +352,7 @@ fn ask(batch: &mut Batch, search: &Search, code: &str, detail: &str) {
     let hint = "look at the live account, then adopt the post, send again or drop";
     let change = Move {
         problem: Some(problem(code, detail, hint)),
-        waits_for: waits("person", detail),
+        waits_for: waiting_for("person", detail),
         ..moved(&search.prepared, DeliveryState::Unknown, Event::NeedsPerson)
     };
     let told = json!({"code": code, "detail": detail, "source": "reconcile"});
@@ -428,7 +432,7 @@ mod tests {
         Facts {
             now: after(ended_at, Duration::from_secs(age)),
             ended_at,
-            quiet: Duration::from_secs(120),
+            quiet: Duration::from_mins(2),
             publish_by: after(ended_at, Duration::from_hours(4)),
             class: Class::Routine,
             doubts: 1,

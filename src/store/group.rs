@@ -18,6 +18,12 @@ const BATCH: usize = 256;
 /// What one change came to.
 pub type Answer<R> = Result<R, Error>;
 
+/// The answers to a batch, once they are known.
+pub type Applied<'a, R> = Pin<Box<dyn Future<Output = Result<Vec<Answer<R>>, Error>> + Send + 'a>>;
+
+/// A change and who waits for it.
+type Asked<A> = (<A as Apply>::Item, oneshot::Sender<Answer<<A as Apply>::Answer>>);
+
 /// Applies a whole batch inside a transaction, one answer for each item in the same order.
 pub trait Apply: Send + Sync + 'static {
     /// What is asked for; cloned so that a failed batch can be repeated one by one.
@@ -26,17 +32,13 @@ pub trait Apply: Send + Sync + 'static {
     type Answer: Send + 'static;
 
     /// Applies `items`. An `Err` undoes the whole batch.
-    fn apply<'a>(
-        &'a self,
-        tx: &'a mut Tx,
-        items: &'a [Self::Item],
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<Answer<Self::Answer>>, Error>> + Send + 'a>>;
+    fn apply<'a>(&'a self, tx: &'a mut Tx, items: &'a [Self::Item]) -> Applied<'a, Self::Answer>;
 }
 
 /// Where askers queue.
 #[derive(Debug)]
 pub struct Group<A: Apply> {
-    queue: mpsc::Sender<(A::Item, oneshot::Sender<Answer<A::Answer>>)>,
+    queue: mpsc::Sender<Asked<A>>,
 }
 
 impl<A: Apply> Clone for Group<A> {
@@ -50,7 +52,7 @@ impl<A: Apply> Group<A> {
     pub fn start(store: Store, apply: A) -> Self {
         let (queue, mut waiting) = mpsc::channel(4 * BATCH);
         tokio::spawn(async move {
-            let mut batch: Vec<(A::Item, oneshot::Sender<Answer<A::Answer>>)> = Vec::new();
+            let mut batch: Vec<Asked<A>> = Vec::new();
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
                 let (items, askers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
                 let answers = commit_all(&store, &apply, &items).await;

@@ -29,7 +29,7 @@ pub mod variants;
 
 pub use db::{Reader, Tx};
 pub use error::Error;
-pub use group::{Answer, Apply, Group};
+pub use group::{Answer, Applied, Apply, Group};
 pub use open::{Location, SCHEMA_VERSION};
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 
 use super::Store;
 use super::db::Db;
@@ -92,15 +92,17 @@ impl Store {
             Db::Sqlite { writer, .. } => SQLITE_STEPS.run(writer).await,
             Db::Postgres(pool) => POSTGRES_STEPS.run(pool).await,
         };
-        done.map_err(|error| match error {
-            sqlx::migrate::MigrateError::VersionMissing(version) => Error::Unsafe(format!(
+        let Err(error) = done else { return Ok(()) };
+        if let MigrateError::VersionMissing(version) = error {
+            return Err(Error::Unsafe(format!(
                 "its schema has step {version}, this build knows {SCHEMA_VERSION}; use the newer build"
-            )),
-            sqlx::migrate::MigrateError::VersionMismatch(version) => {
-                Error::Unsafe(format!("its schema step {version} is not the one of this build"))
-            }
-            other => Error::Migrate(other),
-        })
+            )));
+        }
+        if let MigrateError::VersionMismatch(version) = error {
+            let detail = format!("its schema step {version} is not the one of this build");
+            return Err(Error::Unsafe(detail));
+        }
+        Err(Error::Migrate(error))
     }
 
     async fn check(&self) -> Result<(), Error> {

@@ -20,7 +20,10 @@ pub(crate) const EDGES: &[(&str, &str)] = &[
     ("report", "clock domain store"),
     ("calendar", "clock config domain store"),
     ("engine", "clock config domain media platforms queue report store telemetry vault"),
-    ("service", "clock config domain engine media outbound platforms queue report store telemetry vault"),
+    (
+        "service",
+        "clock config domain engine media outbound platforms queue report store telemetry vault",
+    ),
     ("auth", "clock config domain outbound service store telemetry"),
     ("api", "auth calendar clock config domain media platforms report service telemetry"),
     ("ui", "auth clock config service telemetry"),
