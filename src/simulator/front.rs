@@ -75,10 +75,10 @@ async fn serve<S: Side>(
 ) -> Response {
     let call = match receive(&front.world, request).await {
         Ok(call) => call,
-        Err(status) => return front.respond(plain(status)),
+        Err(status) => return front.respond(&plain(status)),
     };
     if let Some(page) = front.side.page(&front.world, &call) {
-        return front.respond(page);
+        return front.respond(&page);
     }
     let place = front.side.place(&front.world, &call);
     let fault =
@@ -90,7 +90,7 @@ async fn serve<S: Side>(
     match fault {
         None => {
             let reply = front.execute(&call, &place, None);
-            front.respond(reply)
+            front.respond(&reply)
         }
         Some(kind) => strike(front, call, place, kind, cut.map(|Extension(info)| info.0)).await,
     }
@@ -137,7 +137,7 @@ async fn strike<S: Side>(
             front.pause(*ms).await;
         }
         Kind::SlowDrip { ms } => return front.drip(own.unwrap_or_else(|| plain(500)), *ms),
-        Kind::Huge { bytes } => return front.flood(own.unwrap_or_else(|| plain(500)), *bytes),
+        Kind::Huge { bytes } => return front.flood(&own.unwrap_or_else(|| plain(500)), *bytes),
         Kind::Late { .. }
         | Kind::ServerError { .. }
         | Kind::Html { .. }
@@ -153,7 +153,7 @@ async fn strike<S: Side>(
         | Kind::XProblem { .. }
         | Kind::Answer { .. } => {}
     }
-    front.respond(front.spoil(&call, &kind, own))
+    front.respond(&front.spoil(&call, &kind, own))
 }
 
 impl<S: Side> Front<S> {
@@ -219,9 +219,8 @@ impl<S: Side> Front<S> {
         }
     }
 
-    fn respond(&self, reply: Reply) -> Response {
-        let body = Body::from(reply.body.clone());
-        self.respond_with(&reply, body)
+    fn respond(&self, reply: &Reply) -> Response {
+        self.respond_with(reply, Body::from(reply.body.clone()))
     }
 
     fn respond_with(&self, reply: &Reply, body: Body) -> Response {
@@ -257,7 +256,7 @@ impl<S: Side> Front<S> {
     }
 
     /// The answer, followed by blanks up to so many bytes.
-    fn flood(self: Arc<Self>, reply: Reply, bytes: u64) -> Response {
+    fn flood(self: Arc<Self>, reply: &Reply, bytes: u64) -> Response {
         static BLANKS: [u8; 65_536] = [b' '; 65_536];
         let front = Arc::clone(&self);
         let start = (front, Some(reply.body.clone()), bytes);
@@ -269,7 +268,7 @@ impl<S: Side> Front<S> {
             let left = left.saturating_sub(u64::try_from(chunk.len()).unwrap_or(left));
             Some((Ok::<_, std::convert::Infallible>(chunk), (front, None, left)))
         });
-        self.respond_with(&reply, Body::from_stream(chunks))
+        self.respond_with(reply, Body::from_stream(chunks))
     }
 }
 

@@ -46,14 +46,13 @@ impl WorldSeed {
     /// The ministry and so many missions.
     pub fn with_missions(missions: usize) -> Self {
         let ministry = account(0, "Ministry of Foreign Affairs", "Asia/Ho_Chi_Minh", "Ministry");
-        let missions = (0..missions).map(|n| match PLACES.get(n) {
-            Some((place, zone, handle)) => {
-                account(n + 1, &format!("Embassy in {place}"), zone, &format!("Embassy{handle}"))
+        let missions = (0..missions).map(|n| {
+            let number = n + 1;
+            if let Some((place, zone, handle)) = PLACES.get(n) {
+                let handle = format!("Embassy{handle}");
+                return account(number, &format!("Embassy in {place}"), zone, &handle);
             }
-            None => {
-                let name = format!("Mission {}", n + 1);
-                account(n + 1, &name, "Etc/UTC", &format!("Mission{}", n + 1))
-            }
+            account(number, &format!("Mission {number}"), "Etc/UTC", &format!("Mission{number}"))
         });
         Self { accounts: std::iter::once(ministry).chain(missions).collect() }
     }

@@ -55,6 +55,7 @@ pub enum DuplicateCode {
 /// What is uncertain or adjustable about Facebook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct FacebookSettings {
     /// The highest Graph version that exists; older ones are all served.
     pub newest_version: u32,

@@ -384,7 +384,7 @@ mod tests {
         let world = world();
         world.add_user(User { id: "7".into(), token: "t".into(), ..User::default() });
         let newer = world.insert_foreign(Platform::X, "7", "now").unwrap();
-        let hour_ago = clock::before(world.now(), Duration::from_secs(3600));
+        let hour_ago = clock::before(world.now(), Duration::from_hours(1));
         let older = world.insert_foreign_at(Platform::X, "7", "then", hour_ago).unwrap();
         let ids: Vec<_> = world.user_posts("7").into_iter().map(|post| post.id).collect();
         assert_eq!(ids, [older.clone(), newer.clone()]);

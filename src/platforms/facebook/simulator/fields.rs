@@ -1,4 +1,5 @@
-//! The `fields` parameter: parsing it, and picking what it names (Graph API, PagePost fields).
+//! The `fields` parameter: parsing it, and picking what it names (Graph API, fields of a
+//! Page's post).
 
 use serde_json::{Map, Value, json};
 

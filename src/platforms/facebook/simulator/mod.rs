@@ -59,7 +59,7 @@ impl Side for Graph {
         let (_version, path) = split_version(call);
         let node = path.first().copied().unwrap_or_default();
         let edge = path.get(1).copied();
-        let operation = operation(call, node, edge);
+        let operation = operation(world, call, node, edge);
         let owner = node.split('_').next().unwrap_or_default();
         let account = if world.account(Platform::Facebook, owner).is_some() {
             Some(owner.to_owned())
@@ -96,22 +96,19 @@ impl Side for Graph {
 
     fn failure(&self, world: &World, call: &Call, kind: &Kind, own: Option<&Reply>) -> Reply {
         let account = self.place(world, call).account.unwrap_or_default();
-        match kind {
-            Kind::WithoutId => {
-                let body = json!({ "success": true });
-                Reply::json(own.map_or(200, |own| own.status), &body)
-            }
-            Kind::RateLimited { seconds, .. } => {
-                let minutes = seconds.div_ceil(60);
-                let reply = GraphError::known(80001, None).reply(world);
-                usage::full(reply, &account, minutes)
-            }
-            Kind::Graph { code, subcode, .. } => {
-                let reply = GraphError::known(*code, *subcode).reply(world);
-                usage::with_fitting_header(reply, *code, &account)
-            }
-            _ => GraphError::known(2, None).reply(world),
+        if *kind == Kind::WithoutId {
+            let body = json!({ "success": true });
+            return Reply::json(own.map_or(200, |own| own.status), &body);
         }
+        if let Kind::RateLimited { seconds, .. } = kind {
+            let reply = GraphError::known(80001, None).reply(world);
+            return usage::full(reply, &account, seconds.div_ceil(60));
+        }
+        if let Kind::Graph { code, subcode, .. } = kind {
+            let reply = GraphError::known(*code, *subcode).reply(world);
+            return usage::with_fitting_header(reply, *code, &account);
+        }
+        GraphError::known(2, None).reply(world)
     }
 
     fn page(&self, world: &World, call: &Call) -> Option<Reply> {
@@ -142,18 +139,17 @@ fn page_of(world: &World, post: &str) -> Option<Arc<Account>> {
     world.account(Platform::Facebook, post.split('_').next().unwrap_or_default())
 }
 
-fn operation(call: &Call, node: &str, edge: Option<&str>) -> Operation {
+fn operation(world: &World, call: &Call, node: &str, edge: Option<&str>) -> Operation {
     if call.method == Method::GET {
-        let lists = matches!(edge, Some("published_posts" | "posts" | "feed" | "scheduled_posts"));
-        return if lists || node.contains('_') { Operation::Read } else { Operation::Identity };
+        let about_account = matches!(node, "me" | "debug_token")
+            || world.account(Platform::Facebook, node).is_some();
+        return if about_account && edge.is_none() { Operation::Identity } else { Operation::Read };
     }
-    match (call.method == Method::POST, edge) {
-        (true, Some("feed")) => Operation::Create,
-        (true, Some("photos")) if Params::of(call).flag("published") == Some(false) => {
-            Operation::Upload
-        }
-        (true, Some("photos")) => Operation::Create,
-        (true | false, Some(_) | None) => Operation::Change,
+    let is_staged = || Params::of(call).flag("published") == Some(false);
+    match edge {
+        Some("photos") if call.method == Method::POST && is_staged() => Operation::Upload,
+        Some("feed" | "photos") if call.method == Method::POST => Operation::Create,
+        Some(_) | None => Operation::Change,
     }
 }
 
@@ -181,7 +177,7 @@ fn served_version(world: &World, asked: Option<(u32, u32)>) -> Result<String, Gr
     match asked {
         None => Ok(format!("v{OLDEST_LIVING}.0")),
         // The first three had minor versions.
-        Some((major @ 2..=3, _)) | Some((major, 0)) if (1..=newest).contains(&major) => {
+        Some((major @ 2..=3, _) | (major, 0)) if (1..=newest).contains(&major) => {
             Ok(format!("v{}.0", major.max(OLDEST_LIVING)))
         }
         Some(_) => Err(GraphError::known(2500, None).saying("Unknown path components")),

@@ -88,11 +88,14 @@ async fn parameters_may_come_as_json_and_the_token_in_the_body() {
     assert_eq!(probe.world.journal()[0].intent.text, "json");
 }
 
+/// The fields of a call, and the code and subcode that refuse it.
+type Case<'a> = (&'a [(&'a str, &'a str)], (u64, u64));
+
 #[tokio::test]
 async fn empty_and_wrong_posts_are_refused() {
     let probe = probe();
     let long = "a".repeat(63_207);
-    let cases: [(&[(&str, &str)], (u64, u64)); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&[], (197, 0)),
         (&[("message", "  ")], (197, 0)),
         (&[("message", ""), ("link", "https://mofa.gov.vn/")], (197, 0)),
@@ -350,7 +353,7 @@ async fn a_scheduled_post_becomes_public_by_itself() {
         probe.get(&path, "p55").await.json()["data"].as_array().unwrap().len()
     };
     assert_eq!((listed("scheduled_posts").await, listed("posts").await), (1, 0));
-    probe.clock.advance(Duration::from_secs(600));
+    probe.clock.advance(Duration::from_mins(10));
     assert_eq!((listed("scheduled_posts").await, listed("posts").await), (0, 1));
 }
 
@@ -368,7 +371,7 @@ async fn duplicates_are_refused_only_when_switched_on() {
         });
         assert_eq!(repeat().await.status, 200);
         assert_eq!(code(&repeat().await), expected);
-        probe.clock.advance(Duration::from_secs(60));
+        probe.clock.advance(Duration::from_mins(1));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::problems::{self, Answer};
+use super::problems::{self, Answer, Refusal};
 use super::{Context, find_post, text, words};
 use crate::simulator::{
     AccountState, Application, Content, DeleteMissing, PhotoRecord, PostRecord, Reply,
@@ -71,7 +71,7 @@ pub(super) fn create(context: &Context<'_>) -> Answer {
     Ok(Reply::json(201, &json!({ "data": data })).creating(post.id))
 }
 
-fn read_draft(context: &Context<'_>) -> Result<Draft, Box<Reply>> {
+fn read_draft(context: &Context<'_>) -> Result<Draft, Refusal> {
     let wrong = |message: &str, name: &str, value: &Value| {
         problems::invalid(&context.settings.x, message, name, &value.to_string())
     };
@@ -120,14 +120,14 @@ fn read_draft(context: &Context<'_>) -> Result<Draft, Box<Reply>> {
     Ok(Draft { text, media, reply_to })
 }
 
-type Wrong<'a> = dyn Fn(&str, &str, &Value) -> Box<Reply> + 'a;
+type Wrong<'a> = dyn Fn(&str, &str, &Value) -> Refusal + 'a;
 
 fn refuse_unknown_keys(
     body: &Map<String, Value>,
     known: &[&str],
     path: &str,
     wrong: &Wrong<'_>,
-) -> Result<(), Box<Reply>> {
+) -> Result<(), Refusal> {
     match body.iter().find(|(key, _)| !known.contains(&key.as_str())) {
         None => Ok(()),
         Some((key, value)) => {
@@ -137,7 +137,7 @@ fn refuse_unknown_keys(
     }
 }
 
-fn read_media_ids(media: Option<&Value>, wrong: &Wrong<'_>) -> Result<Vec<String>, Box<Reply>> {
+fn read_media_ids(media: Option<&Value>, wrong: &Wrong<'_>) -> Result<Vec<String>, Refusal> {
     let Some(media) = media else { return Ok(Vec::new()) };
     let ids = media.get("media_ids").and_then(Value::as_array);
     let ids: Option<Vec<String>> = ids.and_then(|ids| {
@@ -154,7 +154,7 @@ fn is_id(id: &str) -> bool {
 }
 
 /// Replies go to own posts, and to authors who mentioned us (since 2026-02-23).
-fn check_reply(context: &Context<'_>, draft: &Draft) -> Result<(), Box<Reply>> {
+fn check_reply(context: &Context<'_>, draft: &Draft) -> Result<(), Refusal> {
     let Some(target) = &draft.reply_to else { return Ok(()) };
     let Some((author, target)) = find_post(context.world, target) else {
         return Err(problems::forbidden(
@@ -180,7 +180,7 @@ fn cashtags(text: &str) -> usize {
         .count()
 }
 
-fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, Box<Reply>> {
+fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, Refusal> {
     let (world, settings) = (context.world, &context.settings.x);
     let now = world.now();
     let mut state = context.account.lock();
@@ -229,7 +229,7 @@ fn attached(
     context: &Context<'_>,
     state: &AccountState,
     ids: &[String],
-) -> Result<Vec<PhotoRecord>, Box<Reply>> {
+) -> Result<Vec<PhotoRecord>, Refusal> {
     let settings = &context.settings.x;
     let now = context.world.now();
     let refused = |message: &str| {
@@ -247,10 +247,6 @@ fn attached(
             Some(_) | None => return Err(refused("Your media IDs are invalid.")),
         }
     }
-    let animated = photos.iter().filter(|photo| photo.media_type == "image/gif").count();
-    if animated > 0 && photos.len() > 1 {
-        return Err(refused("A GIF stands alone."));
-    }
     Ok(photos)
 }
 
@@ -267,7 +263,7 @@ pub(super) fn delete(context: &Context<'_>, id: &str) -> Answer {
         DeleteMissing::NotDeleted => deleted(false),
         DeleteMissing::NotFound => {
             let error = problems::not_found(&context.settings.x, "tweet", "id", id);
-            Err(Box::new(Reply::json(404, &error)))
+            Err(Refusal::new(Reply::json(404, &error)))
         }
     }
 }

@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Context;
-use super::problems::{self, Answer};
+use super::problems::{self, Answer, Refusal};
 use crate::simulator::{Content, Media, PhotoRecord, Reply};
 
 const CATEGORIES: &[&str] = &["tweet_image", "dm_image", "subtitles"];
-const TYPES: &[&str] =
-    &["image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp", "image/tiff"];
+/// Those of one call; a GIF needs the upload in parts.
+const TYPES: &[&str] = &["image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff"];
 const KEYS: &[&str] = &["additional_owners", "media", "media_category", "media_type", "shared"];
 const ALT_TEXT_LIMIT: usize = 1_000;
 
@@ -58,7 +58,7 @@ pub(super) fn upload(context: &Context<'_>) -> Answer {
     Ok(Reply::json(200, &body))
 }
 
-fn read_upload(context: &Context<'_>) -> Result<Upload, Box<Reply>> {
+fn read_upload(context: &Context<'_>) -> Result<Upload, Refusal> {
     let settings = &context.settings.x;
     let wrong = |message: &str, name: &str| problems::invalid(settings, message, name, "");
     let (bytes, category) = match &context.call.content {

@@ -145,24 +145,22 @@ impl Side for Api {
     }
 
     fn failure(&self, world: &World, call: &Call, kind: &Kind, own: Option<&Reply>) -> Reply {
-        match kind {
-            Kind::WithoutId => {
-                let body = json!({ "data": { "text": "" } });
-                Reply::json(own.map_or(201, |own| own.status), &body)
-            }
-            Kind::RateLimited { seconds, exhausted } => {
-                limits::exhausted(problems::too_many(), world.now(), *seconds, *exhausted)
-            }
-            Kind::XProblem { problem, .. } => {
-                let reply = problems::named(&world.settings().x, *problem);
-                if reply.status == 401 { reply } else { limits::plenty(reply, world.now()) }
-            }
-            _ => {
-                let reply = problems::plain(503, "Service Unavailable", "Service Unavailable");
-                // What went wrong behind the edge still passes through it.
-                if call.bearer().is_some() { limits::plenty(reply, world.now()) } else { reply }
-            }
+        let now = world.now();
+        if *kind == Kind::WithoutId {
+            let body = json!({ "data": { "text": "" } });
+            return Reply::json(own.map_or(201, |own| own.status), &body);
         }
+        if let Kind::RateLimited { seconds, exhausted } = kind {
+            return limits::exhausted(problems::too_many(), now, *seconds, *exhausted);
+        }
+        let reply = if let Kind::XProblem { problem, .. } = kind {
+            problems::named(&world.settings().x, *problem)
+        } else {
+            problems::plain(503, "Service Unavailable", "Service Unavailable")
+        };
+        // Only 401 comes without headers about rates.
+        let known = call.bearer().is_some() && reply.status != 401;
+        if known { limits::plenty(reply, now) } else { reply }
     }
 
     fn page(&self, world: &World, call: &Call) -> Option<Reply> {
@@ -209,7 +207,7 @@ fn dispatch(context: &Context<'_>, endpoint: Endpoint<'_>) -> Reply {
         Endpoint::Upload => media::upload(context),
         Endpoint::Metadata => media::describe(context),
     };
-    answer.unwrap_or_else(|refusal| *refusal)
+    answer.unwrap_or_else(problems::Refusal::into_reply)
 }
 
 /// A post of anybody, by its id, with its author.

@@ -4,8 +4,21 @@ use serde_json::{Value, json};
 
 use crate::simulator::{Problem, Reply, XSettings};
 
-/// An answer that is a refusal; boxed, since it is larger than most answers' other half.
-pub(super) type Answer = Result<Reply, Box<Reply>>;
+/// An answer, or a refusal in its place.
+pub(super) type Answer = Result<Reply, Refusal>;
+
+/// A refusal; boxed, since it would make every result as large as itself.
+pub(super) struct Refusal(Box<Reply>);
+
+impl Refusal {
+    pub(super) fn new(reply: Reply) -> Self {
+        Self(Box::new(reply))
+    }
+
+    pub(super) fn into_reply(self) -> Reply {
+        *self.0
+    }
+}
 
 /// A problem of the type `about:blank`.
 pub(super) fn plain(status: u16, title: &str, detail: &str) -> Reply {
@@ -15,8 +28,8 @@ pub(super) fn plain(status: u16, title: &str, detail: &str) -> Reply {
     )
 }
 
-pub(super) fn forbidden(detail: &str) -> Box<Reply> {
-    Box::new(plain(403, "Forbidden", detail))
+pub(super) fn forbidden(detail: &str) -> Refusal {
+    Refusal::new(plain(403, "Forbidden", detail))
 }
 
 /// 401; it alone comes without rate headers.
@@ -33,9 +46,9 @@ pub(super) fn no_such_path() -> Reply {
 }
 
 /// 400: what was wrong, and the parameter with the value that was sent.
-pub(super) fn invalid(settings: &XSettings, message: &str, name: &str, value: &str) -> Box<Reply> {
+pub(super) fn invalid(settings: &XSettings, message: &str, name: &str, value: &str) -> Refusal {
     let parameters = json!({ name: [value] });
-    Box::new(Reply::json(
+    Refusal::new(Reply::json(
         400,
         &json!({
             "errors": [{ "message": message, "parameters": parameters }],
@@ -47,9 +60,9 @@ pub(super) fn invalid(settings: &XSettings, message: &str, name: &str, value: &s
 }
 
 /// The reply rule of self-serve apps (body recorded 2026-07-16).
-pub(super) fn reply_rule(settings: &XSettings) -> Box<Reply> {
+pub(super) fn reply_rule(settings: &XSettings) -> Refusal {
     let detail = "You can only reply to or quote posts where you are mentioned or are the author.";
-    Box::new(Reply::json(
+    Refusal::new(Reply::json(
         403,
         &json!({
             "title": "Authorization Error",
@@ -61,11 +74,11 @@ pub(super) fn reply_rule(settings: &XSettings) -> Box<Reply> {
 }
 
 /// The duplicate refusal (body recorded 2026-02); it does not name the earlier post.
-pub(super) fn duplicate() -> Box<Reply> {
+pub(super) fn duplicate() -> Refusal {
     forbidden("You are not allowed to create a Tweet with duplicate content.")
 }
 
-pub(super) fn not_permitted() -> Box<Reply> {
+pub(super) fn not_permitted() -> Refusal {
     forbidden("You are not permitted to perform this action.")
 }
 
@@ -92,9 +105,9 @@ pub(super) fn named(settings: &XSettings, problem: Problem) -> Reply {
         )
     };
     match problem {
-        Problem::Duplicate => *duplicate(),
-        Problem::NotPermitted => *not_permitted(),
-        Problem::ReplyRule => *reply_rule(settings),
+        Problem::Duplicate => duplicate().into_reply(),
+        Problem::NotPermitted => not_permitted().into_reply(),
+        Problem::ReplyRule => reply_rule(settings).into_reply(),
         Problem::CreditsDepleted => Reply::json(
             402,
             &json!({ "title": "CreditsDepleted", "detail": "No credits are left.",
@@ -103,18 +116,7 @@ pub(super) fn named(settings: &XSettings, problem: Problem) -> Reply {
         Problem::PaymentRequired => {
             typed(402, "Payment Required", "credits depleted", "credits-depleted")
         }
-        Problem::ClientForbidden => Reply::json(
-            403,
-            &json!({
-                "client_id": "1",
-                "title": "Client Forbidden",
-                "detail": "The client is not enrolled for this.",
-                "registration_url": "https://developer.x.com/en/docs/projects/overview",
-                "required_enrollment": "Appropriate Level of API Access",
-                "reason": "client-not-enrolled",
-                "type": format!("{}client-forbidden", settings.problem_base),
-            }),
-        ),
+        Problem::ClientForbidden => client_forbidden(settings),
         Problem::UnsupportedAuthentication => typed(
             403,
             "Unsupported Authentication",
@@ -145,4 +147,20 @@ pub(super) fn named(settings: &XSettings, problem: Problem) -> Reply {
         ),
         Problem::Unauthorized => unauthorized(),
     }
+}
+
+/// It has no `errors`, unlike most of its kind.
+fn client_forbidden(settings: &XSettings) -> Reply {
+    Reply::json(
+        403,
+        &json!({
+            "client_id": "1",
+            "title": "Client Forbidden",
+            "detail": "The client is not enrolled for this.",
+            "registration_url": "https://developer.x.com/en/docs/projects/overview",
+            "required_enrollment": "Appropriate Level of API Access",
+            "reason": "client-not-enrolled",
+            "type": format!("{}client-forbidden", settings.problem_base),
+        }),
+    )
 }

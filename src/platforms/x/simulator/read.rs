@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::problems::{self, Answer};
+use super::problems::{self, Answer, Refusal};
 use super::words::{self, Wanted};
 use super::{Context, find_post};
 use crate::simulator::{Account, Platform, PostRecord, Profile, Reply};
@@ -32,7 +32,7 @@ const TIMELINE: &[&str] = &[
 ];
 
 /// Refuses parameters that the endpoint does not have.
-fn check_names(context: &Context<'_>, own: &[&str]) -> Result<(), Box<Reply>> {
+fn check_names(context: &Context<'_>, own: &[&str]) -> Result<(), Refusal> {
     let known = |name: &str| own.contains(&name) || COMMON.contains(&name);
     match context.call.query.iter().find(|(name, _)| !known(name)) {
         None => Ok(()),
@@ -118,7 +118,7 @@ struct Range {
 }
 
 impl Range {
-    fn read(context: &Context<'_>) -> Result<Self, Box<Reply>> {
+    fn read(context: &Context<'_>) -> Result<Self, Refusal> {
         let call = context.call;
         let wrong = |name: &str, value: &str, why: &str| {
             let message = format!("The `{name}` query parameter value [{value}] is not {why}");

@@ -197,6 +197,8 @@ async fn uploads_are_checked_and_expire() {
     let path = "/2/media/upload";
     let no_picture = probe.post_file(path, "t7", &category, ("media", b"%PDF-1.7")).await;
     assert_eq!(no_picture.status, 400);
+    let moving = probe.post_file(path, "t7", &category, ("media", b"GIF89a\x01\0\x01\0")).await;
+    assert_eq!(moving.status, 400);
     let picture = picture(1);
     assert_eq!(probe.post_file(path, "t7", &[], ("media", &picture)).await.status, 400);
     let mut large = picture.clone();
@@ -340,7 +342,7 @@ async fn a_lag_hides_a_post_from_the_timeline_only() {
     let seen = async || probe.get("/2/users/7/tweets", "t7").await.json().get("data").is_some();
     assert!(!seen().await);
     assert_eq!(probe.get(&format!("/2/tweets/{id}"), "t7").await.json()["data"]["id"], id);
-    probe.clock.advance(Duration::from_secs(60));
+    probe.clock.advance(Duration::from_mins(1));
     assert!(seen().await);
     probe.world.set_read_lag(Platform::X, "7", Some(Duration::from_secs(5)));
     tweet(&probe, "again").await;

@@ -47,13 +47,11 @@ pub(super) fn by_name(world: &World, name: &str) -> Option<Arc<Account>> {
 /// `GET /2/users/me` and its siblings.
 pub(super) fn one(context: &Context<'_>, account: Option<Arc<Account>>, asked: &str) -> Answer {
     let fields = words::list(context, "user.fields", USER_FIELDS)?;
-    Ok(match account {
-        Some(account) => Reply::json(200, &json!({ "data": object(context, &account, &fields) })),
-        None => {
-            let error = problems::not_found(&context.settings.x, "user", "id", asked);
-            Reply::json(200, &json!({ "errors": [error] }))
-        }
-    })
+    if let Some(account) = account {
+        return Ok(Reply::json(200, &json!({ "data": object(context, &account, &fields) })));
+    }
+    let error = problems::not_found(&context.settings.x, "user", "id", asked);
+    Ok(Reply::json(200, &json!({ "errors": [error] })))
 }
 
 /// `GET /2/users?ids=`.

@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::problems::{self, Refusal};
 use super::text::{self, Shown};
-use super::{Context, find_post, problems};
-use crate::simulator::{PostRecord, Profile, Reply, Words};
+use super::{Context, find_post};
+use crate::simulator::{PostRecord, Profile, Words};
 
 const TWEET_FIELDS: &[&str] = &[
     "article",
@@ -107,7 +108,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// Reads the parameters; a name that does not exist refuses the call and lists those that do.
-    pub(super) fn read(context: &Context<'_>) -> Result<Self, Box<Reply>> {
+    pub(super) fn read(context: &Context<'_>) -> Result<Self, Refusal> {
         let (words, name) = if context.call.query("post.fields").is_some() {
             (Words::Post, "post.fields")
         } else if context.call.query("tweet.fields").is_some() {
@@ -134,7 +135,7 @@ pub(super) fn list(
     context: &Context<'_>,
     name: &str,
     known: &[&str],
-) -> Result<Vec<String>, Box<Reply>> {
+) -> Result<Vec<String>, Refusal> {
     let Some(value) = context.call.query(name) else { return Ok(Vec::new()) };
     let values: Vec<String> = value.split(',').map(str::to_owned).collect();
     match values.iter().find(|value| !known.contains(&value.as_str())) {
@@ -292,7 +293,7 @@ fn put_entities(
 pub(super) fn mentions(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.match_indices('@').filter_map(|(position, _)| {
         let before = text.get(..position)?;
-        if before.chars().next_back().is_some_and(|letter| letter.is_alphanumeric()) {
+        if before.chars().next_back().is_some_and(char::is_alphanumeric) {
             return None;
         }
         let rest = text.get(position + 1..)?;
