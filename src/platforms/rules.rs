@@ -19,6 +19,19 @@ pub struct Rules {
     pub scopes: &'static [&'static str],
     /// What the same text on several accounts means there.
     pub same_text_on_many_accounts: SameText,
+    /// What a post costs, where the platform takes money for it.
+    pub cost: Option<CostRule>,
+}
+
+/// What one post costs, in millionths of a US dollar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CostRule {
+    /// A post without an address in it.
+    pub post_usd_micros: u32,
+    /// A post with an address in it.
+    pub post_with_link_usd_micros: u32,
+    /// Where this is written and when it was read.
+    pub source: &'static str,
 }
 
 /// How a text is counted.

@@ -51,6 +51,7 @@ pub(super) fn rules(version: &str) -> Rules {
         },
         scopes: &["pages_show_list", "pages_read_engagement", "pages_manage_posts"],
         same_text_on_many_accounts: SameText::Allowed,
+        cost: None,
     }
 }
 

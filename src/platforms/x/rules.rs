@@ -2,7 +2,7 @@
 
 use crate::domain::text::LINK_WEIGHT;
 use crate::platforms::rules::{
-    Counting, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
+    CostRule, Counting, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
 };
 
 pub(super) fn rules() -> Rules {
@@ -47,5 +47,10 @@ pub(super) fn rules() -> Rules {
         version: VersionRule { current: "2".to_owned(), usable_until: None },
         scopes: &["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
         same_text_on_many_accounts: SameText::Discouraged,
+        cost: Some(CostRule {
+            post_usd_micros: 15_000,
+            post_with_link_usd_micros: 200_000,
+            source: "X API documents, pricing, pay per use, read 2026-09-11",
+        }),
     }
 }
