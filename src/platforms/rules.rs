@@ -51,6 +51,8 @@ pub struct TextRule {
     pub counting: Counting,
     /// The most it may count.
     pub max: u32,
+    /// The most cashtags (`$ABC`), if they are limited there.
+    pub max_cashtags: Option<usize>,
     /// Where this is written and when it was read.
     pub source: &'static str,
 }

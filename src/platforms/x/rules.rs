@@ -10,7 +10,8 @@ pub(super) fn rules() -> Rules {
         text: TextRule {
             counting: Counting::WeightedV3,
             max: 280,
-            source: "twitter-text, configuration version 3, read 2026-11-21",
+            max_cashtags: Some(1),
+            source: "twitter-text, configuration version 3, read 2026-11-21; one cashtag: X API changelog, read 2026-09-11",
         },
         link: LinkRule {
             separate_field: false,
