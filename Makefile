@@ -13,7 +13,7 @@ lint: ## formatting, clippy, documentation, licences
 
 bench: ## print the ratios of tests/bench/; nothing here can fail on time
 	@tests/tools/install.sh build
-	cargo bench --locked
+	cargo bench --locked --bench '*'
 
 soak: ## the long tests that are marked #[ignore = "soak"]
 	@tests/tools/test.sh --soak
