@@ -47,7 +47,7 @@ pub(crate) use world::Standing;
 pub use world::{World, X_EPOCH_MS};
 
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::platforms::{facebook, x};
+use crate::platforms::{facebook::simulator::Graph, x::simulator::Api};
 
 /// Why the simulators could not start.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +90,8 @@ impl Simulators {
             world.set_base(platform, format!("http://{address}"));
             let (shared, token) = (Arc::clone(&world), stopping.clone());
             let routes = match platform {
-                Platform::Facebook => router(facebook::simulator::Graph, shared, token),
-                Platform::X => router(x::simulator::Api, shared, token),
+                Platform::Facebook => router(Graph, shared, token),
+                Platform::X => router(Api, shared, token),
             };
             servers.push(tokio::spawn(serve(listener, routes, stopping.clone())));
         }
