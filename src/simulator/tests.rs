@@ -251,6 +251,49 @@ async fn stopping_ends_a_hang() {
 }
 
 #[tokio::test]
+async fn stopping_does_not_wait_for_idle_connections() {
+    let (_clock, simulators) = start().await;
+    let base = simulators.x_url();
+    let mut idle = tokio::net::TcpStream::connect(&base["http://".len()..]).await.unwrap();
+    let head = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut idle, head).await.unwrap();
+    let mut start = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut idle, &mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    simulators.stop().await;
+    let mut rest = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut idle, &mut rest).await.unwrap();
+    let again = tokio::net::TcpStream::connect(&base["http://".len()..]).await;
+    assert!(again.is_err(), "somebody still listens");
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_calls_until_a_fault_cuts_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (_clock, simulators) = start().await;
+    let base = simulators.x_url();
+    let mut stream = tokio::net::TcpStream::connect(&base["http://".len()..]).await.unwrap();
+    for number in 0..3 {
+        if number == 2 {
+            fault(&simulators, Kind::DropAfter);
+        }
+        let body = json!({ "text": format!("post {number}") }).to_string();
+        let call = format!(
+            "POST /2/tweets HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t7\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(call.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4_096];
+        let read = stream.read(&mut answer).await.unwrap_or(0);
+        assert_eq!(answer[..read].starts_with(b"HTTP/1.1 201"), number < 2, "{number}");
+        assert_eq!(read == 0, number == 2, "{number}");
+    }
+    assert_eq!(simulators.world().user_posts("7").len(), 3);
+    simulators.stop().await;
+}
+
+#[tokio::test]
 async fn the_control_surface_does_what_the_world_does() {
     let (_clock, simulators) = start().await;
     let base = simulators.facebook_url();

@@ -191,6 +191,25 @@ async fn pictures_are_uploaded_described_and_attached() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_post_shows_its_pictures() {
+    let probe = probe();
+    let id = upload(&probe, "t7", 5).await;
+    let alt = json!({ "id": id, "metadata": { "alt_text": { "text": "\"cờ\" <đỏ>" } } });
+    probe.post_json("/2/media/metadata", "t7", &alt).await;
+    let body = json!({ "media": { "media_ids": [id] } });
+    let post = id_of(&probe.post_json("/2/tweets", "t7", &body).await);
+    let page = probe.get(&format!("/mofa_vn/status/{post}"), "").await;
+    let source = format!("/media/7/{id}");
+    let image = format!("<img src=\"{source}\" alt=\"&quot;cờ&quot; &lt;đỏ&gt;\">");
+    assert!(page.text.contains(&image), "{}", page.text);
+    let file = probe.get(&source, "").await;
+    assert_eq!((file.status, file.header("content-type")), (200, Some("image/png")));
+    probe.world.change_settings(|settings| settings.keep_media = false);
+    let forgotten = upload(&probe, "t7", 6).await;
+    assert_eq!(probe.get(&format!("/media/7/{forgotten}"), "").await.status, 404);
+}
+
+#[tokio::test]
 async fn uploads_are_checked_and_expire() {
     let probe = probe();
     let category = [("media_category", "tweet_image")];
