@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chancery::domain::class::Class;
-use chancery::domain::delivery::DeliveryState;
+use chancery::domain::delivery::{DeliveryState, Event};
+use chancery::telemetry::{FIELDS, Kind, METRICS, Metric};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -161,6 +162,66 @@ fn the_lifecycle_has_every_state_and_marks_the_final_ones() {
     }
 }
 
+/// What happens to a delivery, in the words of `lifecycle.md`. A new event does not compile until
+/// it has its word, and belongs into [`EVENTS`] too.
+fn event_word(event: Event) -> &'static str {
+    match event {
+        Event::Guarded => "guarded",
+        Event::Published => "published",
+        Event::Pending => "pending",
+        Event::Refused => "refused",
+        Event::GuardRefused => "guard refused",
+        Event::Deferred => "deferred",
+        Event::Doubted => "doubted",
+        Event::Found => "found",
+        Event::Absent => "absent",
+        Event::NeedsPerson => "needs person",
+        Event::Late => "late",
+        Event::Cancelled => "cancelled",
+        Event::Rescheduled => "rescheduled",
+        Event::Withdrawn => "withdrawn",
+        Event::AccountUnfit => "account unfit",
+        Event::AccountFit => "account fit",
+    }
+}
+
+const EVENTS: &[Event] = &[
+    Event::Guarded,
+    Event::Published,
+    Event::Pending,
+    Event::Refused,
+    Event::GuardRefused,
+    Event::Deferred,
+    Event::Doubted,
+    Event::Found,
+    Event::Absent,
+    Event::NeedsPerson,
+    Event::Late,
+    Event::Cancelled,
+    Event::Rescheduled,
+    Event::Withdrawn,
+    Event::AccountUnfit,
+    Event::AccountFit,
+];
+
+#[test]
+fn the_lifecycle_shows_every_arrow_and_no_other() {
+    let lifecycle = read("docs/lifecycle.md");
+    let mut arrows = BTreeSet::new();
+    for state in DeliveryState::ALL {
+        for event in EVENTS {
+            if let Ok(next) = state.apply(*event) {
+                arrows.insert(format!("| `{state}` | {} | `{next}` |", event_word(*event)));
+            }
+        }
+    }
+    assert!(arrows.len() > 15, "the arrows were not found");
+    let (_, table) = lifecycle.split_once("| from | event | to |\n").expect("the table is there");
+    let shown: BTreeSet<String> =
+        table.lines().skip(1).take_while(|line| line.starts_with('|')).map(str::to_owned).collect();
+    assert_eq!(shown, arrows, "lifecycle.md and src/domain/delivery.rs differ");
+}
+
 #[test]
 fn the_top_of_the_tree_has_only_what_was_agreed() {
     let agreed: BTreeSet<&str> = [
@@ -189,22 +250,54 @@ fn the_top_of_the_tree_has_only_what_was_agreed() {
     assert_eq!(seen.len(), agreed.len(), "something is missing: {seen:?}");
 }
 
+/// A metric as the document writes it: name, then labels in braces.
+fn shown(metric: &Metric) -> String {
+    if metric.labels.is_empty() {
+        return metric.name.to_owned();
+    }
+    format!("{}{{{}}}", metric.name, metric.labels.join(","))
+}
+
 #[test]
-fn every_metric_that_an_alert_reads_is_documented() {
+fn every_metric_and_field_is_documented_and_no_other() {
     let page = read("docs/logging.md");
-    let mut metrics = BTreeSet::new();
+    for metric in METRICS {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let cells = row(&page, &shown(metric)).unwrap_or_default();
+        assert_eq!(cells.get(1), Some(&kind), "logging.md: {}: {cells:?}", shown(metric));
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `chancery_")).count();
+    assert_eq!(rows, METRICS.len(), "logging.md has rows for metrics that do not exist");
+    for (field, _) in FIELDS {
+        assert!(page.contains(&format!("`{field}`")), "logging.md lacks the field {field}");
+    }
+}
+
+#[test]
+fn every_alert_reads_metrics_and_labels_that_exist() {
+    let mut seen = 0;
     for line in read("deploy/alerts.yml").lines().filter(|line| !line.contains("summary:")) {
-        for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
-            if word.starts_with("chancery_") {
-                metrics.insert(word.trim_end_matches("_bucket").to_owned());
+        for (at, _) in line.match_indices("chancery_") {
+            let rest = line.get(at..).unwrap_or_default();
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+            let name = name.strip_suffix("_bucket").unwrap_or(name);
+            let metric = METRICS.iter().find(|it| it.name == name);
+            assert!(metric.is_some(), "alerts.yml reads {name}, which does not exist");
+            let selector = after.strip_prefix('{').and_then(|it| it.split_once('}'));
+            for condition in selector.iter().flat_map(|(inside, _)| inside.split(',')) {
+                let label = condition.split(['=', '!']).next().unwrap_or_default().trim();
+                let known = metric.is_some_and(|it| it.labels.contains(&label));
+                assert!(known, "alerts.yml: {name} has no label {label}");
             }
+            seen += 1;
         }
     }
-    assert!(metrics.len() > 7, "the alerts were not read: {metrics:?}");
-    for metric in metrics {
-        let documented = [format!("`{metric}`"), format!("`{metric}{{")];
-        assert!(documented.iter().any(|it| page.contains(it)), "logging.md lacks {metric}");
-    }
+    assert!(seen > 9, "only {seen} uses were seen");
 }
 
 /// Every option, as `section.key`.
