@@ -113,3 +113,7 @@ impl Platforms {
 
 /// The secret that proves calls of an application, when it is configured.
 pub type AppSecret = Option<SecretString>;
+
+#[cfg(test)]
+#[path = "tests/flow.rs"]
+mod tests;
