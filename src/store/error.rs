@@ -58,6 +58,11 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("variants_post_language_key", "variants.post_id, variants.language"),
 ];
 
+/// The unique keys that [`Error::Conflict`] tells by name; a test breaks each on both databases.
+pub fn constraints() -> impl Iterator<Item = &'static str> {
+    CONSTRAINTS.iter().map(|&(name, _)| name)
+}
+
 /// SQLite's extended result codes for a lock that another connection holds.
 const SQLITE_BUSY: &[&str] = &["5", "261", "517", "773"];
 

@@ -171,7 +171,7 @@ statements! {
         "UPDATE jobs SET state = v.state,
                 due_at = COALESCE(TIMESTAMPTZ 'epoch' + v.due_ms * INTERVAL '1 millisecond', due_at),
                 node = NULL, lease_until = NULL, note = v.note,
-                finished_at = CASE WHEN v.state = 'queued' THEN NULL ELSE $2 END
+                finished_at = CASE WHEN v.state <> 'queued' THEN CAST($2 AS TIMESTAMPTZ) END
          FROM jsonb_to_recordset($1) AS v(id TEXT, state TEXT, due_ms BIGINT, note TEXT)
          WHERE jobs.id = v.id AND jobs.state = 'running' AND jobs.fence = $3";
     HEARTBEAT =

@@ -23,12 +23,14 @@ pub mod people;
 pub mod posts;
 pub mod publishing;
 mod sql;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 pub mod units;
 pub mod variants;
 
 pub use db::{Reader, Tx};
-pub use error::Error;
+pub use error::{Error, constraints};
 pub use group::{Answer, Applied, Apply, Group};
 pub use open::{Location, SCHEMA_VERSION};
 

@@ -108,9 +108,9 @@ struct DoubtfulRow {
 
 statements! {
     CLOSE =
-        "UPDATE attempts SET outcome = v.outcome, reach = COALESCE(v.reach, reach),
-                detail = COALESCE(v.detail, detail), sent_at = COALESCE(v.sent_ms, sent_at),
-                ended_at = $2
+        "UPDATE attempts SET outcome = v.outcome, reach = COALESCE(v.reach, attempts.reach),
+                detail = COALESCE(v.detail, attempts.detail),
+                sent_at = COALESCE(v.sent_ms, attempts.sent_at), ended_at = $2
          FROM (SELECT value->>'id' AS id, value->>'from' AS was, value->>'outcome' AS outcome,
                       value->>'reach' AS reach, json_extract(value, '$.detail') AS detail,
                       value->>'sent_ms' AS sent_ms FROM json_each($1)) AS v

@@ -1,0 +1,17 @@
+//! Conformance of the store: both databases do the same, and neither is opened when that is unsafe.
+//!
+//! PostgreSQL is the one that `CHANCERY_TEST_POSTGRES` names; `tests/tools/postgres.sh start` brings
+//! one up. Each test has a schema of its own there, and a directory of its own for SQLite.
+
+#[cfg(test)]
+mod constraints;
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod instants;
+#[cfg(test)]
+mod opening;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod statements;
