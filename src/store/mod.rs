@@ -32,7 +32,7 @@ pub mod variants;
 pub use db::{Reader, Tx};
 pub use error::{Error, constraints};
 pub use group::{Answer, Applied, Apply, Group};
-pub use open::{Location, SCHEMA_VERSION};
+pub use open::{Location, SCHEMA_VERSION, Schema};
 
 use std::sync::Arc;
 

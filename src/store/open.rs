@@ -23,7 +23,20 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 statements! {
     LIBRARY = "SELECT sqlite_version()" | "SHOW server_version_num";
     QUICK_CHECK = "PRAGMA quick_check(1)" | "SELECT 'ok'";
+    MIGRATED =
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')"
+        | "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    STEP = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
     SYNCHRONOUS = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous" | "SHOW synchronous_commit";
+}
+
+/// How the schema of a database stands to this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// It is the one.
+    Current,
+    /// It has this step only.
+    Behind(i64),
 }
 
 /// Which database to open.
@@ -103,6 +116,25 @@ impl Store {
             return Err(Error::Unsafe(detail));
         }
         Err(Error::Migrate(error))
+    }
+
+    /// Whether the schema is the one that this build needs; `Unsafe` when it is newer.
+    pub async fn schema(&self) -> Result<Schema, Error> {
+        let mut reader = self.read().await?;
+        let there: bool =
+            on!(reader, MIGRATED, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await?);
+        if !there {
+            return Ok(Schema::Behind(0));
+        }
+        let step: i64 =
+            on!(reader, STEP, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await?);
+        match step.cmp(&SCHEMA_VERSION) {
+            std::cmp::Ordering::Less => Ok(Schema::Behind(step)),
+            std::cmp::Ordering::Equal => Ok(Schema::Current),
+            std::cmp::Ordering::Greater => Err(Error::Unsafe(format!(
+                "its schema has step {step}, this build knows {SCHEMA_VERSION}; use the newer build"
+            ))),
+        }
     }
 
     async fn check(&self) -> Result<(), Error> {

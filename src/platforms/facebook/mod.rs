@@ -17,6 +17,9 @@ mod publish;
 mod rules;
 pub(crate) mod simulator;
 
+/// The word by which it is known in the API and the databases.
+pub const ID: &str = "facebook";
+
 /// What Pages need from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -47,7 +50,7 @@ impl Facebook {
 
 impl Platform for Facebook {
     fn id(&self) -> &'static str {
-        "facebook"
+        ID
     }
 
     fn name(&self) -> &'static str {

@@ -17,6 +17,9 @@ mod publish;
 mod rules;
 pub(crate) mod simulator;
 
+/// The word by which it is known in the API and the databases.
+pub const ID: &str = "x";
+
 /// What X needs from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -46,7 +49,7 @@ impl X {
 
 impl Platform for X {
     fn id(&self) -> &'static str {
-        "x"
+        ID
     }
 
     fn name(&self) -> &'static str {

@@ -1,0 +1,237 @@
+//! Wiring: from a configuration to running services, and back to a clean stop.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::clock::SharedClock;
+use crate::config::{Config, Place};
+use crate::engine::start::{Engine, Settings, StartError};
+use crate::engine::sweep::Keep;
+use crate::engine::{Pace, QuietWait, Tools};
+use crate::media::Files;
+use crate::outbound::{Outbound, SetupError};
+use crate::platforms::{self, Platforms, facebook, x};
+use crate::queue::retry::BackOff;
+use crate::queue::{Queue, Timing};
+use crate::store::{self, Location, SCHEMA_VERSION, Schema, Store, installation};
+use crate::vault::{self, Sealed, Vault};
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory cannot be made.
+    #[error("the data directory {path} cannot be used")]
+    DataDir {
+        /// Which directory.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[from] store::Error),
+    /// The schema of a server's database is behind.
+    #[error(
+        "the database has schema step {0}, this build needs {SCHEMA_VERSION}: run `chancery migrate`"
+    )]
+    SchemaBehind(i64),
+    /// The key.
+    #[error("the vault cannot be opened")]
+    Vault(#[from] vault::Error),
+    /// What is sealed in the database is no sealed value.
+    #[error("the database's check value is damaged; restore a backup")]
+    CheckValue,
+    /// The HTTP client.
+    #[error("the HTTP client cannot be used")]
+    Outbound(#[from] SetupError),
+    /// The engine.
+    #[error("the engine cannot be started")]
+    Engine(#[from] StartError),
+    /// The address to listen on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// The exit code that the contract gives to it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store(store::Error::InUse(_)) => 4,
+            Self::Store(store::Error::Unsafe(_)) | Self::Vault(_) | Self::CheckValue => 3,
+            Self::DataDir { .. } | Self::SchemaBehind(_) => 2,
+            Self::Engine(StartError::Timetable(_)) => 2,
+            Self::Store(_) | Self::Outbound(_) | Self::Engine(_) | Self::Listen { .. } => 1,
+        }
+    }
+}
+
+/// The open database with the keys that fit it.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The database, its schema up to date.
+    pub store: Store,
+    /// The keys.
+    pub vault: Arc<Vault>,
+}
+
+/// Where the configured database is.
+pub fn location(config: &Config) -> Location {
+    match &config.database.place {
+        Place::Sqlite(file) => Location::Sqlite { file: file.clone() },
+        Place::Postgres(url) => {
+            Location::Postgres { url: url.clone(), connections: config.database.max_connections }
+        }
+    }
+}
+
+/// Opens the database; a local file is made when it is not there, and locked.
+pub async fn open_store(config: &Config) -> Result<Store, Error> {
+    make_directory(&config.data_dir)?;
+    if let Place::Sqlite(file) = &config.database.place {
+        make_directory(file.parent().unwrap_or(Path::new(".")))?;
+    }
+    Ok(Store::open(&location(config)).await?)
+}
+
+fn make_directory(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|source| Error::DataDir { path: path.to_owned(), source })
+}
+
+impl Base {
+    /// Opens the database and the keys. A local file is brought up to date by itself, a server's
+    /// database only by `chancery migrate`.
+    pub async fn open(config: &Config, clock: &SharedClock) -> Result<Self, Error> {
+        let store = open_store(config).await?;
+        match &config.database.place {
+            Place::Sqlite(_) => store.migrate().await?,
+            Place::Postgres(_) => match store.schema().await? {
+                Schema::Current => {}
+                Schema::Behind(step) => return Err(Error::SchemaBehind(step)),
+            },
+        }
+        let vault = unlock(config, &store, clock).await?;
+        Ok(Self { store, vault: Arc::new(vault) })
+    }
+}
+
+async fn unlock(config: &Config, store: &Store, clock: &SharedClock) -> Result<Vault, Error> {
+    let known = installation::find(&mut store.read().await?).await?;
+    if let Some(known) = known {
+        let check = Sealed::from_bytes(known.key_check).ok_or(Error::CheckValue)?;
+        return Ok(Vault::unlock(&config.vault, Some(&check))?);
+    }
+    let vault = Vault::unlock(&config.vault, None)?;
+    let check = vault.check_value()?;
+    let generation = format!("{:032x}", rand::random::<u128>());
+    let mut tx = store.begin().await?;
+    let kept =
+        installation::load_or_create(&mut tx, &generation, &check.bytes, clock.now()).await?;
+    tx.commit().await?;
+    // Another node may have been first: then its value counts.
+    vault.verify(&Sealed::from_bytes(kept.key_check).ok_or(Error::CheckValue)?)?;
+    Ok(vault)
+}
+
+/// The platforms as configured.
+pub fn platforms(config: &Config) -> Platforms {
+    Platforms::new(platforms::Settings {
+        facebook: facebook::Settings {
+            graph_url: config.facebook.graph_url.clone(),
+            version: config.facebook.version.clone(),
+            app_id: config.facebook.app_id.clone(),
+            app_secret: config.facebook.app_secret.clone(),
+        },
+        x: x::Settings {
+            api_url: config.x.api_url.clone(),
+            web_url: config.x.web_url.clone(),
+            client_id: config.x.client_id.clone(),
+            client_secret: config.x.client_secret.clone(),
+        },
+    })
+}
+
+/// The timings of publishing as configured.
+fn pace(config: &Config) -> Pace {
+    let publish = &config.publish;
+    Pace {
+        workers: publish.workers,
+        request_timeout: publish.request_timeout,
+        margin: publish.margin(),
+        lookahead: publish.lookahead,
+        lease: publish.lease,
+        quiet_wait: QuietWait {
+            usual: publish.quiet_wait,
+            by_platform: vec![
+                (facebook::ID, config.facebook.quiet_wait),
+                (x::ID, config.x.quiet_wait),
+            ],
+        },
+        catch_up_after: publish.catch_up_after,
+        catch_up_spacing: publish.catch_up_spacing,
+        back_off: BackOff { first: publish.backoff, most: publish.backoff_max },
+    }
+}
+
+/// Everything that the doors and the engine share.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The database with its keys.
+    pub base: Base,
+    /// The time.
+    pub clock: SharedClock,
+    /// The platforms.
+    pub platforms: Platforms,
+    /// The only HTTP client.
+    pub outbound: Outbound,
+    /// Files of media.
+    pub files: Files,
+    /// Hints and the gate.
+    pub queue: Queue,
+}
+
+impl Parts {
+    /// Opens everything; nothing works yet.
+    pub async fn open(config: &Config, clock: SharedClock) -> Result<Self, Error> {
+        Ok(Self {
+            base: Base::open(config, &clock).await?,
+            platforms: platforms(config),
+            outbound: Outbound::configured(&config.outbound)?,
+            files: Files::new(config.data_dir.join("media")),
+            queue: Queue::default(),
+            clock,
+        })
+    }
+
+    /// Starts what happens by itself.
+    pub async fn start_engine(&self, config: &Config) -> Result<Engine, Error> {
+        let tools = Tools {
+            store: self.base.store.clone(),
+            clock: self.clock.clone(),
+            platforms: self.platforms.clone(),
+            vault: self.base.vault.clone(),
+            files: self.files.clone(),
+            outbound: self.outbound.clone(),
+            pace: pace(config),
+        };
+        let settings = Settings {
+            tools,
+            queue: self.queue.clone(),
+            timing: Timing {
+                poll: config.publish.poll_interval,
+                window: std::time::Duration::from_mins(10),
+            },
+            keep: Keep { jobs: config.jobs.keep, idempotency: config.api.idempotency_keep },
+            prune: config.jobs.prune.clone(),
+            // A local file is locked by one process; a server's database is not.
+            alone: matches!(config.database.place, Place::Sqlite(_)),
+        };
+        Ok(Engine::start(settings).await?)
+    }
+}
