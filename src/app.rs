@@ -10,7 +10,7 @@ use crate::engine::sweep::Keep;
 use crate::engine::{Pace, QuietWait, Tools};
 use crate::media::Files;
 use crate::outbound::{Outbound, SetupError};
-use crate::platforms::{self, Platforms, facebook, x};
+use crate::platforms::{self, Platforms};
 use crate::queue::retry::BackOff;
 use crate::queue::{Queue, Timing};
 use crate::store::{self, Location, SCHEMA_VERSION, Schema, Store, installation};
@@ -139,24 +139,6 @@ async fn unlock(config: &Config, store: &Store, clock: &SharedClock) -> Result<V
     Ok(vault)
 }
 
-/// The platforms as configured.
-pub fn platforms(config: &Config) -> Platforms {
-    Platforms::new(platforms::Settings {
-        facebook: facebook::Settings {
-            graph_url: config.facebook.graph_url.clone(),
-            version: config.facebook.version.clone(),
-            app_id: config.facebook.app_id.clone(),
-            app_secret: config.facebook.app_secret.clone(),
-        },
-        x: x::Settings {
-            api_url: config.x.api_url.clone(),
-            web_url: config.x.web_url.clone(),
-            client_id: config.x.client_id.clone(),
-            client_secret: config.x.client_secret.clone(),
-        },
-    })
-}
-
 /// The timings of publishing as configured.
 fn pace(config: &Config) -> Pace {
     let publish = &config.publish;
@@ -168,10 +150,7 @@ fn pace(config: &Config) -> Pace {
         lease: publish.lease,
         quiet_wait: QuietWait {
             usual: publish.quiet_wait,
-            by_platform: vec![
-                (facebook::ID, config.facebook.quiet_wait),
-                (x::ID, config.x.quiet_wait),
-            ],
+            by_platform: platforms::quiet_waits(config),
         },
         catch_up_after: publish.catch_up_after,
         catch_up_spacing: publish.catch_up_spacing,
@@ -201,7 +180,7 @@ impl Parts {
     pub async fn open(config: &Config, clock: SharedClock) -> Result<Self, Error> {
         Ok(Self {
             base: Base::open(config, &clock).await?,
-            platforms: platforms(config),
+            platforms: Platforms::configured(config),
             outbound: Outbound::configured(&config.outbound)?,
             files: Files::new(config.data_dir.join("media")),
             queue: Queue::default(),

@@ -17,9 +17,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::config::Config;
 use outcome::{Lookup, Outcome, Owner, OwnerError, Ticket};
 use rules::Rules;
 use session::{Item, Metered, Probe, Progress, Session};
@@ -86,6 +88,11 @@ pub struct Settings {
     pub x: x::Settings,
 }
 
+/// How long after a doubtful attempt absence does not count, by platform.
+pub fn quiet_waits(config: &Config) -> Vec<(&'static str, Duration)> {
+    vec![(facebook::ID, config.facebook.quiet_wait), (x::ID, config.x.quiet_wait)]
+}
+
 /// The platforms there are, by id.
 #[derive(Debug, Clone)]
 pub struct Platforms {
@@ -98,6 +105,24 @@ impl Platforms {
         let all: [Arc<dyn Platform>; 2] =
             [Arc::new(facebook::Facebook::new(settings.facebook)), Arc::new(x::X::new(settings.x))];
         Self { by_id: all.into_iter().map(|platform| (platform.id(), platform)).collect() }
+    }
+
+    /// All platforms as configured.
+    pub fn configured(config: &Config) -> Self {
+        Self::new(Settings {
+            facebook: facebook::Settings {
+                graph_url: config.facebook.graph_url.clone(),
+                version: config.facebook.version.clone(),
+                app_id: config.facebook.app_id.clone(),
+                app_secret: config.facebook.app_secret.clone(),
+            },
+            x: x::Settings {
+                api_url: config.x.api_url.clone(),
+                web_url: config.x.web_url.clone(),
+                client_id: config.x.client_id.clone(),
+                client_secret: config.x.client_secret.clone(),
+            },
+        })
     }
 
     /// The platform with this id.
