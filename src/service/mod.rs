@@ -6,6 +6,7 @@
 mod act;
 mod change;
 mod error;
+pub mod health;
 mod page;
 pub mod tokens;
 pub mod units;
