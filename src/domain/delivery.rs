@@ -61,6 +61,10 @@ pub enum Event {
     NeedsPerson,
     /// Its latest useful time passed before it was guarded.
     Late,
+    /// A person gave it up whose outcome nobody could tell.
+    Dropped,
+    /// A person saw that it is not there and sends it again.
+    SentAgain,
     /// A person took it back.
     Cancelled,
     /// A person chose another instant.
@@ -116,14 +120,14 @@ impl DeliveryState {
             (S::Publishing, Event::Doubted) => S::Unknown,
             (S::Publishing, Event::Deferred | Event::Withdrawn)
             | (S::Unknown, Event::Absent)
+            | (S::NeedsHuman, Event::SentAgain)
             | (S::Held, Event::AccountFit | Event::Rescheduled)
             | (S::Scheduled, Event::Rescheduled) => S::Scheduled,
             (S::Publishing | S::Unknown, Event::NeedsPerson) => S::NeedsHuman,
             (S::Scheduled | S::Held, Event::Late) => S::Missed,
             (S::Scheduled | S::Publishing, Event::AccountUnfit) => S::Held,
-            (S::Draft | S::PendingApproval | S::Scheduled | S::Held, Event::Cancelled) => {
-                S::Cancelled
-            }
+            (S::Draft | S::PendingApproval | S::Scheduled | S::Held, Event::Cancelled)
+            | (S::NeedsHuman, Event::Dropped) => S::Cancelled,
             (state, event) => return Err(NotNow { state, event }),
         };
         Ok(next)
@@ -166,6 +170,8 @@ mod tests {
         Event::Absent,
         Event::NeedsPerson,
         Event::Late,
+        Event::Dropped,
+        Event::SentAgain,
         Event::Cancelled,
         Event::Rescheduled,
         Event::Withdrawn,

@@ -173,8 +173,8 @@ impl VariantDraft {
             let alt = clean(&one.alt, MAX_ALT, true, &format!("{here}/alt"), faults);
             media.push(MediaUse { media_id: one.media_id, alt });
         }
-        if text.is_empty() && media.is_empty() {
-            let detail = "a variant needs a text or a picture";
+        if text.is_empty() && link.is_none() && media.is_empty() {
+            let detail = "a variant needs a text, a link or a picture";
             faults.push(Fault::new(format!("{pointer}/text"), "empty", detail));
         }
         Self { language, text, link, media }

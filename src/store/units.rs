@@ -16,6 +16,7 @@ statements! {
     FIND = "SELECT id, name, kind, parent_id, country, time_zone, languages, approval, opened_on, closed_on, version, created_at, updated_at FROM units WHERE id = $1";
     LIST = "SELECT id, name, kind, parent_id, country, time_zone, languages, approval, opened_on, closed_on, version, created_at, updated_at FROM units WHERE id > $1 AND (CAST($2 AS TEXT) IS NULL OR parent_id = $2) ORDER BY id LIMIT $3";
     ABOVE = "WITH RECURSIVE above (id, parent_id, depth) AS (SELECT id, parent_id, 0 FROM units WHERE id = $1 UNION ALL SELECT units.id, units.parent_id, above.depth + 1 FROM units JOIN above ON units.id = above.parent_id WHERE above.depth < 100) SELECT id FROM above";
+    BELOW = "WITH RECURSIVE below (id, depth) AS (SELECT id, 0 FROM units WHERE id = $1 UNION ALL SELECT units.id, below.depth + 1 FROM units JOIN below ON units.parent_id = below.id WHERE below.depth < 100) SELECT id FROM below";
     /// Two moves at once could otherwise close a circle; SQLite has one writer anyway.
     LOCK_TREE = "SELECT 1" | "LOCK TABLE units IN SHARE ROW EXCLUSIVE MODE";
 }
@@ -136,4 +137,14 @@ pub async fn above(tx: &mut Tx, id: &UnitId) -> Result<Vec<UnitId>, Error> {
         sqlx::query(sql).execute(conn).await?;
     });
     on!(tx, ABOVE, |sql, conn| Ok(sqlx::query_scalar(sql).bind(id).fetch_all(conn).await?))
+}
+
+/// A unit and all units below it.
+pub async fn below(
+    reader: &mut Reader,
+    id: &UnitId,
+) -> Result<std::collections::BTreeSet<UnitId>, Error> {
+    let rows: Vec<UnitId> =
+        on!(reader, BELOW, |sql, conn| sqlx::query_scalar(sql).bind(id).fetch_all(conn).await?);
+    Ok(rows.into_iter().collect())
 }

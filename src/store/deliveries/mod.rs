@@ -3,6 +3,8 @@
 
 mod rows;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -160,8 +162,16 @@ statements! {
         "SELECT id, number, started_at, sent_at, ended_at, outcome, reach, detail
          FROM attempts WHERE delivery_id = $1 ORDER BY number, started_at, id";
     STALE =
-        "SELECT d.id FROM deliveries AS d
-         WHERE d.post_id = $1 AND d.state IN ('draft', 'pending_approval', 'scheduled', 'held')
+        "SELECT d.post_id, d.id FROM deliveries AS d
+         WHERE d.post_id IN (SELECT value FROM json_each($1))
+           AND d.state IN ('draft', 'pending_approval', 'scheduled', 'held')
+           AND NOT EXISTS (SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
+               AND v.language = d.language AND v.content_hash = d.content_hash)
+         ORDER BY d.due_at, d.id"
+        |
+        "SELECT d.post_id, d.id FROM deliveries AS d
+         WHERE d.post_id IN (SELECT jsonb_array_elements_text($1))
+           AND d.state IN ('draft', 'pending_approval', 'scheduled', 'held')
            AND NOT EXISTS (SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
                AND v.language = d.language AND v.content_hash = d.content_hash)
          ORDER BY d.due_at, d.id";
@@ -170,6 +180,12 @@ statements! {
          WHERE post_id = $1
            AND state NOT IN ('published', 'missed', 'failed', 'cancelled', 'vanished', 'recalled')
          ORDER BY due_at, id LIMIT 20";
+    FIT_ACCOUNTS =
+        "SELECT id FROM accounts WHERE id IN (SELECT value FROM json_each($1))
+           AND removed_at IS NULL AND status = 'connected'"
+        |
+        "SELECT id FROM accounts WHERE id IN (SELECT jsonb_array_elements_text($1))
+           AND removed_at IS NULL AND status = 'connected'";
     CANCEL =
         "UPDATE deliveries SET state = 'cancelled', state_since = $2, waits_for = NULL,
             version = version + 1, updated_at = $2
@@ -293,11 +309,19 @@ pub async fn list(
     Ok(rows.into_iter().map(Delivery::from).collect())
 }
 
-/// Deliveries of a post that are still to go out with something else than its variants now say.
-pub async fn stale(reader: &mut Reader, post: &PostId) -> Result<Vec<DeliveryId>, Error> {
-    Ok(on!(reader, STALE, |sql, conn| {
-        sqlx::query_scalar(sql).bind(post).fetch_all(conn).await?
-    }))
+/// Deliveries of posts that are still to go out with something else than the variants now say.
+pub async fn stale(
+    reader: &mut Reader,
+    posts: &[&PostId],
+) -> Result<BTreeMap<PostId, Vec<DeliveryId>>, Error> {
+    let rows: Vec<(PostId, DeliveryId)> = on!(reader, STALE, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(posts)).fetch_all(conn).await?
+    });
+    let mut found: BTreeMap<PostId, Vec<DeliveryId>> = BTreeMap::new();
+    for (post, delivery) in rows {
+        found.entry(post).or_default().push(delivery);
+    }
+    Ok(found)
 }
 
 /// Some of the deliveries of a post that are not at their end.
@@ -308,6 +332,17 @@ pub async fn unfinished(
     Ok(on!(reader, UNFINISHED, |sql, conn| {
         sqlx::query_as(sql).bind(post).fetch_all(conn).await?
     }))
+}
+
+/// Those of the accounts that can publish at this moment. The guard asks again when it is time.
+pub async fn fit_accounts(
+    tx: &mut Tx,
+    ids: &BTreeSet<&AccountId>,
+) -> Result<BTreeSet<AccountId>, Error> {
+    let rows: Vec<AccountId> = on!(tx, FIT_ACCOUNTS, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Json(ids)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().collect())
 }
 
 /// Takes a delivery back that is not leaving; false when it is in no such state.
@@ -364,7 +399,7 @@ pub async fn adopt(
 }
 
 /// A person gives it up; false when no person was asked.
-pub async fn drop_it(
+pub async fn give_up(
     tx: &mut Tx,
     id: &DeliveryId,
     why: &DeliveryProblem,
