@@ -10,7 +10,7 @@ use super::error::Error;
 use crate::domain::actor::Actor;
 use crate::domain::audit::NewEntry;
 use crate::store::idempotency::{self, Claim, Kept};
-use crate::store::{Tx, audit};
+use crate::store::{self, Tx, audit};
 
 /// Somebody who asks for an act.
 #[derive(Debug, Clone)]
@@ -75,6 +75,48 @@ impl Caller {
             detail,
         }
     }
+}
+
+/// Whether an item of a batch is to be done or was done already.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// To be done.
+    New,
+    /// Done already, under the same person's key.
+    Repeated(Kept),
+}
+
+impl Kind {
+    /// What is kept, when it was done already.
+    pub(super) fn kept(self) -> Option<Kept> {
+        match self {
+            Self::New => None,
+            Self::Repeated(kept) => Some(kept),
+        }
+    }
+}
+
+/// Claims the keys of a whole batch, one word for each item.
+pub(super) async fn sort_out<'a>(
+    tx: &mut Tx,
+    items: impl Iterator<Item = Option<&'a Claim>>,
+    now: jiff::Timestamp,
+) -> Result<Vec<Kind>, store::Error> {
+    let items: Vec<Option<&Claim>> = items.collect();
+    let claims: Vec<Claim> = items.iter().filter_map(|item| item.cloned()).collect();
+    let mut new = idempotency::claim(tx, &claims, now).await?.into_iter();
+    let mut kinds = Vec::with_capacity(items.len());
+    for item in items {
+        let kind = match item {
+            Some(claim) if !new.next().unwrap_or(false) => {
+                let kept = idempotency::find(tx, &claim.person_id, &claim.key).await?;
+                Kind::Repeated(kept.ok_or(store::Error::Busy)?)
+            }
+            Some(_) | None => Kind::New,
+        };
+        kinds.push(kind);
+    }
+    Ok(kinds)
 }
 
 /// The answer kept under a key, when it is the same request.

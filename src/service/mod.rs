@@ -4,10 +4,15 @@
 //! key, all in one transaction; no transaction is open while a platform is asked.
 
 mod act;
+mod batch;
 mod change;
+pub mod check;
+pub mod deliveries;
 mod error;
-pub mod health;
 mod page;
+pub mod plan;
+pub mod posts;
+pub mod schedule;
 pub mod tokens;
 pub mod units;
 
@@ -15,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 pub use act::{Caller, Done, IdempotencyKey, finish, same_answer};
+pub use batch::Batches;
 pub use change::Change;
 pub use error::{Error, Told, all_well};
 pub use page::{MOST, Page, USUAL, Window};
@@ -44,6 +50,8 @@ pub struct Services {
     pub config: Arc<Config>,
     /// Counts revocations, so that whoever remembers bearers forgets them at once.
     pub revocations: Arc<AtomicU64>,
+    /// Where acts that come in crowds are committed together.
+    pub batches: Batches,
 }
 
 impl Services {

@@ -1,0 +1,280 @@
+//! The dry run of a post and its schedule: what each platform counts, when everything would go out,
+//! what stands in the way and what it would cost. Changes nothing.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::plan::{self, Plan, Ready, Source, WantedDelivery, Warning, shown_zone};
+use super::posts::{self, NewPost};
+use super::{Caller, Error, Services, permit, schedule};
+use crate::domain::fault::Fault;
+use crate::domain::id::{AccountId, PostId, UnitId};
+use crate::domain::policy::{Action, Subject};
+use crate::domain::schedule as time;
+use crate::domain::text::links;
+use crate::domain::variant::Variant;
+use crate::platforms::check;
+use crate::platforms::rules::{Counting, Rules};
+use crate::store::neighbours::Look;
+use crate::store::{self, Reader, units, variants};
+
+/// A post, written out or saved, and what is wanted of it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct WantedCheck {
+    /// A post that need not be saved. Exactly one of `post` and `post_id` is needed.
+    #[serde(default)]
+    pub post: Option<NewPost>,
+    /// A saved post.
+    #[serde(default)]
+    pub post_id: Option<PostId>,
+    /// When and where it is to go out; may be empty.
+    #[serde(default)]
+    pub deliveries: Vec<WantedDelivery>,
+}
+
+/// What a dry run found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Report {
+    /// True when nothing stands in the way of writing and scheduling exactly this.
+    pub ok: bool,
+    /// Everything that stands in the way.
+    pub errors: Vec<Problem>,
+    /// Everything that is worth knowing.
+    pub warnings: Vec<Warning>,
+    /// What each platform counts in each language.
+    pub counts: Vec<Count>,
+    /// The deliveries that could be written, with their instants.
+    pub deliveries: Vec<Planned>,
+    /// What the deliveries would cost, as far as platforms take money.
+    pub cost_usd_micros: u64,
+}
+
+/// Something that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Where: a JSON pointer into what was handed in.
+    pub pointer: String,
+    /// Stable machine word.
+    pub code: String,
+    /// In English.
+    pub detail: String,
+}
+
+/// What a platform counts in one variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Count {
+    /// The platform's id, as in `GET /platforms`.
+    pub platform: String,
+    /// BCP 47 tag.
+    pub language: String,
+    /// How it counts: `code_points` or `weighted_v3`.
+    pub counting: String,
+    /// What the text counts there, with its link where that goes into the text.
+    pub count: u32,
+    /// The most it may count.
+    pub max: u32,
+    /// Everything that the platform's rules say about the variant.
+    pub findings: Vec<Finding>,
+}
+
+/// What a platform's rules say about a variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Finding {
+    /// Where: a JSON pointer inside the variant.
+    pub pointer: String,
+    /// Stable machine word.
+    pub code: String,
+    /// In English.
+    pub detail: String,
+    /// True when it forbids publishing there.
+    pub fatal: bool,
+}
+
+/// A delivery as it would be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Planned {
+    /// Its place in the request.
+    pub place: usize,
+    /// Where it would go.
+    pub account_id: AccountId,
+    /// The platform's id.
+    pub platform: String,
+    /// BCP 47 tag.
+    pub language: String,
+    /// Its instant.
+    pub due_at: Timestamp,
+    /// The same on the wall in `zone`.
+    pub due_local: String,
+    /// The zone that was asked for, else the account's.
+    pub zone: String,
+    /// It would not go out at or after this instant.
+    pub publish_by: Timestamp,
+    /// What it would cost.
+    pub cost_usd_micros: Option<u64>,
+}
+
+/// Checks a post and its schedule.
+pub async fn dry_run(
+    services: &Services,
+    caller: &Caller,
+    wanted: WantedCheck,
+) -> Result<Report, Error> {
+    permit(caller, Action::ReadPosts, Subject::Any)?;
+    let mut errors = Vec::new();
+    let mut reader = services.store.read().await?;
+    let subject = match (wanted.post, &wanted.post_id) {
+        (Some(post), None) => drafted(services, &mut reader, post, &mut errors).await?,
+        (None, Some(id)) => Some(saved(&mut reader, id).await?),
+        (Some(_), Some(_)) | (None, None) => {
+            let detail = "give exactly one of post and post_id";
+            return Err(Error::fault("", "post_or_post_id", detail));
+        }
+    };
+    let Some(subject) = subject else {
+        return Ok(report(services, errors, Plan::default(), &[]));
+    };
+    if let Some(unit) = units::find(&mut reader, &subject.unit_id).await?
+        && let Err(Error::Conflict(told)) = schedule::may_schedule(services, &unit)
+        && !wanted.deliveries.is_empty()
+    {
+        errors.push(Fault::new("/deliveries", told.code, told.detail));
+    }
+    let source = Source {
+        post_id: wanted.post_id.as_ref(),
+        unit_id: &subject.unit_id,
+        class: subject.class,
+        variants: &subject.variants,
+    };
+    let plan = if wanted.deliveries.is_empty() {
+        Plan::default()
+    } else {
+        let look = Look::TextAndTime;
+        plan::plan(services, caller, &mut reader, &source, wanted.deliveries, look).await?
+    };
+    Ok(report(services, errors, plan, &subject.variants))
+}
+
+/// What is checked.
+struct Checked {
+    unit_id: UnitId,
+    class: crate::domain::class::Class,
+    variants: Vec<Variant>,
+}
+
+/// A post that is not saved; `None` when it could not be saved either.
+async fn drafted(
+    services: &Services,
+    reader: &mut Reader,
+    post: NewPost,
+    errors: &mut Vec<Fault>,
+) -> Result<Option<Checked>, Error> {
+    let unit_id = post.unit_id.clone();
+    let below = |mut fault: Fault| {
+        fault.pointer = format!("/post{}", fault.pointer);
+        fault
+    };
+    let draft = match post.settle() {
+        Ok(draft) => draft,
+        Err(faults) => {
+            errors.extend(faults.into_iter().map(below));
+            return Ok(None);
+        }
+    };
+    let unit = units::find(reader, &unit_id).await?;
+    let now = services.clock.now();
+    let mut faults: Vec<Fault> =
+        posts::open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
+    let files = posts::files(reader, &draft.variants).await?;
+    let variants = posts::settled(draft.variants, &files, 1, &[], &mut faults);
+    let whole = faults.is_empty();
+    errors.extend(faults.into_iter().map(below));
+    Ok(whole.then_some(Checked { unit_id, class: draft.class, variants }))
+}
+
+async fn saved(reader: &mut Reader, id: &PostId) -> Result<Checked, Error> {
+    let post = store::posts::find(reader, id).await?.ok_or(Error::NotFound)?;
+    let variants = variants::of_posts(reader, &[id]).await?.remove(id).unwrap_or_default();
+    Ok(Checked { unit_id: post.unit_id, class: post.class, variants })
+}
+
+fn report(services: &Services, mut errors: Vec<Fault>, plan: Plan, variants: &[Variant]) -> Report {
+    errors.extend(plan.faults);
+    let deliveries: Vec<Planned> = plan.ready.iter().map(|one| planned(services, one)).collect();
+    Report {
+        ok: errors.is_empty(),
+        errors: errors
+            .into_iter()
+            .map(|fault| Problem {
+                pointer: fault.pointer,
+                code: fault.code.to_owned(),
+                detail: fault.detail,
+            })
+            .collect(),
+        warnings: plan.warnings,
+        counts: counts(services, &plan.ready, variants),
+        cost_usd_micros: deliveries.iter().filter_map(|one| one.cost_usd_micros).sum(),
+        deliveries,
+    }
+}
+
+/// What the platforms count: those that the deliveries go to, or all when there are none.
+fn counts(services: &Services, ready: &[Ready], variants: &[Variant]) -> Vec<Count> {
+    let wanted: BTreeSet<(&str, &str)> =
+        ready.iter().map(|one| (one.row.platform.as_str(), one.row.language.as_str())).collect();
+    let mut counts = Vec::new();
+    for platform in services.platforms.iter() {
+        for variant in variants {
+            let pair = (platform.id(), variant.language.as_str());
+            if wanted.is_empty() || wanted.contains(&pair) {
+                counts.push(count(platform.id(), variant, platform.rules()));
+            }
+        }
+    }
+    counts
+}
+
+fn count(platform: &str, variant: &Variant, rules: &Rules) -> Count {
+    let content = &variant.content;
+    let findings = check::check(&plan::draft(content), rules).into_iter().map(|one| Finding {
+        pointer: one.pointer,
+        code: one.code.to_owned(),
+        detail: one.detail,
+        fatal: one.fatal,
+    });
+    Count {
+        platform: platform.to_owned(),
+        language: variant.language.clone(),
+        counting: match rules.text.counting {
+            Counting::CodePoints => "code_points",
+            Counting::WeightedV3 => "weighted_v3",
+        }
+        .to_owned(),
+        count: check::count(&content.text, content.link.as_deref(), rules),
+        max: rules.text.max,
+        findings: findings.collect(),
+    }
+}
+
+fn planned(services: &Services, one: &Ready) -> Planned {
+    let row = &one.row;
+    let zone = shown_zone(row.civil.as_ref(), &one.account.time_zone);
+    let rule = services.platforms.get(&row.platform).and_then(|platform| platform.rules().cost);
+    let has_link = row.content.link.is_some() || !links(&row.content.text).is_empty();
+    let cost = rule.map(|rule| {
+        u64::from(if has_link { rule.post_with_link_usd_micros } else { rule.post_usd_micros })
+    });
+    Planned {
+        place: one.place,
+        account_id: row.account_id.clone(),
+        platform: row.platform.clone(),
+        language: row.language.clone(),
+        due_at: row.due_at,
+        due_local: time::local_in(row.due_at, zone),
+        zone: zone.to_owned(),
+        publish_by: row.publish_by,
+        cost_usd_micros: cost,
+    }
+}

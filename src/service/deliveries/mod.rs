@@ -1,0 +1,290 @@
+//! The acts on deliveries: look, take back, give another time, and decide about what hangs.
+
+mod decide;
+mod view;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+pub use decide::{Adoption, adopt, give_up, retry};
+pub use view::{
+    AttemptView, ContentView, DeliveryDetail, DeliveryView, LocalView, ProblemView, ReceiptView,
+    WaitsForView,
+};
+
+use super::plan::{self, WantedLocal};
+use super::{Caller, Done, Error, Page, Services, Told, Window, finish, permit};
+use crate::domain::delivery::{DeliveryState, Event};
+use crate::domain::id::{AccountId, DeliveryId, JobId, PostId, UnitId};
+use crate::domain::policy::{Action, Subject};
+use crate::domain::schedule;
+use crate::domain::work;
+use crate::queue::Recall;
+use crate::store::deliveries::{self, Delivery, NewTime};
+use crate::store::jobs::{self, NewJob};
+use crate::store::{Reader, Tx, publishing};
+
+/// Another time for a delivery. Exactly one of `at`, `local` and `now` says when.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct Move {
+    /// An instant, RFC 3339 with offset.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub at: Option<String>,
+    /// A time on a wall.
+    #[serde(default)]
+    pub local: Option<WantedLocal>,
+    /// As soon as possible.
+    #[serde(default)]
+    pub now: bool,
+    /// Not to go out at or after this instant; the class decides when not said.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub publish_by: Option<String>,
+}
+
+/// Which deliveries a list is to have.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In one of these states.
+    pub states: Vec<DeliveryState>,
+    /// To this account.
+    pub account_id: Option<AccountId>,
+    /// Of this unit's posts.
+    pub unit_id: Option<UnitId>,
+    /// Of this post.
+    pub post_id: Option<PostId>,
+    /// Of this campaign's posts.
+    pub campaign_id: Option<String>,
+    /// In this language.
+    pub language: Option<String>,
+    /// Due at or after.
+    pub from: Option<Timestamp>,
+    /// Due before.
+    pub to: Option<Timestamp>,
+}
+
+/// A page of deliveries, by their instant.
+pub async fn list(
+    services: &Services,
+    caller: &Caller,
+    filter: Filter,
+    window: &Window,
+) -> Result<Page<DeliveryView>, Error> {
+    permit(caller, Action::ReadDeliveries, Subject::Any)?;
+    let after = match window.after.as_deref() {
+        Some([due_at, id]) => due_at.parse().ok().zip(id.parse().ok()),
+        Some(_) | None => None,
+    };
+    let filter = deliveries::Filter {
+        states: filter.states,
+        account_id: filter.account_id,
+        among: caller.actor.accounts.as_ref().map(|it| it.iter().cloned().collect()),
+        unit_id: filter.unit_id,
+        post_id: filter.post_id,
+        campaign_id: filter.campaign_id,
+        language: filter.language,
+        from: filter.from,
+        to: filter.to,
+        after,
+    };
+    let mut reader = services.store.read().await?;
+    let rows = deliveries::list(&mut reader, &filter, i64::from(window.rows())).await?;
+    let page = window.page(rows, |one| vec![one.due_at.to_string(), one.id.to_string()]);
+    let items = page.items.into_iter().map(DeliveryView::from).collect();
+    Ok(Page { items, next: page.next })
+}
+
+/// One delivery with everything that was tried.
+pub async fn show(
+    services: &Services,
+    caller: &Caller,
+    id: &DeliveryId,
+) -> Result<DeliveryDetail, Error> {
+    let mut reader = services.store.read().await?;
+    let delivery = see(&mut reader, caller, Action::ReadDeliveries, id).await?;
+    let attempts = deliveries::attempts(&mut reader, id).await?;
+    Ok(DeliveryDetail::new(delivery, attempts))
+}
+
+/// The delivery, when the caller may do this with deliveries of its account.
+async fn see(
+    reader: &mut Reader,
+    caller: &Caller,
+    action: Action,
+    id: &DeliveryId,
+) -> Result<Delivery, Error> {
+    permit(caller, action, Subject::Any)?;
+    let delivery = deliveries::find(reader, id).await?.ok_or(Error::NotFound)?;
+    permit(caller, action, Subject::Account(&delivery.account_id))?;
+    Ok(delivery)
+}
+
+/// A delivery as it stands after a change in this transaction.
+async fn changed(tx: &mut Tx, id: &DeliveryId) -> Result<DeliveryView, Error> {
+    deliveries::find(tx, id).await?.map(DeliveryView::from).ok_or(Error::NotFound)
+}
+
+/// The state does not let this happen; the answer shows where it stands.
+fn not_now(delivery: &Delivery, code: &'static str, detail: &str) -> Error {
+    let told = Told::new(code, format!("{detail}; it is {}", delivery.state))
+        .with("state", delivery.state)
+        .member("state", delivery.state.as_str())
+        .member("state_since", delivery.state_since.to_string());
+    Error::Conflict(match &delivery.receipt {
+        Some(receipt) => told
+            .member("remote_id", receipt.remote_id.clone())
+            .member("permalink", receipt.permalink.clone()),
+        None => told,
+    })
+}
+
+/// A transaction in which the delivery is not leaving: one that was guarded ahead of its instant is
+/// taken back first. A refusal when it is too late for that.
+async fn stopped(
+    services: &Services,
+    caller: &Caller,
+    id: &DeliveryId,
+    event: Event,
+) -> Result<(Tx, Delivery), Error> {
+    let now = services.clock.now();
+    // A guard may fall between a look and the next; it cannot do so for ever.
+    for _round in 0..3 {
+        let mut tx = services.store.begin().await?;
+        let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
+        if delivery.state.apply(event).is_ok() || delivery.state.is_final() {
+            return Ok((tx, delivery));
+        }
+        if delivery.state != DeliveryState::Publishing {
+            return Err(not_now(&delivery, "not_now", "this cannot be done to the delivery now"));
+        }
+        // Not while the transaction is open: whoever leaves may be waiting to write.
+        drop(tx);
+        match services.queue.gate().recall(&work::publish_key(id)) {
+            Recall::Taken => {
+                let mut tx = services.store.begin().await?;
+                if publishing::withdraw(&mut tx, id, now).await? {
+                    let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
+                    return Ok((tx, delivery));
+                }
+            }
+            Recall::Leaving => {
+                return Err(not_now(&delivery, "already_leaving", "it is already leaving"));
+            }
+            Recall::NotHere => {
+                let mut reader = services.store.read().await?;
+                let delivery = see(&mut reader, caller, Action::WriteDeliveries, id).await?;
+                if delivery.state == DeliveryState::Publishing {
+                    return Err(not_now(&delivery, "already_leaving", "it is already leaving"));
+                }
+            }
+        }
+    }
+    Err(Error::Busy)
+}
+
+/// Takes a delivery back. After success it will not be sent.
+pub async fn cancel(
+    services: &Services,
+    caller: &Caller,
+    id: &DeliveryId,
+) -> Result<Done<DeliveryView>, Error> {
+    permit(caller, Action::WriteDeliveries, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let (mut tx, delivery) = stopped(services, caller, id, Event::Cancelled).await?;
+    if delivery.state == DeliveryState::Cancelled {
+        return Ok(Done { value: delivery.into(), replayed: false });
+    }
+    if delivery.state.is_final() {
+        return Err(not_now(&delivery, "already_ended", "there is nothing left to cancel"));
+    }
+    let now = services.clock.now();
+    if !deliveries::cancel(&mut tx, id, now).await? {
+        return Err(Error::Busy);
+    }
+    jobs::remove_queued(&mut tx, &[work::publish_key(id)]).await?;
+    let view = changed(&mut tx, id).await?;
+    let entry = caller.entry("delivery.cancel", id, json!({"was": delivery.state}));
+    finish(services, caller, tx, view, &[entry]).await
+}
+
+/// Gives a delivery another time, from the version that the caller has seen; `None` for whatever
+/// it is now.
+pub async fn reschedule(
+    services: &Services,
+    caller: &Caller,
+    id: &DeliveryId,
+    seen: Option<i64>,
+    to: Move,
+) -> Result<Done<DeliveryView>, Error> {
+    permit(caller, Action::WriteDeliveries, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let before = {
+        let mut reader = services.store.read().await?;
+        see(&mut reader, caller, Action::WriteDeliveries, id).await?
+    };
+    if seen.is_some_and(|seen| seen != before.version) {
+        return Err(Error::Stale);
+    }
+    let taken_back = before.state == DeliveryState::Publishing;
+    let time = new_time(services, &before, &to)?;
+    let (mut tx, delivery) = stopped(services, caller, id, Event::Rescheduled).await?;
+    if delivery.state.is_final() {
+        return Err(not_now(&delivery, "already_ended", "it has come to its end"));
+    }
+    if seen.is_some() && !taken_back && delivery.version != before.version {
+        // It may have been taken back from its way out: that has to stay so.
+        tx.commit().await?;
+        services.queue.look_again();
+        return Err(Error::Stale);
+    }
+    let now = services.clock.now();
+    if !deliveries::reschedule(&mut tx, id, delivery.version, &time, now).await? {
+        return Err(Error::Stale);
+    }
+    let job = publish_job(services, &delivery, time.due_at);
+    jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
+    jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
+    let view = changed(&mut tx, id).await?;
+    let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
+    let entry = caller.entry("delivery.reschedule", id, detail);
+    let done = finish(services, caller, tx, view, &[entry]).await?;
+    services.queue.announce(&[job]);
+    Ok(done)
+}
+
+fn new_time(services: &Services, delivery: &Delivery, to: &Move) -> Result<NewTime, Error> {
+    let mut faults = Vec::new();
+    let when = plan::when(to.at.as_deref(), to.local.as_ref(), to.now, "", &mut faults);
+    let asked =
+        to.publish_by.as_deref().and_then(|text| plan::instant(text, "/publish_by", &mut faults));
+    let Some(when) = when.filter(|_| faults.is_empty()) else {
+        return Err(Error::Invalid(faults));
+    };
+    let place = if to.at.is_some() { "/at" } else { "/local" };
+    let resolved = schedule::resolve(&when, &delivery.account_zone, services.clock.now())
+        .map_err(|refused| Error::Invalid(vec![plan::time_fault(&refused, place)]))?;
+    let grace = plan::grace(services, delivery.class);
+    let publish_by = schedule::publish_by(resolved.due_at, asked, grace)
+        .map_err(|refused| Error::Invalid(vec![plan::time_fault(&refused, "/publish_by")]))?;
+    Ok(NewTime { due_at: resolved.due_at, publish_by, civil: resolved.civil })
+}
+
+/// The job that publishes an existing delivery.
+fn publish_job(services: &Services, delivery: &Delivery, due_at: Timestamp) -> NewJob {
+    NewJob {
+        id: JobId::new(services.clock.now(), services.random()),
+        kind: work::PUBLISH,
+        unique_key: work::publish_key(&delivery.id),
+        slot: delivery.account_id.to_string(),
+        payload: json!({"delivery_id": delivery.id}),
+        priority: i64::from(delivery.class.priority()),
+        due_at,
+    }
+}

@@ -1,0 +1,292 @@
+//! How a delivery is shown.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::domain::attempt::{AttemptOutcome, Reach};
+use crate::domain::class::Class;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, PostId, UnitId};
+use crate::domain::schedule::{self, Civil};
+use crate::service::plan::{Ready, shown_zone};
+use crate::service::posts::MediaView;
+use crate::store::deliveries::{Attempt, Delivery};
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryView {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its post.
+    pub post_id: PostId,
+    /// The post's unit.
+    pub unit_id: UnitId,
+    /// Where it goes.
+    pub account_id: AccountId,
+    /// The platform's id, as in `GET /platforms`.
+    pub platform: String,
+    /// BCP 47 tag.
+    pub language: String,
+    /// How urgent it is.
+    pub class: Class,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Since when.
+    pub state_since: Timestamp,
+    /// What it waits for; nothing at its end.
+    pub waits_for: Option<WaitsForView>,
+    /// Its instant; it never goes out before.
+    pub due_at: Timestamp,
+    /// The same on the wall in `zone`.
+    pub due_local: String,
+    /// The zone that was asked for, else the account's.
+    pub zone: String,
+    /// The time on a wall that was asked for.
+    pub local: Option<LocalView>,
+    /// It does not go out at or after this instant.
+    pub publish_by: Timestamp,
+    /// Per-platform settings.
+    #[schema(value_type = Object)]
+    pub settings: Value,
+    /// The same text is meant to be said again.
+    pub intended_repeat: bool,
+    /// Names what is published.
+    pub content_hash: String,
+    /// Attempts that count.
+    pub attempt_count: i64,
+    /// The platform's word, once it is out.
+    pub receipt: Option<ReceiptView>,
+    /// Why it is not out.
+    pub problem: Option<ProblemView>,
+    /// Counts changes; the `ETag`.
+    pub version: i64,
+    /// Who scheduled it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+}
+
+/// A delivery with what it says and everything that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    #[serde(flatten)]
+    pub delivery: DeliveryView,
+    /// What is published: the variant as it was scheduled.
+    pub content: ContentView,
+    /// Every try, in order.
+    pub attempts: Vec<AttemptView>,
+}
+
+/// What is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ContentView {
+    /// The text.
+    pub text: String,
+    /// A link to show as a card or to append.
+    pub link: Option<String>,
+    /// Pictures, in order.
+    pub media: Vec<MediaView>,
+}
+
+/// What a delivery waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitsForView {
+    /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`, …
+    pub code: String,
+    /// In English.
+    pub detail: String,
+}
+
+/// A time on a wall.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LocalView {
+    /// The day.
+    pub date: String,
+    /// The time of day.
+    pub time: String,
+    /// IANA name of the zone.
+    pub zone: String,
+    /// The offset that the zone had when this was resolved.
+    pub offset: String,
+}
+
+/// The platform's word for what went out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptView {
+    /// The platform's id of the post.
+    pub remote_id: String,
+    /// Where a person can see it.
+    pub permalink: Option<String>,
+    /// When the platform says it was published.
+    pub published_at: Timestamp,
+}
+
+/// Why a delivery is not out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProblemView {
+    /// Stable machine word.
+    pub code: String,
+    /// What happened.
+    pub detail: String,
+    /// What one can do.
+    pub hint: String,
+}
+
+/// One try of a delivery.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptView {
+    /// Its id.
+    pub id: AttemptId,
+    /// The how-manyth it is.
+    pub number: i64,
+    /// When its intent was written, before the first byte.
+    pub started_at: Timestamp,
+    /// When its first byte left.
+    pub sent_at: Option<Timestamp>,
+    /// When its outcome was written.
+    pub ended_at: Option<Timestamp>,
+    /// What came of it; `open` while nobody knows.
+    pub outcome: AttemptOutcome,
+    /// How far its request got.
+    pub reach: Option<Reach>,
+    /// What was seen.
+    #[schema(value_type = Option<Object>)]
+    pub detail: Option<Value>,
+}
+
+/// What a delivery in this state waits for when nothing more precise is known.
+fn usual_wait(state: DeliveryState) -> Option<WaitsForView> {
+    let (code, detail) = match state {
+        DeliveryState::Draft => ("person", "a person to submit it"),
+        DeliveryState::PendingApproval => ("person", "a person to approve it"),
+        DeliveryState::Scheduled => ("due", "its instant"),
+        DeliveryState::Publishing => ("platform", "the platform's answer"),
+        DeliveryState::Unknown => ("reconcile", "a look at what the platform really has"),
+        DeliveryState::NeedsHuman => ("person", "a person to say whether it is there"),
+        DeliveryState::Held => ("account", "its account to be able to publish again"),
+        DeliveryState::Published
+        | DeliveryState::Missed
+        | DeliveryState::Failed
+        | DeliveryState::Cancelled
+        | DeliveryState::Vanished
+        | DeliveryState::Recalled => return None,
+    };
+    Some(WaitsForView { code: code.to_owned(), detail: detail.to_owned() })
+}
+
+fn local_view(civil: Civil) -> LocalView {
+    LocalView { date: civil.date, time: civil.time, zone: civil.zone, offset: civil.offset }
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        let zone = shown_zone(delivery.civil.as_ref(), &delivery.account_zone).to_owned();
+        let waits_for = delivery
+            .waits_for
+            .map(|wait| WaitsForView { code: wait.code, detail: wait.detail })
+            .or_else(|| usual_wait(delivery.state));
+        Self {
+            id: delivery.id,
+            post_id: delivery.post_id,
+            unit_id: delivery.unit_id,
+            account_id: delivery.account_id,
+            platform: delivery.platform,
+            language: delivery.language,
+            class: delivery.class,
+            state: delivery.state,
+            state_since: delivery.state_since,
+            waits_for: waits_for.filter(|_| !delivery.state.is_final()),
+            due_at: delivery.due_at,
+            due_local: schedule::local_in(delivery.due_at, &zone),
+            zone,
+            local: delivery.civil.map(local_view),
+            publish_by: delivery.publish_by,
+            settings: delivery.settings,
+            intended_repeat: delivery.intended_repeat,
+            content_hash: delivery.content_hash,
+            attempt_count: delivery.attempts,
+            receipt: delivery.receipt.map(|receipt| ReceiptView {
+                remote_id: receipt.remote_id,
+                permalink: receipt.permalink,
+                published_at: receipt.published_at,
+            }),
+            problem: delivery.problem.map(|problem| ProblemView {
+                code: problem.code,
+                detail: problem.detail,
+                hint: problem.hint,
+            }),
+            version: delivery.version,
+            created_by: delivery.created_by,
+            created_at: delivery.created_at,
+            updated_at: delivery.updated_at,
+        }
+    }
+}
+
+impl DeliveryView {
+    /// The view of a delivery that is about to be written.
+    pub(in crate::service) fn planned(one: &Ready, now: Timestamp) -> Self {
+        let row = one.row.clone();
+        Self::from(Delivery {
+            id: row.id,
+            post_id: row.post_id,
+            account_id: row.account_id,
+            account_zone: one.account.time_zone.clone(),
+            unit_id: row.unit_id,
+            platform: row.platform,
+            language: row.language,
+            class: row.class,
+            state: DeliveryState::Scheduled,
+            state_since: now,
+            due_at: row.due_at,
+            publish_by: row.publish_by,
+            civil: row.civil,
+            settings: row.settings,
+            content: row.content,
+            content_hash: row.content_hash,
+            text_hash: row.text_hash,
+            intended_repeat: row.intended_repeat,
+            attempts: 0,
+            receipt: None,
+            problem: None,
+            waits_for: None,
+            version: 1,
+            created_by: row.created_by,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+}
+
+impl DeliveryDetail {
+    /// The view of a delivery with its attempts.
+    pub(super) fn new(delivery: Delivery, attempts: Vec<Attempt>) -> Self {
+        let media = delivery.content.media.iter().map(|one| MediaView {
+            media_id: one.media_id.clone(),
+            alt: one.alt.clone(),
+            mime: one.mime.clone(),
+            size_bytes: one.size_bytes,
+        });
+        let content = ContentView {
+            text: delivery.content.text.clone(),
+            link: delivery.content.link.clone(),
+            media: media.collect(),
+        };
+        let attempts = attempts.into_iter().map(|attempt| AttemptView {
+            id: attempt.id,
+            number: attempt.number,
+            started_at: attempt.started_at,
+            sent_at: attempt.sent_at,
+            ended_at: attempt.ended_at,
+            outcome: attempt.outcome,
+            reach: attempt.reach,
+            detail: attempt.detail,
+        });
+        Self { content, attempts: attempts.collect(), delivery: delivery.into() }
+    }
+}

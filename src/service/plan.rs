@@ -1,0 +1,513 @@
+//! From what somebody wants scheduled to deliveries that can be written: account, language, instant,
+//! latest useful time, and everything that is wrong or worth a warning. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{Caller, Error, Services};
+use crate::domain::account::{Account, AccountStatus};
+use crate::domain::class::Class;
+use crate::domain::fault::Fault;
+use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
+use crate::domain::post::language_for;
+use crate::domain::schedule::{self, Civil, Grace, LocalTime, Resolved, Wall, When};
+use crate::domain::variant::{Content, Variant, text_hash};
+use crate::platforms::check::{self, Draft, DraftMedia};
+use crate::platforms::rules::Rules;
+use crate::store::deliveries::NewDelivery;
+use crate::store::neighbours::{self, Look, Planned};
+use crate::store::{Reader, accounts, units};
+
+/// The most deliveries in one request.
+pub const MOST_DELIVERIES: usize = 500;
+
+/// A delivery that somebody wants. Exactly one of `at`, `local` and `now` says when.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct WantedDelivery {
+    /// Where it goes.
+    pub account_id: AccountId,
+    /// In which language; the first of the account's languages that the post has when not said.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// An instant, RFC 3339 with offset.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub at: Option<String>,
+    /// A time on a wall.
+    #[serde(default)]
+    pub local: Option<WantedLocal>,
+    /// As soon as possible.
+    #[serde(default)]
+    pub now: bool,
+    /// Not to go out at or after this instant; the class decides when not said.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub publish_by: Option<String>,
+    /// `intended_repeat: true` lets the same text go to the same account again within 24 hours;
+    /// everything else is the platform's.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub settings: Option<Map<String, Value>>,
+}
+
+/// A time on a wall.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct WantedLocal {
+    /// `2026-09-02`.
+    pub date: String,
+    /// `09:00` or `09:00:30`.
+    pub time: String,
+    /// `account` for the zone of the account, or an IANA name.
+    pub zone: String,
+}
+
+/// Something worth knowing about a planned delivery that does not forbid it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// Where: a JSON pointer into what was handed in.
+    pub pointer: String,
+    /// Stable machine word.
+    pub code: String,
+    /// In English.
+    pub detail: String,
+    /// The deliveries that it is about.
+    pub deliveries: Vec<DeliveryId>,
+}
+
+/// What is scheduled: a post, saved or not.
+pub(super) struct Source<'a> {
+    /// The post's id, when it is saved.
+    pub(super) post_id: Option<&'a PostId>,
+    /// Its unit.
+    pub(super) unit_id: &'a UnitId,
+    /// Its class.
+    pub(super) class: Class,
+    /// Its variants.
+    pub(super) variants: &'a [Variant],
+}
+
+/// A delivery whose every part is settled.
+pub(super) struct Ready {
+    /// Its place in the request.
+    pub(super) place: usize,
+    /// Its account.
+    pub(super) account: Account,
+    /// As it will be written; the post's id is the source's or, for a dry run, one of nobody.
+    pub(super) row: NewDelivery,
+}
+
+/// What came of planning.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// What can be written.
+    pub(super) ready: Vec<Ready>,
+    /// What cannot, and why.
+    pub(super) faults: Vec<Fault>,
+    /// What is worth knowing.
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Plans the wanted deliveries.
+pub(super) async fn plan(
+    services: &Services,
+    caller: &Caller,
+    reader: &mut Reader,
+    source: &Source<'_>,
+    wanted: Vec<WantedDelivery>,
+    look: Look,
+) -> Result<Plan, Error> {
+    if wanted.is_empty() || wanted.len() > MOST_DELIVERIES {
+        let detail = format!("one to {MOST_DELIVERIES} deliveries");
+        return Err(Error::fault("/deliveries", "count_out_of_range", detail));
+    }
+    let accounts = known(caller, reader, source.unit_id, &wanted).await?;
+    let now = services.clock.now();
+    let mut plan = Plan::default();
+    for (place, one) in wanted.into_iter().enumerate() {
+        let pointer = format!("/deliveries/{place}");
+        let Some(account) = accounts.get(&one.account_id) else {
+            let detail = format!("there is no account {}", one.account_id);
+            let fault = Fault::new(format!("{pointer}/account_id"), "unknown_reference", detail);
+            plan.faults.push(fault.with("value", one.account_id));
+            continue;
+        };
+        let row = settle(services, caller, source, account, one, (&pointer, now), &mut plan);
+        plan.ready.extend(row.map(|row| Ready { place, account: account.clone(), row }));
+    }
+    repeated_within(&mut plan);
+    near(services, reader, source, &mut plan, look).await?;
+    Ok(plan)
+}
+
+/// Those of the wanted accounts that the caller may use for a post of this unit: any for an
+/// administrator, for everybody else those of the unit and of the units below it.
+async fn known(
+    caller: &Caller,
+    reader: &mut Reader,
+    unit: &UnitId,
+    wanted: &[WantedDelivery],
+) -> Result<BTreeMap<AccountId, Account>, Error> {
+    let ids: BTreeSet<AccountId> = wanted.iter().map(|one| one.account_id.clone()).collect();
+    let ids: Vec<AccountId> = ids.into_iter().filter(|id| caller.actor.sees(id)).collect();
+    let mut found = accounts::find_many(reader, &ids).await?;
+    if !caller.actor.administrator {
+        let within = units::below(reader, unit).await?;
+        found.retain(|account| within.contains(&account.unit_id));
+    }
+    Ok(found.into_iter().map(|account| (account.id.clone(), account)).collect())
+}
+
+/// One delivery with every part settled; faults and warnings go into the plan.
+fn settle(
+    services: &Services,
+    caller: &Caller,
+    source: &Source<'_>,
+    account: &Account,
+    wanted: WantedDelivery,
+    (pointer, now): (&str, Timestamp),
+    plan: &mut Plan,
+) -> Option<NewDelivery> {
+    let before = plan.faults.len();
+    if account.status != AccountStatus::Connected {
+        let detail = format!("the account is {}; connect it first", account.status);
+        let fault = Fault::new(format!("{pointer}/account_id"), "account_not_connected", detail);
+        plan.faults.push(fault.with("status", account.status));
+    }
+    let variant = choose(source.variants, account, wanted.language.as_deref(), pointer, plan);
+    let times = times(services, source.class, account, &wanted, (pointer, now), plan);
+    let (settings, intended_repeat) = settings(services, account, wanted.settings, pointer, plan);
+    if let Some(variant) = variant {
+        let platform = services.platforms.get(&account.platform);
+        match platform {
+            Some(platform) => fits(variant, platform.rules(), pointer, plan),
+            None => plan.faults.push(Fault::new(
+                format!("{pointer}/account_id"),
+                "platform_unknown",
+                "this build does not know the platform of the account",
+            )),
+        }
+    }
+    let (variant, (resolved, publish_by)) = variant.zip(times)?;
+    if plan.faults.len() > before {
+        return None;
+    }
+    Some(NewDelivery {
+        id: DeliveryId::new(now, services.random()),
+        post_id: source.post_id.cloned().unwrap_or_else(|| PostId::new(now, services.random())),
+        account_id: account.id.clone(),
+        unit_id: source.unit_id.clone(),
+        platform: account.platform.clone(),
+        language: variant.language.clone(),
+        class: source.class,
+        due_at: resolved.due_at,
+        publish_by,
+        civil: resolved.civil,
+        settings,
+        content: variant.content.clone(),
+        content_hash: variant.content_hash.clone(),
+        text_hash: text_hash(&variant.content),
+        intended_repeat,
+        created_by: caller.actor.person_id.to_string(),
+    })
+}
+
+fn choose<'a>(
+    variants: &'a [Variant],
+    account: &Account,
+    asked: Option<&str>,
+    pointer: &str,
+    plan: &mut Plan,
+) -> Option<&'a Variant> {
+    let languages: Vec<&str> = variants.iter().map(|one| one.language.as_str()).collect();
+    let wanted = match asked {
+        Some(tag) => crate::domain::variant::language(tag),
+        None => {
+            language_for(account.languages.iter().map(String::as_str), variants).map(str::to_owned)
+        }
+    };
+    let found = wanted.and_then(|tag| variants.iter().find(|one| one.language == tag));
+    if found.is_none() {
+        let there = languages.join(", ");
+        let detail = match asked {
+            Some(tag) => format!("the post has no variant in {tag}; it has {there}"),
+            None => format!(
+                "none of the account's languages ({}) is among the post's ({there}); say which one",
+                account.languages.join(", ")
+            ),
+        };
+        let fault = Fault::new(format!("{pointer}/language"), "language_missing", detail);
+        plan.faults.push(fault.with("languages", there));
+    }
+    found
+}
+
+/// When somebody wants it, as far as it can be read.
+pub(super) fn when(
+    at: Option<&str>,
+    local: Option<&WantedLocal>,
+    now: bool,
+    pointer: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<When> {
+    let said = usize::from(at.is_some()) + usize::from(local.is_some()) + usize::from(now);
+    if said != 1 {
+        let detail = "say exactly one of at, local and now: true";
+        faults.push(Fault::new(pointer, "when_not_clear", detail));
+        return None;
+    }
+    if let Some(at) = at {
+        return instant(at, &format!("{pointer}/at"), faults).map(When::At);
+    }
+    let Some(local) = local else { return Some(When::Now) };
+    let (date, time) = (schedule::date(&local.date), schedule::time(&local.time));
+    if date.is_none() {
+        let detail = "must be a day that exists, such as 2026-09-02";
+        faults.push(Fault::new(format!("{pointer}/local/date"), "date", detail));
+    }
+    if time.is_none() {
+        let detail = "must be a time from 00:00 to 23:59, such as 09:00 or 09:00:30";
+        faults.push(Fault::new(format!("{pointer}/local/time"), "time", detail));
+    }
+    let zone = match local.zone.as_str() {
+        "account" => Wall::Account,
+        name => Wall::Zone(name.to_owned()),
+    };
+    Some(When::Local(LocalTime { date: date?, time: time?, zone }))
+}
+
+/// Reads an instant with an offset.
+pub(super) fn instant(text: &str, pointer: &str, faults: &mut Vec<Fault>) -> Option<Timestamp> {
+    let parsed = text.parse::<Timestamp>().ok();
+    if parsed.is_none() {
+        let detail = "must be an instant with an offset, such as 2026-09-02T09:00:00+07:00";
+        faults.push(Fault::new(pointer, "instant", detail));
+    }
+    parsed
+}
+
+/// What is wrong with a time, as a fault that names what could be meant instead.
+pub(super) fn time_fault(refused: &schedule::Refused, pointer: &str) -> Fault {
+    let mut fault = Fault::new(pointer, refused.code(), refused.to_string());
+    for (name, offer) in ["first", "second"].into_iter().zip(refused.offers()) {
+        fault = fault.with(name, &offer.local);
+    }
+    fault
+}
+
+/// The configured grace of a class.
+pub(super) fn grace(services: &Services, class: Class) -> std::time::Duration {
+    let grace = &services.config.publish.grace;
+    Grace {
+        statement: grace.statement,
+        urgent: grace.urgent,
+        routine: grace.routine,
+        evergreen: grace.evergreen,
+    }
+    .of(class)
+}
+
+fn times(
+    services: &Services,
+    class: Class,
+    account: &Account,
+    wanted: &WantedDelivery,
+    (pointer, now): (&str, Timestamp),
+    plan: &mut Plan,
+) -> Option<(Resolved, Timestamp)> {
+    let faults = &mut plan.faults;
+    let when = when(wanted.at.as_deref(), wanted.local.as_ref(), wanted.now, pointer, faults);
+    let asked = wanted.publish_by.as_deref().map(|text| {
+        let pointer = format!("{pointer}/publish_by");
+        instant(text, &pointer, faults)
+    });
+    let when = when?;
+    let place = match when {
+        When::Now => pointer.to_owned(),
+        When::At(_) => format!("{pointer}/at"),
+        When::Local(_) => format!("{pointer}/local"),
+    };
+    let resolved = schedule::resolve(&when, &account.time_zone, now)
+        .map_err(|refused| faults.push(time_fault(&refused, &place)))
+        .ok()?;
+    let asked = match asked {
+        Some(None) => return None,
+        Some(Some(asked)) => Some(asked),
+        None => None,
+    };
+    let publish_by = schedule::publish_by(resolved.due_at, asked, grace(services, class))
+        .map_err(|refused| faults.push(time_fault(&refused, &format!("{pointer}/publish_by"))))
+        .ok()?;
+    Some((resolved, publish_by))
+}
+
+fn settings(
+    services: &Services,
+    account: &Account,
+    given: Option<Map<String, Value>>,
+    pointer: &str,
+    plan: &mut Plan,
+) -> (Value, bool) {
+    let mut settings = given.unwrap_or_default();
+    let pointer = format!("{pointer}/settings");
+    let intended_repeat = match settings.remove("intended_repeat") {
+        None => false,
+        Some(Value::Bool(intended)) => intended,
+        Some(_other) => {
+            let detail = "must be true or false";
+            plan.faults.push(Fault::new(format!("{pointer}/intended_repeat"), "type", detail));
+            false
+        }
+    };
+    let settings = Value::Object(settings);
+    if let Some(platform) = services.platforms.get(&account.platform) {
+        for (place, why) in platform.check_settings(&settings) {
+            plan.faults.push(Fault::new(format!("{pointer}{place}"), "setting", why));
+        }
+    }
+    (settings, intended_repeat)
+}
+
+/// A variant as far as a platform's rules concern it.
+pub(super) fn draft(content: &Content) -> Draft<'_> {
+    let media = content.media.iter().map(|one| DraftMedia {
+        mime: &one.mime,
+        size_bytes: one.size_bytes,
+        alt: &one.alt,
+    });
+    Draft { text: &content.text, link: content.link.as_deref(), media: media.collect() }
+}
+
+/// Holds a variant against the rules of the platform it goes to.
+fn fits(variant: &Variant, rules: &Rules, pointer: &str, plan: &mut Plan) {
+    for finding in check::check(&draft(&variant.content), rules) {
+        let detail = format!("{} {}: {}", variant.language, finding.pointer, finding.detail);
+        if finding.fatal {
+            let fault = Fault::new(pointer, finding.code, detail)
+                .with("language", &variant.language)
+                .with("place", finding.pointer);
+            plan.faults.push(fault);
+        } else {
+            plan.warnings.push(Warning {
+                pointer: pointer.to_owned(),
+                code: finding.code.to_owned(),
+                detail,
+                deliveries: Vec::new(),
+            });
+        }
+    }
+}
+
+/// Warns when the request itself sends one text to one account twice.
+fn repeated_within(plan: &mut Plan) {
+    let mut seen: BTreeMap<(&AccountId, &str), usize> = BTreeMap::new();
+    for one in plan.ready.iter().filter(|one| !one.row.intended_repeat) {
+        let key = (&one.row.account_id, one.row.text_hash.as_str());
+        if let Some(first) = seen.insert(key, one.place) {
+            plan.warnings.push(Warning {
+                pointer: format!("/deliveries/{}", one.place),
+                code: "same_text_recently".to_owned(),
+                detail: format!(
+                    "says the same to the same account as delivery {first} of this request"
+                ),
+                deliveries: Vec::new(),
+            });
+        }
+    }
+}
+
+async fn near(
+    services: &Services,
+    reader: &mut Reader,
+    source: &Source<'_>,
+    plan: &mut Plan,
+    look: Look,
+) -> Result<(), Error> {
+    let planned: Vec<Planned<'_>> = plan
+        .ready
+        .iter()
+        .map(|one| Planned {
+            account_id: &one.row.account_id,
+            due_at: one.row.due_at,
+            text_hash: &one.row.text_hash,
+        })
+        .collect();
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let found = neighbours::near(reader, &planned, look).await?;
+    for near in found {
+        let Some(one) = plan.ready.get(near.place) else { continue };
+        if near.same_text && one.row.intended_repeat {
+            continue;
+        }
+        let (code, detail) = if near.same_text {
+            let detail = "the same text goes to this account within 24 hours; it will be refused \
+                          when it is due unless settings.intended_repeat is true";
+            ("same_text_recently", detail)
+        } else {
+            ("same_minute", "another delivery goes to this account within a minute")
+        };
+        plan.warnings.push(Warning {
+            pointer: format!("/deliveries/{}", one.place),
+            code: code.to_owned(),
+            detail: format!("{detail} ({})", near.due_at),
+            deliveries: vec![near.id],
+        });
+    }
+    many_accounts(services, reader, source, plan).await
+}
+
+/// Warns when one text goes to several accounts of a platform that does not want that.
+async fn many_accounts(
+    services: &Services,
+    reader: &mut Reader,
+    source: &Source<'_>,
+    plan: &mut Plan,
+) -> Result<(), Error> {
+    let unwanted = |platform: &str| {
+        services.platforms.get(platform).is_some_and(|platform| {
+            platform.rules().same_text_on_many_accounts
+                == crate::platforms::rules::SameText::Discouraged
+        })
+    };
+    if !plan.ready.iter().any(|one| unwanted(&one.row.platform)) {
+        return Ok(());
+    }
+    let mut places: BTreeMap<(String, String), BTreeSet<AccountId>> = BTreeMap::new();
+    if let Some(post) = source.post_id {
+        for (platform, text, account) in neighbours::elsewhere(reader, post).await? {
+            places.entry((platform, text)).or_default().insert(account);
+        }
+    }
+    for one in &plan.ready {
+        let key = (one.row.platform.clone(), one.row.text_hash.clone());
+        places.entry(key).or_default().insert(one.row.account_id.clone());
+    }
+    let mut told: BTreeSet<(String, String)> = BTreeSet::new();
+    for one in plan.ready.iter().filter(|one| unwanted(&one.row.platform)) {
+        let key = (one.row.platform.clone(), one.row.text_hash.clone());
+        let count = places.get(&key).map_or(0, BTreeSet::len);
+        if count > 1 && told.insert(key) {
+            plan.warnings.push(Warning {
+                pointer: format!("/deliveries/{}", one.place),
+                code: "same_text_many_accounts".to_owned(),
+                detail: format!(
+                    "the same text goes to {count} accounts of {}, which its rules do not want; \
+                     write variants, or repost from one account",
+                    one.row.platform
+                ),
+                deliveries: Vec::new(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The zone in which a delivery's time is shown: the one that was asked for, else the account's.
+pub(super) fn shown_zone<'a>(civil: Option<&'a Civil>, account_zone: &'a str) -> &'a str {
+    civil.map_or(account_zone, |civil| civil.zone.as_str())
+}

@@ -1,0 +1,341 @@
+//! The acts on posts: write, change, remove, look.
+
+mod body;
+mod creating;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::json;
+
+pub use body::{
+    MediaRef, MediaView, NewPost, NewVariant, PostChange, PostView, ThreadPart, VariantView,
+};
+pub(super) use creating::Creating;
+use creating::Creation;
+
+use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, permit, same_answer};
+use crate::domain::class::Class;
+use crate::domain::fault::Fault;
+use crate::domain::id::{MediaId, PostId, UnitId};
+use crate::domain::media::Media;
+use crate::domain::policy::{Action, Subject};
+use crate::domain::post::{Post, PostDraft, content_hash};
+use crate::domain::unit::Unit;
+use crate::domain::variant::{Content, ContentMedia, MediaUse, Variant, VariantDraft};
+use crate::store::{Reader, deliveries, media, posts, units, variants};
+
+/// Writes a post.
+pub async fn create(
+    services: &Services,
+    caller: &Caller,
+    new: NewPost,
+) -> Result<Done<PostView>, Error> {
+    permit(caller, Action::WritePosts, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let unit_id = new.unit_id.clone();
+    let draft = new.settle().map_err(Error::Invalid)?;
+    let now = services.clock.now();
+    let (post, variants) = {
+        let mut reader = services.store.read().await?;
+        let unit = units::find(&mut reader, &unit_id).await?;
+        let mut faults: Vec<Fault> =
+            open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
+        let files = files(&mut reader, &draft.variants).await?;
+        let variants = settled(draft.variants.clone(), &files, 1, &[], &mut faults);
+        all_well(faults)?;
+        (compose(services, caller, unit_id, draft, &variants), variants)
+    };
+    let view = PostView::new(post.clone(), &variants, Vec::new());
+    let answer = serde_json::to_value(&view).map_err(Error::internal)?;
+    let detail = json!({
+        "unit_id": post.unit_id, "class": post.class, "content_hash": post.content_hash,
+        "languages": variants.iter().map(|one| &one.language).collect::<Vec<_>>(),
+    });
+    let creation = Creation {
+        entry: caller.entry("post.create", &post.id, detail),
+        post: Arc::new((post, variants)),
+        claim: caller.claim(answer),
+    };
+    match (services.creating().submit(creation).await?, &caller.idempotency) {
+        (Some(kept), Some(key)) => same_answer(key, kept),
+        (Some(_), None) | (None, _) => Ok(Done { value: view, replayed: false }),
+    }
+}
+
+/// The unit is there and open, or what is wrong with naming it.
+pub(super) fn open_unit<'a>(
+    unit: Option<&'a Unit>,
+    id: &UnitId,
+    now: jiff::Timestamp,
+) -> Result<&'a Unit, Fault> {
+    let Some(unit) = unit else {
+        let detail = format!("there is no unit {id}");
+        return Err(Fault::new("/unit_id", "unknown_reference", detail).with("value", id));
+    };
+    if unit.is_closed(now) {
+        let detail = "the unit is closed and publishes nothing any more";
+        return Err(Fault::new("/unit_id", "unit_closed", detail));
+    }
+    Ok(unit)
+}
+
+fn compose(
+    services: &Services,
+    caller: &Caller,
+    unit_id: UnitId,
+    draft: PostDraft,
+    variants: &[Variant],
+) -> Post {
+    let now = services.clock.now();
+    Post {
+        id: PostId::new(now, services.random()),
+        unit_id,
+        campaign_id: draft.campaign_id,
+        title: draft.title,
+        content_hash: content_hash(draft.class, &draft.source_language, variants),
+        class: draft.class,
+        source_language: draft.source_language,
+        labels: draft.labels,
+        revision: 1,
+        created_by: caller.actor.person_id.to_string(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// The files that the variants use, as far as there are such files.
+pub(super) async fn files(
+    reader: &mut Reader,
+    variants: &[VariantDraft],
+) -> Result<BTreeMap<MediaId, Media>, Error> {
+    let wanted: BTreeSet<MediaId> =
+        variants.iter().flat_map(|one| &one.media).map(|one| one.media_id.clone()).collect();
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted: Vec<MediaId> = wanted.into_iter().collect();
+    let found = media::find_many(reader, &wanted).await?;
+    Ok(found.into_iter().map(|one| (one.id.clone(), one)).collect())
+}
+
+/// The variants with what is known of their files. One whose content is as it was `before` keeps
+/// the revision in which it got it.
+pub(super) fn settled(
+    drafts: Vec<VariantDraft>,
+    files: &BTreeMap<MediaId, Media>,
+    revision: i64,
+    before: &[Variant],
+    faults: &mut Vec<Fault>,
+) -> Vec<Variant> {
+    let mut variants = Vec::with_capacity(drafts.len());
+    for (place, draft) in drafts.into_iter().enumerate() {
+        let mut media = Vec::with_capacity(draft.media.len());
+        for (number, one) in draft.media.into_iter().enumerate() {
+            let Some(file) = files.get(&one.media_id) else {
+                let pointer = format!("/variants/{place}/media/{number}/media_id");
+                let detail = format!("there is no file {}", one.media_id);
+                let fault = Fault::new(pointer, "unknown_reference", detail);
+                faults.push(fault.with("value", one.media_id));
+                continue;
+            };
+            media.push(ContentMedia {
+                media_id: one.media_id,
+                sha256: file.sha256.clone(),
+                mime: file.mime.clone(),
+                size_bytes: file.size_bytes,
+                alt: one.alt,
+            });
+        }
+        let content = Content { text: draft.text, link: draft.link, media };
+        let content_hash = content.hash(&draft.language);
+        let same = before
+            .iter()
+            .find(|old| old.language == draft.language && old.content_hash == content_hash);
+        let revision = same.map_or(revision, |old| old.revision);
+        variants.push(Variant { language: draft.language, content, content_hash, revision });
+    }
+    variants
+}
+
+/// Changes a post from the revision that the caller has seen; `None` for whatever it is now.
+///
+/// What was scheduled keeps what it says: the answer names the deliveries that now differ.
+pub async fn change(
+    services: &Services,
+    caller: &Caller,
+    id: &PostId,
+    seen: Option<i64>,
+    change: PostChange,
+) -> Result<Done<PostView>, Error> {
+    permit(caller, Action::WritePosts, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let now = services.clock.now();
+    let mut tx = services.store.begin().await?;
+    let mut post = posts::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let before = variants::of_posts(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
+    if seen.is_some_and(|seen| seen != post.revision) {
+        return Err(Error::Stale);
+    }
+    let was = json!({"revision": post.revision, "content_hash": post.content_hash});
+    let rewritten = change.variants.is_some();
+    let draft = merge(&post, &before, change).map_err(Error::Invalid)?;
+    let after = if rewritten {
+        let files = files(&mut tx, &draft.variants).await?;
+        let mut faults = Vec::new();
+        let after = settled(draft.variants, &files, post.revision + 1, &before, &mut faults);
+        all_well(faults)?;
+        after
+    } else {
+        before
+    };
+    post.campaign_id = draft.campaign_id;
+    post.title = draft.title;
+    post.class = draft.class;
+    post.content_hash = content_hash(draft.class, &draft.source_language, &after);
+    post.source_language = draft.source_language;
+    post.labels = draft.labels;
+    post.updated_at = now;
+    if !posts::update(&mut tx, &post, now).await? {
+        return Err(stands_in_the_way(&mut tx, id, post.revision).await?);
+    }
+    post.revision += 1;
+    variants::replace(&mut tx, id, &after, now, rand::random).await?;
+    let stale = deliveries::stale(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
+    let is = json!({"revision": post.revision, "content_hash": post.content_hash});
+    let entry = caller.entry("post.change", id, json!({"before": was, "after": is}));
+    let view = PostView::new(post, &after, stale);
+    super::finish(services, caller, tx, view, &[entry]).await
+}
+
+/// The post as it would be, in its one form.
+fn merge(post: &Post, before: &[Variant], change: PostChange) -> Result<PostDraft, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let variants = match change.variants {
+        Some(variants) => body::drafts(variants, &mut faults),
+        None => before.iter().map(as_draft).collect(),
+    };
+    let mut campaign_id = post.campaign_id.clone();
+    change.campaign_id.apply(&mut campaign_id);
+    let draft = PostDraft {
+        campaign_id,
+        title: change.title.unwrap_or_else(|| post.title.clone()),
+        class: change.class.unwrap_or(post.class),
+        source_language: change.source_language.unwrap_or_else(|| post.source_language.clone()),
+        variants,
+        labels: change.labels.unwrap_or_else(|| post.labels.clone()),
+    };
+    body::settle(draft, faults)
+}
+
+fn as_draft(variant: &Variant) -> VariantDraft {
+    let media = variant
+        .content
+        .media
+        .iter()
+        .map(|one| MediaUse { media_id: one.media_id.clone(), alt: one.alt.clone() });
+    VariantDraft {
+        language: variant.language.clone(),
+        text: variant.content.text.clone(),
+        link: variant.content.link.clone(),
+        media: media.collect(),
+    }
+}
+
+/// Why a post at `revision` could not be changed or removed.
+async fn stands_in_the_way(
+    reader: &mut Reader,
+    id: &PostId,
+    revision: i64,
+) -> Result<Error, Error> {
+    let Some(post) = posts::find(reader, id).await? else { return Ok(Error::NotFound) };
+    if post.revision != revision {
+        return Ok(Error::Stale);
+    }
+    let unfinished = deliveries::unfinished(reader, id).await?;
+    let listed: Vec<_> =
+        unfinished.iter().map(|(id, state)| json!({"delivery_id": id, "state": state})).collect();
+    let detail = "deliveries of this post are on their way; cancel them or wait for their end";
+    Ok(Error::Conflict(Told::new("deliveries_pending", detail).member("deliveries", listed)))
+}
+
+/// Removes a post at the revision that the caller has seen; `None` for whatever it is now.
+pub async fn remove(
+    services: &Services,
+    caller: &Caller,
+    id: &PostId,
+    seen: Option<i64>,
+) -> Result<(), Error> {
+    permit(caller, Action::WritePosts, Subject::Any)?;
+    let now = services.clock.now();
+    let mut tx = services.store.begin().await?;
+    let post = posts::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    if seen.is_some_and(|seen| seen != post.revision) {
+        return Err(Error::Stale);
+    }
+    if !posts::remove(&mut tx, id, post.revision, now).await? {
+        return Err(stands_in_the_way(&mut tx, id, post.revision).await?);
+    }
+    let entry = caller.entry("post.remove", id, json!({"revision": post.revision}));
+    super::finish(services, caller, tx, json!({}), &[entry]).await?;
+    Ok(())
+}
+
+/// One post.
+pub async fn show(services: &Services, caller: &Caller, id: &PostId) -> Result<PostView, Error> {
+    permit(caller, Action::ReadPosts, Subject::Any)?;
+    let mut reader = services.store.read().await?;
+    let post = posts::find(&mut reader, id).await?.ok_or(Error::NotFound)?;
+    views(&mut reader, vec![post]).await?.pop().ok_or(Error::NotFound)
+}
+
+async fn views(reader: &mut Reader, posts: Vec<Post>) -> Result<Vec<PostView>, Error> {
+    let ids: Vec<PostId> = posts.iter().map(|post| post.id.clone()).collect();
+    let ids: Vec<&PostId> = ids.iter().collect();
+    let mut variants = variants::of_posts(reader, &ids).await?;
+    let mut stale = deliveries::stale(reader, &ids).await?;
+    Ok(posts
+        .into_iter()
+        .map(|post| {
+            let variants = variants.remove(&post.id).unwrap_or_default();
+            let stale = stale.remove(&post.id).unwrap_or_default();
+            PostView::new(post, &variants, stale)
+        })
+        .collect())
+}
+
+/// Which posts a list is to have.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this unit.
+    pub unit_id: Option<UnitId>,
+    /// Of this campaign.
+    pub campaign_id: Option<String>,
+    /// Of this class.
+    pub class: Option<Class>,
+}
+
+/// A page of posts, newest first.
+pub async fn list(
+    services: &Services,
+    caller: &Caller,
+    filter: Filter,
+    window: &Window,
+) -> Result<Page<PostView>, Error> {
+    permit(caller, Action::ReadPosts, Subject::Any)?;
+    let filter = posts::Filter {
+        unit_id: filter.unit_id,
+        campaign_id: filter.campaign_id,
+        class: filter.class,
+        before: window.after_id(),
+    };
+    let mut reader = services.store.read().await?;
+    let found = posts::list(&mut reader, &filter, i64::from(window.rows())).await?;
+    let page = window.page(found, |post| vec![post.id.to_string()]);
+    let items = views(&mut reader, page.items).await?;
+    Ok(Page { items, next: page.next })
+}

@@ -1,0 +1,257 @@
+//! Scheduling: deliveries of a post, their jobs, the audit and the kept answer in one commit, which
+//! they share with all others that are scheduled at the same moment.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::act::{Kind, sort_out};
+use super::deliveries::DeliveryView;
+use super::plan::{self, Ready, Source, WantedDelivery, Warning};
+use super::{Caller, Done, Error, Services, Told, permit, same_answer};
+use crate::clock::SharedClock;
+use crate::domain::audit::NewEntry;
+use crate::domain::id::{AccountId, JobId, PostId};
+use crate::domain::policy::{Action, Subject};
+use crate::domain::unit::{Approval, Unit};
+use crate::domain::work;
+use crate::store::deliveries::NewDelivery;
+use crate::store::idempotency::{Claim, Kept};
+use crate::store::jobs::NewJob;
+use crate::store::neighbours::Look;
+use crate::store::{self, Answer, Apply, Tx, audit, deliveries, jobs, posts, units, variants};
+
+/// Deliveries to be scheduled.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct WantedDeliveries {
+    /// One for each account and time.
+    pub deliveries: Vec<WantedDelivery>,
+}
+
+/// What was scheduled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Scheduled {
+    /// The deliveries, in the order of the request.
+    pub deliveries: Vec<DeliveryView>,
+    /// What is worth knowing about them.
+    pub warnings: Vec<Warning>,
+}
+
+/// Schedules deliveries of a post, all or none.
+pub async fn schedule(
+    services: &Services,
+    caller: &Caller,
+    post_id: &PostId,
+    wanted: WantedDeliveries,
+) -> Result<Done<Scheduled>, Error> {
+    permit(caller, Action::WriteDeliveries, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let (revision, plan) = {
+        let mut reader = services.store.read().await?;
+        let post = posts::find(&mut reader, post_id).await?.ok_or(Error::NotFound)?;
+        let variants = variants::of_posts(&mut reader, &[post_id]).await?;
+        let unit = units::find(&mut reader, &post.unit_id).await?.ok_or(Error::NotFound)?;
+        may_schedule(services, &unit)?;
+        let source = Source {
+            post_id: Some(post_id),
+            unit_id: &post.unit_id,
+            class: post.class,
+            variants: variants.get(post_id).map_or(&[], Vec::as_slice),
+        };
+        let wanted = wanted.deliveries;
+        let plan = plan::plan(services, caller, &mut reader, &source, wanted, Look::Text).await?;
+        (post.revision, plan)
+    };
+    super::all_well(plan.faults)?;
+    let now = services.clock.now();
+    let views = plan.ready.iter().map(|one| DeliveryView::planned(one, now)).collect();
+    let view = Scheduled { deliveries: views, warnings: plan.warnings };
+    let answer = serde_json::to_value(&view).map_err(Error::internal)?;
+    let asked = Request {
+        post_id: post_id.clone(),
+        revision,
+        claim: caller.claim(answer),
+        entries: plan.ready.iter().map(|one| entry(caller, one)).collect(),
+        jobs: plan.ready.iter().map(|one| publish_job(services, &one.row)).collect(),
+        rows: plan.ready.into_iter().map(|one| one.row).collect(),
+    };
+    let asked = Arc::new(asked);
+    match services.scheduling().submit(Arc::clone(&asked)).await? {
+        Written::New => {
+            services.queue.announce(&asked.jobs);
+            Ok(Done { value: view, replayed: false })
+        }
+        Written::Repeated(kept) => match &caller.idempotency {
+            Some(key) => same_answer(key, kept),
+            None => Err(Error::Busy),
+        },
+        Written::PostGone => Err(Error::NotFound),
+        Written::PostChanged => Err(Error::Conflict(Told::new(
+            "post_changed",
+            "the post was changed while it was being scheduled; look at it and schedule again",
+        ))),
+        Written::AccountUnfit(account) => Err(Error::Conflict(
+            Told::new("account_not_connected", format!("{account} cannot publish any more"))
+                .member("account_id", account.as_str()),
+        )),
+    }
+}
+
+/// Whether posts of this unit may be scheduled at all.
+pub(super) fn may_schedule(services: &Services, unit: &Unit) -> Result<(), Error> {
+    if unit.is_closed(services.clock.now()) {
+        let detail = "the unit is closed and publishes nothing any more";
+        return Err(Error::Conflict(Told::new("unit_closed", detail)));
+    }
+    match unit.approval {
+        Approval::None => Ok(()),
+        Approval::One | Approval::Two => Err(Error::Conflict(
+            Told::new(
+                "approval_required",
+                "posts of this unit need approval before they can be scheduled, and this version \
+                 has no approvals yet; an administrator can set the unit's approval to none",
+            )
+            .with("approval", unit.approval)
+            .member("approval", unit.approval.as_str()),
+        )),
+    }
+}
+
+fn entry(caller: &Caller, one: &Ready) -> NewEntry {
+    let row = &one.row;
+    let detail = json!({
+        "post_id": row.post_id, "account_id": row.account_id, "language": row.language,
+        "due_at": row.due_at, "publish_by": row.publish_by, "content_hash": row.content_hash,
+    });
+    caller.entry("delivery.schedule", &row.id, detail)
+}
+
+/// The job that publishes a delivery.
+pub(super) fn publish_job(services: &Services, row: &NewDelivery) -> NewJob {
+    NewJob {
+        id: JobId::new(services.clock.now(), services.random()),
+        kind: work::PUBLISH,
+        unique_key: work::publish_key(&row.id),
+        slot: row.account_id.to_string(),
+        payload: json!({"delivery_id": row.id}),
+        priority: i64::from(row.class.priority()),
+        due_at: row.due_at,
+    }
+}
+
+/// Writes deliveries.
+#[derive(Debug)]
+pub(super) struct Scheduling {
+    clock: SharedClock,
+}
+
+/// Deliveries of one post to be written, all or none.
+#[derive(Debug)]
+pub(super) struct Request {
+    post_id: PostId,
+    /// The revision that was planned with.
+    revision: i64,
+    rows: Vec<NewDelivery>,
+    jobs: Vec<NewJob>,
+    entries: Vec<NewEntry>,
+    claim: Option<Claim>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// Written.
+    New,
+    /// Was written earlier, under the same key.
+    Repeated(Kept),
+    /// The post was removed meanwhile.
+    PostGone,
+    /// The post was changed meanwhile.
+    PostChanged,
+    /// An account cannot publish any more.
+    AccountUnfit(AccountId),
+}
+
+impl Scheduling {
+    /// With the clock that dates what is written.
+    pub(super) fn new(clock: SharedClock) -> Self {
+        Self { clock }
+    }
+
+    async fn write(
+        &self,
+        tx: &mut Tx,
+        requests: &[Arc<Request>],
+    ) -> Result<Vec<Answer<Written>>, store::Error> {
+        let now = self.clock.now();
+        let stops = stops(tx, requests).await?;
+        let passing = requests.iter().zip(&stops).filter(|(_, stop)| stop.is_none());
+        let claims = passing.map(|(request, _)| request.claim.as_ref());
+        let mut kinds = sort_out(tx, claims, now).await?.into_iter();
+        let mut written = Vec::with_capacity(requests.len());
+        let (mut rows, mut new_jobs, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        for (request, stop) in requests.iter().zip(stops) {
+            if let Some(stop) = stop {
+                written.push(Ok(stop));
+                continue;
+            }
+            match kinds.next() {
+                Some(Kind::Repeated(kept)) => written.push(Ok(Written::Repeated(kept))),
+                Some(Kind::New) | None => {
+                    rows.extend(&request.rows);
+                    new_jobs.extend_from_slice(&request.jobs);
+                    entries.extend_from_slice(&request.entries);
+                    written.push(Ok(Written::New));
+                }
+            }
+        }
+        deliveries::insert(tx, &rows, now).await?;
+        jobs::enqueue(tx, &new_jobs, now).await?;
+        audit::append(tx, &entries, now).await?;
+        Ok(written)
+    }
+}
+
+/// For each request what stands in its way at this moment. The posts cannot change from here on
+/// until the commit.
+async fn stops(
+    tx: &mut Tx,
+    requests: &[Arc<Request>],
+) -> Result<Vec<Option<Written>>, store::Error> {
+    let ids: BTreeSet<&PostId> = requests.iter().map(|request| &request.post_id).collect();
+    let ids: Vec<&PostId> = ids.into_iter().collect();
+    let revisions = posts::lock_revisions(tx, &ids).await?;
+    let accounts: BTreeSet<&AccountId> =
+        requests.iter().flat_map(|request| &request.rows).map(|row| &row.account_id).collect();
+    let fit = deliveries::fit_accounts(tx, &accounts).await?;
+    let stop = |request: &Arc<Request>| match revisions.get(&request.post_id) {
+        None => Some(Written::PostGone),
+        Some(&revision) if revision != request.revision => Some(Written::PostChanged),
+        Some(_) => request
+            .rows
+            .iter()
+            .find(|row| !fit.contains(&row.account_id))
+            .map(|row| Written::AccountUnfit(row.account_id.clone())),
+    };
+    Ok(requests.iter().map(stop).collect())
+}
+
+impl Apply for Scheduling {
+    type Item = Arc<Request>;
+    type Answer = Written;
+
+    fn apply<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        items: &'a [Arc<Request>],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Answer<Written>>, store::Error>> + Send + 'a>> {
+        Box::pin(self.write(tx, items))
+    }
+}
