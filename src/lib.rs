@@ -3,7 +3,9 @@
 //! The modules in layer order, lowest first; `docs/architecture.md` has the picture and the edges
 //! that are allowed between them.
 
+pub mod api;
 pub mod app;
+pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod crash;

@@ -142,3 +142,7 @@ pub type AppSecret = Option<SecretString>;
 #[cfg(test)]
 #[path = "tests/flow.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/simulated.rs"]
+mod simulated;

@@ -9,6 +9,7 @@ mod change;
 pub mod check;
 pub mod deliveries;
 mod error;
+pub mod health;
 mod page;
 pub mod plan;
 pub mod posts;

@@ -1,0 +1,171 @@
+//! The OpenAPI 3.1 document: made of the same lines that make the routes, with what all operations
+//! have in common added here; and a page that shows it without any network.
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Type};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::problem::{Body9457, PROBLEM_JSON};
+use super::{Api, health, v1};
+
+/// Where the document is.
+const DOCUMENT: &str = "/openapi.json";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Chancery",
+        description = "The publishing desk of a foreign ministry: plan, approve, publish and measure, exactly once.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Body9457)),
+    tags(
+        (name = "units", description = "Departments and missions"),
+        (name = "accounts", description = "Pages and profiles on platforms"),
+        (name = "media", description = "Files"),
+        (name = "posts", description = "What is to be said"),
+        (name = "deliveries", description = "What goes out where and when"),
+        (name = "platforms", description = "What platforms allow"),
+        (name = "tokens", description = "API tokens"),
+        (name = "health", description = "For whoever watches over the process"),
+    ),
+)]
+struct Base;
+
+/// All routes with their part of the document: those that are soon done, and those that take files.
+pub(super) fn routers() -> (OpenApiRouter<Api>, OpenApiRouter<Api>) {
+    let short = OpenApiRouter::with_openapi(Base::openapi())
+        .merge(health::routes())
+        .nest("/api/v1", v1::routes());
+    let long = OpenApiRouter::new().nest("/api/v1", v1::uploads());
+    (short, long)
+}
+
+/// The whole document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let (short, long) = routers();
+    let mut document = short.into_openapi();
+    document.merge(long.into_openapi());
+    document.components.get_or_insert_default().add_security_scheme(
+        "token",
+        SecurityScheme::Http(
+            Http::builder()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some(
+                    "An API token, as `chancery token create` or POST /api/v1/tokens gives it",
+                ))
+                .build(),
+        ),
+    );
+    for (path, item) in &mut document.paths.paths {
+        let has_id = path.contains('{');
+        let mut all = [
+            (&mut item.get, Kind::Look),
+            (&mut item.post, Kind::Create),
+            (&mut item.patch, Kind::Change),
+            (&mut item.delete, Kind::Change),
+        ];
+        for (operation, kind) in &mut all {
+            if let Some(operation) = operation.as_mut() {
+                complete(operation, *kind, has_id);
+            }
+        }
+    }
+    document
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Look,
+    Create,
+    Change,
+}
+
+/// Adds what every operation of its kind can be answered, and the headers that it takes.
+fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
+    let open = operation.security.is_some();
+    if !open {
+        operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    }
+    let mut add = |status: &str, what: &str| {
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| problem(what));
+    };
+    if !open {
+        add("400", "The request cannot be read");
+        add("401", "Nobody knows who asks");
+        add("403", "The asker may not");
+        add("422", "Against a rule, or not what was asked for; all faults at once");
+        add("503", "Busy or too slow; with Retry-After");
+    }
+    if has_id {
+        add("404", "Not there, or not for the asker to know");
+    }
+    match kind {
+        Kind::Look => {}
+        Kind::Create => {
+            add("404", "Not there, or not for the asker to know");
+            add("409", "The state has moved");
+            add("413", "Too large");
+            add("415", "Not a type that is taken");
+            header(
+                operation,
+                "Idempotency-Key",
+                Required::False,
+                "Repeating the request under the same key gives the same answer",
+            );
+        }
+        Kind::Change => {
+            add("409", "The state has moved");
+            add("412", "If-Match does not name the current version");
+            add("413", "Too large");
+            add("415", "Not a type that is taken");
+            add("428", "If-Match is missing");
+        }
+    }
+}
+
+/// A header that an operation takes.
+fn header(operation: &mut Operation, name: &str, required: Required, what: &str) {
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(what))
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(255))
+                .pattern(Some("^[!-~]+$")),
+        ))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+}
+
+fn problem(what: &str) -> RefOr<utoipa::openapi::Response> {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    RefOr::T(ResponseBuilder::new().description(what).content(PROBLEM_JSON, content).build())
+}
+
+/// The document and the page that shows it.
+pub(super) fn page() -> Router<Api> {
+    // Written once: the document never changes while the process runs.
+    let text: std::sync::Arc<str> = document().to_json().unwrap_or_default().into();
+    let shown = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from(DOCUMENT));
+    Router::new()
+        .route(
+            DOCUMENT,
+            get(async move || {
+                ([(CONTENT_TYPE, "application/json")], text.to_string()).into_response()
+            }),
+        )
+        .merge(shown)
+}

@@ -1,0 +1,151 @@
+//! Words for problems that HTTP itself or the frame of every act can have.
+
+use super::text::{Words, words};
+
+/// The table.
+pub(super) const WORDS: &[Words] = &[
+    words(
+        "bad_json",
+        "The body is not JSON",
+        "Nội dung không phải JSON",
+        "Không đọc được nội dung JSON: {reason}",
+    ),
+    words(
+        "not_utf8",
+        "The body is not UTF-8",
+        "Nội dung không phải UTF-8",
+        "Nội dung phải được mã hoá UTF-8.",
+    ),
+    words(
+        "too_deep",
+        "The body is nested too deeply",
+        "Nội dung lồng quá sâu",
+        "JSON không được lồng quá {max} tầng.",
+    ),
+    words(
+        "duplicate_key",
+        "A name is given twice",
+        "Một tên bị lặp lại",
+        "Tên {name} xuất hiện hai lần trong cùng một đối tượng.",
+    ),
+    words(
+        "not_json",
+        "The body must be JSON",
+        "Nội dung phải là JSON",
+        "Hãy gửi Content-Type: application/json, không nén.",
+    ),
+    words(
+        "validation",
+        "Something is wrong with what was sent",
+        "Dữ liệu gửi lên chưa đúng",
+        "Có {count} lỗi; xem danh sách errors.",
+    ),
+    words("unknown_field", "There is no such field", "Không có trường này", "Không có trường này."),
+    words("missing", "A field is missing", "Thiếu trường", "Thiếu trường bắt buộc này."),
+    words("wrong_type", "Wrong type", "Sai kiểu dữ liệu", "Giá trị sai kiểu hoặc sai dạng."),
+    words(
+        "bad_query",
+        "The query cannot be read",
+        "Không đọc được tham số truy vấn",
+        "Tham số truy vấn sai: {reason}",
+    ),
+    words(
+        "bad_cursor",
+        "The cursor is none of this list",
+        "Con trỏ trang không hợp lệ",
+        "Con trỏ không thuộc danh sách này; hãy đọc lại từ đầu.",
+    ),
+    words(
+        "bad_limit",
+        "The limit is out of range",
+        "Giới hạn không hợp lệ",
+        "limit phải từ 1 đến {max}.",
+    ),
+    words(
+        "bad_idempotency_key",
+        "The Idempotency-Key cannot be used",
+        "Idempotency-Key không hợp lệ",
+        "Idempotency-Key phải có từ 1 đến 255 ký tự ASCII nhìn thấy được.",
+    ),
+    words(
+        "bad_if_match",
+        "The If-Match cannot be read",
+        "Không đọc được If-Match",
+        "If-Match phải là một ETag, ví dụ \"3\", hoặc *.",
+    ),
+    words(
+        "unauthenticated",
+        "Who are you?",
+        "Chưa xác thực",
+        "Hãy gửi Authorization: Bearer <token> với một token còn hiệu lực.",
+    ),
+    words(
+        "scope_missing",
+        "The token does not allow this",
+        "Token không có quyền này",
+        "Token không có quyền {scope}.",
+    ),
+    words(
+        "needs_administrator",
+        "Only an administrator may",
+        "Chỉ quản trị viên được làm",
+        "Chỉ quản trị viên được làm việc này.",
+    ),
+    words(
+        "token_limited",
+        "The token is limited to some accounts",
+        "Token chỉ dùng cho một số tài khoản",
+        "Token chỉ dùng cho một số tài khoản, mà việc này liên quan đến cả tài khoản khác.",
+    ),
+    words(
+        "not_found",
+        "Not there",
+        "Không tìm thấy",
+        "Không có mục này, hoặc bạn không được biết về nó.",
+    ),
+    words(
+        "method_not_allowed",
+        "This address does not take this method",
+        "Địa chỉ này không nhận phương thức này",
+        "Xem các phương thức được nhận trong header Allow.",
+    ),
+    words(
+        "conflict",
+        "The state has moved",
+        "Trạng thái đã thay đổi",
+        "Một thay đổi khác vừa xảy ra; hãy xem lại rồi thử lại.",
+    ),
+    words(
+        "stale",
+        "Somebody changed it meanwhile",
+        "Dữ liệu đã bị người khác sửa",
+        "Phiên bản trong If-Match không còn là phiên bản hiện tại; hãy đọc lại rồi sửa.",
+    ),
+    words(
+        "precondition_required",
+        "If-Match is needed",
+        "Cần có If-Match",
+        "Hãy gửi ETag đã đọc trong If-Match để không ghi đè thay đổi của người khác.",
+    ),
+    words(
+        "idempotency_mismatch",
+        "The key was used for another request",
+        "Khoá đã dùng cho yêu cầu khác",
+        "Idempotency-Key này đã được dùng cho một yêu cầu khác; hãy dùng khoá mới.",
+    ),
+    words("too_large", "Too large", "Quá lớn", "Tối đa {max} byte."),
+    words(
+        "timeout",
+        "It took too long",
+        "Xử lý quá lâu",
+        "Yêu cầu chưa xử lý xong trong thời hạn; hãy thử lại với cùng Idempotency-Key.",
+    ),
+    words("busy", "Busy", "Hệ thống đang bận", "Cơ sở dữ liệu đang bận; hãy thử lại sau."),
+    words(
+        "internal",
+        "A fault of ours",
+        "Lỗi của hệ thống",
+        "Có lỗi ở phía chúng tôi và đã được ghi lại; khi báo lỗi hãy nêu mã instance.",
+    ),
+    words("http_error", "Not possible", "Không thực hiện được", "Yêu cầu không thực hiện được."),
+];
