@@ -1,3 +1,7 @@
 //! Parses the command line, runs it and chooses the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chancery::cli::main()
+}

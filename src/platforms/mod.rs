@@ -48,6 +48,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// The name that people know.
     fn name(&self) -> &'static str;
 
+    /// Where its interface is; for asking whether it answers at all.
+    fn base_url(&self) -> &url::Url;
+
     /// What may be published there.
     fn rules(&self) -> &Rules;
 

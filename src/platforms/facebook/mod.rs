@@ -57,6 +57,10 @@ impl Platform for Facebook {
         "Facebook"
     }
 
+    fn base_url(&self) -> &url::Url {
+        &self.settings.graph_url
+    }
+
     fn rules(&self) -> &Rules {
         &self.rules
     }

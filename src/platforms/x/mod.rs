@@ -56,6 +56,10 @@ impl Platform for X {
         "X"
     }
 
+    fn base_url(&self) -> &url::Url {
+        &self.settings.api_url
+    }
+
     fn rules(&self) -> &Rules {
         &self.rules
     }

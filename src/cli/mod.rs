@@ -1,0 +1,91 @@
+//! The command line: one binary, each role a command.
+
+mod check;
+mod exit;
+mod migrate;
+mod serve;
+mod simulate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config};
+use exit::Failure;
+
+/// The publishing desk of a foreign ministry.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, about, arg_required_else_help = true)]
+struct Cli {
+    /// The configuration file; the environment (`CHANCERY_…`) goes over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The daemon: API, desk and workers; stops cleanly on SIGTERM and SIGINT.
+    Serve,
+    /// Only the platform simulators, on loopback.
+    Simulate(simulate::Options),
+    /// Brings the database up to date.
+    Migrate,
+    /// Prints the effective configuration and tests database, key, clock and platforms.
+    Check,
+}
+
+/// Runs the command that was asked for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes, and go to standard output.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _unwritable = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let config = Config::load(cli.config.as_deref(), config::environment()).map_err(Failure::config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed("the runtime could not be started", error))?;
+    runtime.block_on(async move {
+        match cli.command {
+            Command::Serve => serve::run(config).await,
+            Command::Simulate(options) => simulate::run(&config, options).await,
+            Command::Migrate => migrate::run(&config).await,
+            Command::Check => check::run(&config).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_may_stand_before_or_after_the_command() {
+        for line in [["chancery", "--config", "a.toml", "serve"], ["chancery", "serve", "--config", "a.toml"]] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(cli.config, Some(PathBuf::from("a.toml")));
+        }
+    }
+}
