@@ -1,19 +1,30 @@
 //! Wiring: from a configuration to running services, and back to a clean stop.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::clock::SharedClock;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Vitals};
+use crate::auth::Auth;
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Place};
 use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
+use crate::engine::watchdog::Watch;
 use crate::engine::{Pace, QuietWait, Tools};
 use crate::media::Files;
 use crate::outbound::{Outbound, SetupError};
 use crate::platforms::{self, Platforms};
 use crate::queue::retry::BackOff;
 use crate::queue::{Queue, Timing};
+use crate::service::{Batches, Services};
 use crate::store::{self, Location, SCHEMA_VERSION, Schema, Store, installation};
+use crate::telemetry::{self, Metrics, MetricsError};
 use crate::vault::{self, Sealed, Vault};
 
 /// Why the service does not start.
@@ -45,6 +56,9 @@ pub enum Error {
     /// The HTTP client.
     #[error("the HTTP client cannot be used")]
     Outbound(#[from] SetupError),
+    /// The metrics.
+    #[error("the metrics cannot be set up")]
+    Metrics(#[from] MetricsError),
     /// The engine.
     #[error("the engine cannot be started")]
     Engine(#[from] StartError),
@@ -52,7 +66,7 @@ pub enum Error {
     #[error("cannot listen on {address}")]
     Listen {
         /// Which address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// Why.
         #[source]
         source: std::io::Error,
@@ -67,7 +81,11 @@ impl Error {
             Self::Store(store::Error::Unsafe(_)) | Self::Vault(_) | Self::CheckValue => 3,
             Self::DataDir { .. } | Self::SchemaBehind(_) => 2,
             Self::Engine(StartError::Timetable(_)) => 2,
-            Self::Store(_) | Self::Outbound(_) | Self::Engine(_) | Self::Listen { .. } => 1,
+            Self::Store(_)
+            | Self::Outbound(_)
+            | Self::Metrics(_)
+            | Self::Engine(_)
+            | Self::Listen { .. } => 1,
         }
     }
 }
@@ -188,6 +206,20 @@ impl Parts {
         })
     }
 
+    /// What acts need.
+    fn services(&self, config: &Arc<Config>) -> Services {
+        Services {
+            store: self.base.store.clone(),
+            clock: self.clock.clone(),
+            platforms: self.platforms.clone(),
+            outbound: self.outbound.clone(),
+            queue: self.queue.clone(),
+            config: config.clone(),
+            revocations: Arc::default(),
+            batches: Batches::default(),
+        }
+    }
+
     /// Starts what happens by itself.
     pub async fn start_engine(&self, config: &Config) -> Result<Engine, Error> {
         let tools = Tools {
@@ -202,15 +234,123 @@ impl Parts {
         let settings = Settings {
             tools,
             queue: self.queue.clone(),
-            timing: Timing {
-                poll: config.publish.poll_interval,
-                window: std::time::Duration::from_mins(10),
-            },
+            timing: Timing { poll: config.publish.poll_interval, window: Duration::from_mins(10) },
             keep: Keep { jobs: config.jobs.keep, idempotency: config.api.idempotency_keep },
             prune: config.jobs.prune.clone(),
             // A local file is locked by one process; a server's database is not.
             alone: matches!(config.database.place, Place::Sqlite(_)),
         };
         Ok(Engine::start(settings).await?)
+    }
+}
+
+/// The running service.
+#[derive(Debug)]
+pub struct App {
+    parts: Parts,
+    config: Arc<Config>,
+    services: Services,
+    auth: Auth,
+    engine: Engine,
+    address: SocketAddr,
+    stopping: CancellationToken,
+    server: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
+}
+
+/// What the process tells of itself.
+#[derive(Debug)]
+struct Pulse {
+    watch: Watch,
+    stopping: CancellationToken,
+    metrics: Metrics,
+}
+
+impl Vitals for Pulse {
+    fn lateness(&self) -> Duration {
+        self.watch.oldest_due()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+}
+
+/// How often the metrics are tidied and the use of tokens is written down.
+const UPKEEP: Duration = Duration::from_secs(10);
+
+impl App {
+    /// What acts need, without starting anything; for the command line.
+    pub async fn services(config: Config) -> Result<Services, Error> {
+        let config = Arc::new(config);
+        let parts = Parts::open(&config, Arc::new(SystemClock)).await?;
+        Ok(parts.services(&config))
+    }
+
+    /// Opens everything, starts what happens by itself, and then lets people in.
+    pub async fn start(config: Config, clock: SharedClock) -> Result<Self, Error> {
+        let config = Arc::new(config);
+        let metrics = telemetry::install_metrics(SCHEMA_VERSION)?;
+        let parts = Parts::open(&config, clock).await?;
+        let engine = parts.start_engine(&config).await?;
+        let services = parts.services(&config);
+        let auth = Auth::new(services.clone());
+        let stopping = CancellationToken::new();
+        let pulse = Pulse {
+            watch: engine.watch.clone(),
+            stopping: stopping.clone(),
+            metrics: metrics.clone(),
+        };
+        let listen = config.server.listen;
+        let failed = |source| Error::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let router = api::router(services.clone(), auth.clone(), Arc::new(pulse));
+        let server = tokio::spawn(api::serve(listener, router, stopping.clone()));
+        let upkeep =
+            tokio::spawn(keep_up(metrics, auth.clone(), parts.clock.clone(), stopping.clone()));
+        Ok(Self { parts, config, services, auth, engine, address, stopping, server, upkeep })
+    }
+
+    /// Where people are let in.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What acts need; for the demonstration and tests.
+    pub fn acts(&self) -> &Services {
+        &self.services
+    }
+
+    /// Lets nobody in any more, claims nothing more, and waits for what is in flight. True when
+    /// everything in flight was recorded.
+    pub async fn stop(self) -> bool {
+        self.stopping.cancel();
+        let patience = self.config.server.stop_timeout;
+        let clean = self.engine.stop(&self.parts.clock, patience).await;
+        let abort = self.server.abort_handle();
+        tokio::select! {
+            _ended = self.server => {}
+            () = self.parts.clock.sleep(patience) => abort.abort(),
+        }
+        let _ended = self.upkeep.await;
+        self.auth.flush().await;
+        self.parts.base.store.close().await;
+        clean
+    }
+}
+
+async fn keep_up(metrics: Metrics, auth: Auth, clock: SharedClock, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = clock.sleep(UPKEEP) => {}
+        }
+        metrics.sort_in();
+        auth.flush().await;
     }
 }

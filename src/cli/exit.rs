@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use crate::app;
 use crate::config::Faults;
-use crate::store;
 use crate::telemetry::Chain;
+use crate::{service, store};
 
 /// A command that failed.
 #[derive(Debug)]
@@ -31,6 +31,18 @@ impl Failure {
     /// It was asked for in a wrong way.
     pub(super) fn usage(why: impl Into<String>) -> Self {
         Self { code: 2, text: why.into() }
+    }
+
+    /// An act was refused or failed.
+    pub(super) fn service(error: service::Error) -> Self {
+        if let service::Error::Invalid(faults) = &error {
+            let lines: Vec<String> = faults
+                .iter()
+                .map(|fault| format!("{}: {}", fault.pointer.trim_start_matches('/'), fault.detail))
+                .collect();
+            return Self::usage(lines.join("\n"));
+        }
+        Self { code: 1, text: Chain(&error).to_string() }
     }
 
     /// The configuration is wrong.

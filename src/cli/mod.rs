@@ -1,10 +1,13 @@
 //! The command line: one binary, each role a command.
 
+mod admin;
 mod check;
 mod exit;
 mod migrate;
+mod openapi;
 mod serve;
 mod simulate;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,8 +36,16 @@ enum Command {
     Simulate(simulate::Options),
     /// Brings the database up to date.
     Migrate,
+    /// Administrators.
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Prints the effective configuration and tests database, key, clock and platforms.
     Check,
+    /// Prints the OpenAPI document.
+    Openapi,
 }
 
 /// Runs the command that was asked for.
@@ -55,7 +66,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    let config = Config::load(cli.config.as_deref(), config::environment()).map_err(Failure::config)?;
+    let config =
+        Config::load(cli.config.as_deref(), config::environment()).map_err(Failure::config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -65,7 +77,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Serve => serve::run(config).await,
             Command::Simulate(options) => simulate::run(&config, options).await,
             Command::Migrate => migrate::run(&config).await,
+            Command::Admin(admin) => admin::run(config, admin).await,
+            Command::Token(token) => token::run(config, token).await,
             Command::Check => check::run(&config).await,
+            Command::Openapi => openapi::run(),
         }
     })
 }
@@ -83,7 +98,10 @@ mod tests {
 
     #[test]
     fn the_configuration_may_stand_before_or_after_the_command() {
-        for line in [["chancery", "--config", "a.toml", "serve"], ["chancery", "serve", "--config", "a.toml"]] {
+        for line in [
+            ["chancery", "--config", "a.toml", "serve"],
+            ["chancery", "serve", "--config", "a.toml"],
+        ] {
             let cli = Cli::try_parse_from(line).unwrap();
             assert_eq!(cli.config, Some(PathBuf::from("a.toml")));
         }

@@ -11,6 +11,7 @@ pub mod deliveries;
 mod error;
 pub mod health;
 mod page;
+pub mod people;
 pub mod plan;
 pub mod posts;
 pub mod schedule;
