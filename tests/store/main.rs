@@ -12,6 +12,8 @@ mod instants;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod planned;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod statements;
