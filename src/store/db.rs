@@ -18,6 +18,7 @@ use sqlx::{
 };
 
 use super::error::Error;
+use crate::clock::{Clock as _, SystemClock};
 
 /// How long a caller waits for a connection or a lock before the answer is "busy".
 const WAIT: Duration = Duration::from_secs(20);
@@ -48,7 +49,11 @@ enum Source {
 
 /// A transaction; whatever takes a [`Reader`] takes it too. Rolled back when dropped.
 #[derive(Debug)]
-pub struct Tx(Reader);
+pub struct Tx {
+    reader: Reader,
+    /// For metrics: who changes something.
+    purpose: &'static str,
+}
 
 /// The typed connection that the `on!` macro hands to a statement.
 pub(crate) enum Conn<'a> {
@@ -113,13 +118,14 @@ impl Db {
         }))
     }
 
-    pub(super) async fn begin(&self) -> Result<Tx, Error> {
-        Ok(Tx(Reader(match self {
+    pub(super) async fn begin(&self, purpose: &'static str) -> Result<Tx, Error> {
+        let reader = Reader(match self {
             Self::Sqlite { writer, .. } => {
                 Source::SqliteTx(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
             Self::Postgres(pool) => Source::PostgresTx(pool.begin().await?),
-        })))
+        });
+        Ok(Tx { reader, purpose })
     }
 
     pub(super) async fn close(&self) {
@@ -148,23 +154,33 @@ impl Reader {
 impl Tx {
     /// Makes the changes durable. Only after this has returned may anybody be told of them.
     pub async fn commit(self) -> Result<(), Error> {
-        match self.0.0 {
-            Source::SqliteTx(tx) => Ok(tx.commit().await?),
-            Source::PostgresTx(tx) => Ok(tx.commit().await?),
+        // Real time, whatever clock the caller has: it is the disk that is measured.
+        let start = SystemClock.elapsed();
+        let done = match self.reader.0 {
+            Source::SqliteTx(tx) => tx.commit().await.map_err(Error::from),
+            Source::PostgresTx(tx) => tx.commit().await.map_err(Error::from),
             Source::SqliteRead(_) | Source::PostgresRead(_) => Err(Error::NotCommitted),
-        }
+        };
+        let span = SystemClock.elapsed().saturating_sub(start);
+        metrics::histogram!("chancery_store_commit_seconds").record(span.as_secs_f64());
+        let result = if done.is_ok() { "committed" } else { "failed" };
+        metrics::counter!(
+            "chancery_store_transactions_total", "purpose" => self.purpose, "result" => result
+        )
+        .increment(1);
+        done
     }
 }
 
 impl Deref for Tx {
     type Target = Reader;
     fn deref(&self) -> &Reader {
-        &self.0
+        &self.reader
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Reader {
-        &mut self.0
+        &mut self.reader
     }
 }

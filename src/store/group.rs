@@ -100,7 +100,7 @@ async fn commit<A: Apply>(
     apply: &A,
     items: &[A::Item],
 ) -> Result<Vec<Answer<A::Answer>>, Error> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_for("group").await?;
     let answers = apply.apply(&mut tx, items).await?;
     tx.commit().await?;
     Ok(answers)

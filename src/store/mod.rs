@@ -50,7 +50,12 @@ impl Store {
 
     /// A transaction; see [`Tx`].
     pub async fn begin(&self) -> Result<Tx, Error> {
-        self.inner.db.begin().await
+        self.begin_for("act").await
+    }
+
+    /// A transaction that metrics count under `purpose`.
+    pub async fn begin_for(&self, purpose: &'static str) -> Result<Tx, Error> {
+        self.inner.db.begin(purpose).await
     }
 
     /// Ends all connections; for a clean stop.

@@ -3,7 +3,7 @@
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use chancery::store::{Error, Location, SCHEMA_VERSION, Store, installation, nodes};
+use chancery::store::{Error, Location, SCHEMA_VERSION, Schema, Store, installation, nodes};
 
 use crate::database::{Fresh, Place, Raw, both};
 
@@ -96,7 +96,10 @@ both! {
                  (version, description, installed_on, success, checksum, execution_time)
              VALUES (99, 'later', '2027-01-01 00:00:00', {yes}, {bytes}, 1)"
         );
+        assert_eq!(fresh.store.schema().await.unwrap(), Schema::Current);
         assert_eq!(raw.execute(&newer).await.unwrap(), 1);
+        let told = fresh.store.schema().await;
+        assert!(matches!(&told, Err(Error::Unsafe(why)) if why.contains("99")), "{told:?}");
         let told = fresh.store.migrate().await;
         assert!(
             matches!(&told, Err(Error::Unsafe(why)) if why.contains("99") && why.contains("newer")),
@@ -111,6 +114,14 @@ both! {
         assert_eq!(raw.execute(&other).await.unwrap(), 1);
         let told = fresh.store.migrate().await;
         assert!(matches!(&told, Err(Error::Unsafe(_))), "{told:?}");
+    }
+
+    async fn an_empty_database_is_known_as_one(fresh) {
+        let mut raw = fresh.raw().await;
+        raw.execute("DELETE FROM _sqlx_migrations").await.unwrap();
+        assert_eq!(fresh.store.schema().await.unwrap(), Schema::Behind(0));
+        raw.execute("DROP TABLE _sqlx_migrations").await.unwrap();
+        assert_eq!(fresh.store.schema().await.unwrap(), Schema::Behind(0));
     }
 
     async fn migrating_again_changes_nothing(fresh) {
@@ -132,6 +143,8 @@ async fn writers_on_sqlite_wait_for_each_other() {
             let store = fresh.store.clone();
             tokio::spawn(async move {
                 let mut tx = store.begin().await.unwrap();
+                installation::find(&mut tx).await.unwrap();
+                tokio::task::yield_now().await;
                 let node = chancery::domain::id::NodeId::new(now, number);
                 let fence = nodes::register(&mut tx, &node, "test", now).await.unwrap();
                 tokio::task::yield_now().await;
