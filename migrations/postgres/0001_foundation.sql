@@ -79,6 +79,7 @@ CREATE TABLE credentials (
     version    BIGINT NOT NULL,
     key_id     TEXT    NOT NULL,
     sealed     BYTEA    NOT NULL,
+    refresh    BYTEA,
     expires_at TIMESTAMPTZ,
     updated_at TIMESTAMPTZ NOT NULL
 );

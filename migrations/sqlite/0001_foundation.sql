@@ -79,6 +79,7 @@ CREATE TABLE credentials (
     version    INTEGER NOT NULL,
     key_id     TEXT    NOT NULL,
     sealed     BLOB    NOT NULL,
+    refresh    BLOB,
     expires_at INTEGER,
     updated_at INTEGER NOT NULL
 ) STRICT;

@@ -103,7 +103,11 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
     }
 }
 
-fn unread(error: &(dyn std::error::Error + Send + Sync + 'static), most: usize) -> Problem {
+/// A body that could not be read to its end.
+pub(super) fn unread(
+    error: &(dyn std::error::Error + Send + Sync + 'static),
+    most: usize,
+) -> Problem {
     if error.is::<http_body_util::LengthLimitError>() {
         return Problem::too_large(most as u64);
     }

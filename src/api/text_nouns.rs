@@ -128,6 +128,24 @@ pub(super) const WORDS: &[Words] = &[
         "Vượt quyền của mình",
         "Không thể cấp nhiều quyền hơn token đang dùng.",
     ),
+    words(
+        "not_of_this_kind",
+        "Not of this kind of credential",
+        "Không thuộc loại này",
+        "Page token không có refresh token.",
+    ),
+    words(
+        "credential_ended",
+        "The credential has ended",
+        "Thông tin xác thực đã hết hạn",
+        "Access token này đã hết hạn.",
+    ),
+    words(
+        "bad_token",
+        "Not a token",
+        "Token không đúng dạng",
+        "Token có tối đa {max} ký tự ASCII nhìn thấy được.",
+    ),
     words("empty_file", "An empty file", "Tệp rỗng", "Tệp rỗng."),
     words(
         "unsupported_media",

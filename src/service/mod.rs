@@ -3,6 +3,7 @@
 //! An act checks the policy, changes, audits and keeps its answer under the caller's idempotency
 //! key, all in one transaction; no transaction is open while a platform is asked.
 
+pub mod accounts;
 mod act;
 mod batch;
 mod change;
@@ -10,9 +11,12 @@ pub mod check;
 pub mod deliveries;
 mod error;
 pub mod health;
+pub mod media;
+mod ownership;
 mod page;
 pub mod people;
 pub mod plan;
+pub mod platforms;
 pub mod posts;
 pub mod schedule;
 pub mod tokens;
@@ -21,19 +25,24 @@ pub mod units;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use tokio::sync::Semaphore;
+
 pub use act::{Caller, Done, IdempotencyKey, finish, same_answer};
 pub use batch::Batches;
 pub use change::Change;
 pub use error::{Error, Told, all_well};
+pub use ownership::NewCredential;
 pub use page::{MOST, Page, USUAL, Window};
 
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::policy::{self, Action, Subject};
+use crate::media::Files;
 use crate::outbound::Outbound;
 use crate::platforms::Platforms;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::vault::Vault;
 
 /// Everything that acts need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,6 +57,12 @@ pub struct Services {
     pub outbound: Outbound,
     /// Where durable work is announced.
     pub queue: Queue,
+    /// Seals and opens credentials.
+    pub vault: Arc<Vault>,
+    /// Files of media.
+    pub files: Files,
+    /// Turns for unpacking pictures.
+    pub unpacking: Arc<Semaphore>,
     /// What was configured.
     pub config: Arc<Config>,
     /// Counts revocations, so that whoever remembers bearers forgets them at once.

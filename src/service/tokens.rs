@@ -19,7 +19,7 @@ use crate::store::tokens::{self, Token};
 use crate::store::{Tx, accounts, people};
 
 /// The longest life of a token.
-const LONGEST_DAYS: i64 = 366;
+pub(super) const LONGEST_DAYS: i64 = 366;
 
 /// A token to be made.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

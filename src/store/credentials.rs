@@ -10,8 +10,8 @@ use crate::domain::account::CredentialKind;
 use crate::domain::id::AccountId;
 
 statements! {
-    PUT = "INSERT INTO credentials (account_id, kind, version, key_id, sealed, expires_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account_id) DO UPDATE SET kind = excluded.kind, version = excluded.version, key_id = excluded.key_id, sealed = excluded.sealed, expires_at = excluded.expires_at, updated_at = excluded.updated_at";
-    FIND = "SELECT account_id, kind, version, key_id, sealed, expires_at, updated_at FROM credentials WHERE account_id = $1";
+    PUT = "INSERT INTO credentials (account_id, kind, version, key_id, sealed, refresh, expires_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account_id) DO UPDATE SET kind = excluded.kind, version = excluded.version, key_id = excluded.key_id, sealed = excluded.sealed, refresh = excluded.refresh, expires_at = excluded.expires_at, updated_at = excluded.updated_at";
+    FIND = "SELECT account_id, kind, version, key_id, sealed, refresh, expires_at, updated_at FROM credentials WHERE account_id = $1";
     REMOVE = "DELETE FROM credentials WHERE account_id = $1";
 }
 
@@ -26,8 +26,10 @@ pub struct Credential {
     pub version: i64,
     /// Which key sealed it.
     pub key_id: String,
-    /// The sealed bytes.
+    /// The sealed access token.
     pub sealed: Vec<u8>,
+    /// The sealed refresh token, by the same key.
+    pub refresh: Option<Vec<u8>>,
     /// When the access token ends, where that is known.
     pub expires_at: Option<Timestamp>,
     /// When it was stored.
@@ -47,6 +49,7 @@ struct Row {
     version: i64,
     key_id: String,
     sealed: Vec<u8>,
+    refresh: Option<Vec<u8>>,
     expires_at: Option<At>,
     updated_at: At,
 }
@@ -60,6 +63,7 @@ pub async fn put(tx: &mut Tx, credential: &Credential) -> Result<(), Error> {
             .bind(credential.version)
             .bind(&credential.key_id)
             .bind(&credential.sealed)
+            .bind(&credential.refresh)
             .bind(credential.expires_at.map(At))
             .bind(At(credential.updated_at))
             .execute(conn)
@@ -79,6 +83,7 @@ pub async fn find(reader: &mut Reader, account: &AccountId) -> Result<Option<Cre
         version: row.version,
         key_id: row.key_id,
         sealed: row.sealed,
+        refresh: row.refresh,
         expires_at: row.expires_at.map(Timestamp::from),
         updated_at: row.updated_at.into(),
     }))

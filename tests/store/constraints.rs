@@ -88,6 +88,7 @@ both! {
             version: 1,
             key_id: "1".to_owned(),
             sealed: vec![0],
+            refresh: None,
             expires_at: None,
             updated_at: now,
         };

@@ -1,5 +1,8 @@
 //! Version 1 of the API: one file for each noun.
 
+mod accounts;
+mod media;
+mod platforms;
 mod tokens;
 mod units;
 
@@ -9,10 +12,15 @@ use super::Api;
 
 /// Everything that is soon done.
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().merge(tokens::routes()).merge(units::routes())
+    OpenApiRouter::new()
+        .merge(accounts::routes())
+        .merge(media::routes())
+        .merge(platforms::routes())
+        .merge(tokens::routes())
+        .merge(units::routes())
 }
 
-/// What takes files.
+/// What takes or gives files.
 pub(super) fn uploads() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
+    media::uploads()
 }

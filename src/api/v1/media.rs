@@ -1,0 +1,154 @@
+//! Media over HTTP. The body is the file itself, or a form with one file.
+
+use axum::extract::{FromRequest as _, Multipart, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+use crate::api::answer::Answer;
+use crate::api::extract::{Door, Path, Query, check_length, unread};
+use crate::api::page::{Items, window};
+use crate::api::problem::Problem;
+use crate::domain::id::MediaId;
+use crate::domain::media::Media;
+use crate::service::{Told, media};
+
+/// What a form needs around its file.
+const FORM_ROOM: usize = 64 * 1024;
+
+/// The routes that are soon done.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list_media)).routes(routes!(get_media, delete_media))
+}
+
+/// The routes that take or give files.
+pub(super) fn uploads() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(create_media)).routes(routes!(get_media_content))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// The most items.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
+/// Lists files.
+#[utoipa::path(get, path = "/media", tag = "media",
+    responses((status = 200, description = "A page of files", body = Items<Media>)))]
+async fn list_media(
+    State(api): State<Api>,
+    door: Door,
+    Query(filter): Query<Filter>,
+) -> Result<Answer<Items<Media>>, Problem> {
+    let window = window(filter.limit, filter.cursor.as_deref())?;
+    let page = media::list(&api.services, &door.caller(), &window).await?;
+    Ok(Answer::ok(page.into()))
+}
+
+/// Takes a file: as the body, or as the field `file` of a form. Its type is told by its bytes.
+#[utoipa::path(post, path = "/media", tag = "media",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, description = "What is known of it", body = Media)))]
+async fn create_media(
+    State(api): State<Api>,
+    door: Door,
+    request: Request,
+) -> Result<Answer<Media>, Problem> {
+    let most = api.services.config.media.max_bytes;
+    let kind = essence(request.headers());
+    let (declared, bytes) = if kind.as_deref() == Some("multipart/form-data") {
+        check_length(request.headers(), most.saturating_add(FORM_ROOM))?;
+        from_form(request, most).await?
+    } else {
+        check_length(request.headers(), most)?;
+        let collected = Limited::new(request.into_body(), most).collect().await;
+        let bytes = collected.map_err(|error| unread(error.as_ref(), most))?.to_bytes();
+        (kind, bytes)
+    };
+    let declared = declared.filter(|it| it != "application/octet-stream");
+    let done = media::create(&api.services, door.creating([0; 32]), declared, bytes).await?;
+    let location = format!("/api/v1/media/{}", done.value.id);
+    Ok(Answer::created(done, location))
+}
+
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+async fn from_form(request: Request, most: usize) -> Result<(Option<String>, Bytes), Problem> {
+    let mut form = Multipart::from_request(request, &()).await.map_err(|error| {
+        tracing::debug!(%error, "a form could not be read");
+        bad_form()
+    })?;
+    let mut found = None;
+    while let Some(mut field) = form.next_field().await.map_err(|_broken| bad_form())? {
+        if field.name() != Some("file") || found.is_some() {
+            return Err(bad_form());
+        }
+        let declared = field.content_type().map(str::to_ascii_lowercase);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = field.chunk().await.map_err(|_broken| bad_form())? {
+            if bytes.len() + chunk.len() > most {
+                return Err(Problem::too_large(most as u64));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        found = Some((declared, Bytes::from(bytes)));
+    }
+    found.ok_or_else(bad_form)
+}
+
+fn bad_form() -> Problem {
+    let told = Told::new("bad_multipart", "a form has exactly one file, in the field `file`");
+    Problem::new(StatusCode::BAD_REQUEST, told)
+}
+
+/// Shows what is known of a file.
+#[utoipa::path(get, path = "/media/{id}", tag = "media", params(("id" = MediaId, Path)),
+    responses((status = 200, description = "What is known of it", body = Media)))]
+async fn get_media(
+    State(api): State<Api>,
+    door: Door,
+    Path(id): Path<MediaId>,
+) -> Result<Answer<Media>, Problem> {
+    Ok(Answer::ok(media::show(&api.services, &door.caller(), &id).await?))
+}
+
+/// Gives the file itself.
+#[utoipa::path(get, path = "/media/{id}/content", tag = "media", params(("id" = MediaId, Path)),
+    responses((status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream")))]
+async fn get_media_content(
+    State(api): State<Api>,
+    door: Door,
+    Path(id): Path<MediaId>,
+) -> Result<Response, Problem> {
+    let (media, bytes) = media::fetch(&api.services, &door.caller(), &id).await?;
+    // Never shown as a page of ours, whatever somebody managed to hide in it.
+    let headers = [(CONTENT_TYPE, media.mime), (CONTENT_DISPOSITION, "attachment".to_owned())];
+    Ok((headers, bytes).into_response())
+}
+
+/// Hides a file from further use.
+#[utoipa::path(delete, path = "/media/{id}", tag = "media", params(("id" = MediaId, Path)),
+    responses((status = 204, description = "Removed")))]
+async fn delete_media(
+    State(api): State<Api>,
+    door: Door,
+    Path(id): Path<MediaId>,
+) -> Result<StatusCode, Problem> {
+    media::remove(&api.services, &door.caller(), &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

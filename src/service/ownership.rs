@@ -1,0 +1,164 @@
+//! Credentials on their way in: their form, whose they are by the platform's word, and the seal
+//! under which they are kept.
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Error, Services, Told};
+use crate::domain::account::{Account, CredentialKind, Health};
+use crate::domain::fault::Fault;
+use crate::platforms::outcome::{Owner, OwnerError};
+use crate::platforms::session::Session;
+use crate::store::Tx;
+use crate::store::credentials::{self, Credential};
+use crate::vault::Binding;
+
+/// When to try again after a platform could not be asked.
+const RETRY_AFTER_S: u64 = 30;
+
+/// The longest token that is taken.
+const LONGEST: usize = 4_096;
+
+/// A credential as it is handed in; write-only.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct NewCredential {
+    /// What kind it is.
+    pub kind: CredentialKind,
+    /// The access token.
+    #[schema(value_type = String, format = Password)]
+    pub access_token: SecretString,
+    /// The refresh token, for `oauth2`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub refresh_token: Option<SecretString>,
+    /// When the access token ends, for `oauth2`.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl NewCredential {
+    /// What is wrong with its form.
+    pub(super) fn check(&self, now: Timestamp) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        check_secret("/credential/access_token", &self.access_token, &mut faults);
+        if let Some(refresh) = &self.refresh_token {
+            check_secret("/credential/refresh_token", refresh, &mut faults);
+        }
+        if self.kind == CredentialKind::PageToken && self.refresh_token.is_some() {
+            let detail = "a page token has no refresh token";
+            faults.push(Fault::new("/credential/refresh_token", "not_of_this_kind", detail));
+        }
+        if self.expires_at.is_some_and(|end| end <= now) {
+            let detail = "the access token has ended already";
+            faults.push(Fault::new("/credential/expires_at", "credential_ended", detail));
+        }
+        faults
+    }
+}
+
+fn check_secret(pointer: &str, secret: &SecretString, faults: &mut Vec<Fault>) {
+    let text = secret.expose_secret();
+    if text.is_empty() {
+        faults.push(Fault::new(pointer, "blank", "must not be blank"));
+    } else if text.len() > LONGEST || !text.bytes().all(|it| it.is_ascii_graphic()) {
+        let detail = format!("up to {LONGEST} visible ASCII characters");
+        faults.push(Fault::new(pointer, "bad_token", detail).with("max", LONGEST));
+    }
+}
+
+/// Asks the platform whose a token is. No transaction may be open.
+pub(super) async fn ask(
+    services: &Services,
+    account: &Account,
+    token: SecretString,
+) -> Result<Result<Owner, OwnerError>, Error> {
+    let Some(platform) = services.platforms.get(&account.platform) else {
+        return Ok(Err(OwnerError::Unreachable("the platform is not in this build".to_owned())));
+    };
+    let session = Session {
+        remote_id: account.remote_id.clone(),
+        handle: account.handle.clone(),
+        token,
+        outbound: services.outbound.clone(),
+        clock: services.clock.clone(),
+        timeout: services.config.publish.request_timeout,
+    };
+    Ok(platform.owner(&session).await)
+}
+
+/// Makes sure that a credential is the account's own.
+///
+/// When the platform cannot be asked nothing is known, so nothing is accepted; and since its
+/// failure is not ours, the answer is a conflict to be tried again and no error of the server.
+pub(super) async fn prove(
+    services: &Services,
+    account: &Account,
+    credential: &NewCredential,
+) -> Result<Owner, Error> {
+    match ask(services, account, credential.access_token.clone()).await? {
+        Ok(owner) if owner.remote_id == account.remote_id => Ok(owner),
+        Ok(other) => {
+            let (owner, expected) = (&other.remote_id, &account.remote_id);
+            let detail = format!("the credential belongs to {owner}, not to {expected}");
+            let fault = Fault::new("/credential", "owner_mismatch", detail);
+            Err(Error::Invalid(vec![fault.with("owner", owner).with("expected", expected)]))
+        }
+        Err(OwnerError::Refused(why)) => {
+            let detail = format!("the platform refuses the credential: {why}");
+            let fault = Fault::new("/credential/access_token", "credential_refused", detail);
+            Err(Error::Invalid(vec![fault.with("reason", why)]))
+        }
+        Err(OwnerError::Unreachable(why)) => {
+            let detail = format!("the platform could not be asked, nothing was changed: {why}");
+            let told = Told::new("platform_unreachable", detail);
+            Err(Error::Conflict(told.retry_after(RETRY_AFTER_S)))
+        }
+    }
+}
+
+/// The health of an account whose owner was just told.
+pub(super) fn healthy(owner: Owner, now: Timestamp) -> Health {
+    Health {
+        last_ok_at: Some(now),
+        last_error: None,
+        owner_name: Some(owner.name),
+        followers: owner.followers,
+        checked_at: Some(now),
+    }
+}
+
+/// Seals a credential for its account and stores it.
+pub(super) async fn keep(
+    services: &Services,
+    tx: &mut Tx,
+    account: &Account,
+    credential: &NewCredential,
+    version: i64,
+) -> Result<(), Error> {
+    let binding = |remote_id| Binding { platform: &account.platform, remote_id, version };
+    let sealed = services
+        .vault
+        .seal(binding(&account.remote_id), &credential.access_token)
+        .map_err(Error::internal)?;
+    // Bound to another name, so that neither can be put in the place of the other.
+    let refresh_name = format!("{}#refresh", account.remote_id);
+    let refresh = credential
+        .refresh_token
+        .as_ref()
+        .map(|token| services.vault.seal(binding(&refresh_name), token))
+        .transpose()
+        .map_err(Error::internal)?;
+    let row = Credential {
+        account_id: account.id.clone(),
+        kind: credential.kind,
+        version,
+        key_id: sealed.key_id,
+        sealed: sealed.bytes,
+        refresh: refresh.map(|it| it.bytes),
+        expires_at: credential.expires_at,
+        updated_at: services.clock.now(),
+    };
+    Ok(credentials::put(tx, &row).await?)
+}
