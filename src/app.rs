@@ -79,8 +79,9 @@ impl Error {
         match self {
             Self::Store(store::Error::InUse(_)) => 4,
             Self::Store(store::Error::Unsafe(_)) | Self::Vault(_) | Self::CheckValue => 3,
-            Self::DataDir { .. } | Self::SchemaBehind(_) => 2,
-            Self::Engine(StartError::Timetable(_)) => 2,
+            Self::DataDir { .. }
+            | Self::SchemaBehind(_)
+            | Self::Engine(StartError::Timetable(_)) => 2,
             Self::Store(_)
             | Self::Outbound(_)
             | Self::Metrics(_)

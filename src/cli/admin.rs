@@ -40,7 +40,7 @@ pub(super) async fn run(config: Config, admin: Admin) -> Result<(), Failure> {
     let services = App::services(config).await?;
     let made = people::create_administrator(&services, &create.email, &create.name, password).await;
     services.store.close().await;
-    let id = made.map_err(Failure::service)?;
+    let id = made.map_err(|error| Failure::service(&error))?;
     say(format_args!("administrator {id} entered; make a token with: chancery token create"))
 }
 

@@ -34,19 +34,19 @@ impl Failure {
     }
 
     /// An act was refused or failed.
-    pub(super) fn service(error: service::Error) -> Self {
-        if let service::Error::Invalid(faults) = &error {
+    pub(super) fn service(error: &service::Error) -> Self {
+        if let service::Error::Invalid(faults) = error {
             let lines: Vec<String> = faults
                 .iter()
                 .map(|fault| format!("{}: {}", fault.pointer.trim_start_matches('/'), fault.detail))
                 .collect();
             return Self::usage(lines.join("\n"));
         }
-        Self { code: 1, text: Chain(&error).to_string() }
+        Self { code: 1, text: Chain(error).to_string() }
     }
 
     /// The configuration is wrong.
-    pub(super) fn config(faults: Faults) -> Self {
+    pub(super) fn config(faults: &Faults) -> Self {
         Self { code: 2, text: faults.to_string() }
     }
 

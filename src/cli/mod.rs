@@ -66,8 +66,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    let config =
-        Config::load(cli.config.as_deref(), config::environment()).map_err(Failure::config)?;
+    let config = Config::load(cli.config.as_deref(), config::environment())
+        .map_err(|faults| Failure::config(&faults))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -51,7 +51,7 @@ pub(super) async fn run(config: Config, token: Token) -> Result<(), Failure> {
         if matches!(error, crate::service::Error::NotFound) {
             Failure::usage(hint)
         } else {
-            Failure::service(error)
+            Failure::service(&error)
         }
     })?;
     let caller = Caller { actor, idempotency: None, request_id: "console".to_owned() };
@@ -65,7 +65,7 @@ pub(super) async fn run(config: Config, token: Token) -> Result<(), Failure> {
     };
     let made = tokens::create(&services, &caller, new).await;
     services.store.close().await;
-    let made = made.map_err(Failure::service)?.value;
+    let made = made.map_err(|error| Failure::service(&error))?.value;
     say(made.token.unwrap_or_default())
 }
 

@@ -17,10 +17,11 @@ pub(super) fn check(config: &mut Config, read: &Read<'_>) {
 fn timings(config: &Config, read: &Read<'_>) {
     let publish = &config.publish;
     let needed = publish.request_timeout + publish.margin() + publish.lookahead;
-    if publish.lease <= needed {
+    // It is renewed three times in its length, so this much of it is left when all is well.
+    if publish.lease * 2 / 3 <= needed {
         let message = format!(
-            "{} is too short: a lease must outlast publish.request_timeout and a quarter of it and \
-             publish.lookahead, together {}",
+            "{} is too short: two thirds of a lease must outlast publish.request_timeout and a quarter \
+             of it and publish.lookahead, together {}",
             print(publish.lease),
             print(needed),
         );

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::agenda::Agenda;
 use super::job::{Admission, Settled, Work};
-use super::settle::{Ended, Settler};
+use super::settle::{Ended, Ledger, Settler};
 use super::{Lease, Queue};
 use crate::clock::{SharedClock, after, before};
 use crate::domain::id::JobId;
@@ -87,15 +87,15 @@ impl<W: Work> Lane<W> {
         let (to_inbox, inbox) = mpsc::unbounded_channel();
         let (ended, to_settle) = mpsc::unbounded_channel();
         queue.register(W::KIND, to_inbox.clone());
-        let settler = Settler {
+        let ledger = Ledger {
             work: work.clone(),
             store: store.clone(),
             clock: clock.clone(),
             lease: lease.clone(),
             queue: queue.clone(),
-            ended: to_settle,
             lane: to_inbox,
         };
+        let settler = Settler { ledger, ended: to_settle };
         Self {
             work,
             store,
@@ -141,6 +141,14 @@ impl<W: Work> Lane<W> {
 
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), Error> {
         self.hear_all();
+        if self.lease.left() < self.lease.length() / 3 {
+            // Nothing may leave under a lease that runs out: claiming would only go in circles.
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.clock.sleep(PAUSE) => {}
+            }
+            return Ok(());
+        }
         self.look_if_needed().await?;
         let now = self.clock.now();
         let due_room = (2 * self.work.workers()).saturating_sub(self.due).min(BATCH);

@@ -47,13 +47,32 @@ impl<W: Work> Ended<W> {
 /// The task that settles the jobs of one lane.
 #[derive(Debug)]
 pub(super) struct Settler<W: Work> {
+    pub(super) ledger: Ledger<W>,
+    pub(super) ended: mpsc::UnboundedReceiver<Ended<W>>,
+}
+
+/// Writes down what came of jobs.
+#[derive(Debug)]
+pub(super) struct Ledger<W: Work> {
     pub(super) work: Arc<W>,
     pub(super) store: Store,
     pub(super) clock: SharedClock,
     pub(super) lease: Lease,
     pub(super) queue: Queue,
-    pub(super) ended: mpsc::UnboundedReceiver<Ended<W>>,
     pub(super) lane: mpsc::UnboundedSender<Message>,
+}
+
+impl<W: Work> Clone for Ledger<W> {
+    fn clone(&self) -> Self {
+        Self {
+            work: self.work.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            lease: self.lease.clone(),
+            queue: self.queue.clone(),
+            lane: self.lane.clone(),
+        }
+    }
 }
 
 impl<W: Work> Settler<W> {
@@ -62,31 +81,36 @@ impl<W: Work> Settler<W> {
         let mut batch = Vec::new();
         while self.ended.recv_many(&mut batch, BATCH).await > 0 {
             let (done, lost) = split(std::mem::take(&mut batch));
-            self.settle(done, &lost).await;
+            self.ledger.settle(done, lost).await;
         }
     }
+}
 
-    async fn settle(&self, done: Vec<Settled<W::Item, W::Report>>, lost: &[Claimed]) {
+impl<W: Work> Ledger<W> {
+    async fn settle(&self, done: Vec<Settled<W::Item, W::Report>>, lost: Vec<Claimed>) {
         for refusals in 1..=PATIENCE {
-            match self.commit(&done, lost).await {
+            match self.commit(&done, &lost).await {
                 Ok(()) => return,
                 Err(error) => self.refused(&error, refusals, done.len() + lost.len()).await,
             }
         }
-        // One bad outcome must not hold up its neighbours.
+        // One bad outcome must not hold up its neighbours: each goes on by itself. What is not
+        // written down when the process ends is found by the next start and looked for.
         for one in done {
-            let one = [one];
-            let mut refusals = 0;
-            while let Err(error) = self.commit(&one, &[]).await {
-                refusals += 1;
-                self.refused(&error, refusals, 1).await;
-            }
+            let ledger = self.clone();
+            tokio::spawn(async move { ledger.insist(&[one], &[]).await });
         }
         for one in lost {
-            if let Err(error) = self.commit(&[], std::slice::from_ref(one)).await {
-                // Its lease runs out and the rescuer finds it.
-                self.refused(&error, PATIENCE, 1).await;
-            }
+            let ledger = self.clone();
+            tokio::spawn(async move { ledger.insist(&[], &[one]).await });
+        }
+    }
+
+    async fn insist(&self, done: &[Settled<W::Item, W::Report>], lost: &[Claimed]) {
+        let mut refusals = PATIENCE;
+        while let Err(error) = self.commit(done, lost).await {
+            refusals = refusals.saturating_add(1);
+            self.refused(&error, refusals, 1).await;
         }
     }
 
@@ -96,7 +120,7 @@ impl<W: Work> Settler<W> {
             error = %crate::telemetry::Chain(error),
             "outcomes could not be recorded; kept and tried again"
         );
-        self.clock.sleep(PAUSE * refusals.min(20)).await;
+        self.clock.sleep(PAUSE * refusals.min(120)).await;
     }
 
     async fn commit(

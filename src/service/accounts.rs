@@ -15,7 +15,8 @@ use crate::domain::id::{AccountId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::platforms::outcome::OwnerError;
 use crate::store::accounts::{self, Filter};
-use crate::store::{self, Reader, credentials, units};
+use crate::store::jobs::NewJob;
+use crate::store::{self, Reader, Tx, credentials, held, units};
 use crate::vault::{Binding, Sealed};
 
 /// An account to be connected.
@@ -190,11 +191,28 @@ pub async fn change(
         let old = credentials::find(&mut tx, id).await?.map_or(0, |old| old.version);
         ownership::keep(services, &mut tx, &account, credential, old + 1).await?;
     }
+    let released = release(&mut tx, before.status, &account, now).await?;
     let detail = json!({
         "before": before, "after": account, "credential_replaced": change.credential.is_some(),
+        "released": released.len(),
     });
     let entry = caller.entry("account.change", id, detail);
-    finish(services, caller, tx, account, &[entry]).await
+    let done = finish(services, caller, tx, account, &[entry]).await?;
+    services.queue.announce(&released);
+    Ok(done)
+}
+
+/// Lets held deliveries go on when an account that could not publish can again.
+async fn release(
+    tx: &mut Tx,
+    before: AccountStatus,
+    account: &Account,
+    now: Timestamp,
+) -> Result<Vec<NewJob>, Error> {
+    if account.status != AccountStatus::Connected || before == AccountStatus::Connected {
+        return Ok(Vec::new());
+    }
+    Ok(held::release(tx, &account.id, now).await?)
 }
 
 fn apply(account: &mut Account, change: &AccountChange) -> Vec<Fault> {
@@ -287,13 +305,17 @@ pub async fn check(
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     let mut account = accounts::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
-    let from = account.version;
+    let (from, before) = (account.version, account.status);
     note(&mut account, said, now);
     account.version = from + 1;
     account.updated_at = now;
     accounts::update(&mut tx, &account, from).await?;
-    let entry = caller.entry("account.check", id, json!({"status": account.status}));
-    finish(services, caller, tx, account, &[entry]).await
+    let released = release(&mut tx, before, &account, now).await?;
+    let detail = json!({"status": account.status, "released": released.len()});
+    let entry = caller.entry("account.check", id, detail);
+    let done = finish(services, caller, tx, account, &[entry]).await?;
+    services.queue.announce(&released);
+    Ok(done)
 }
 
 async fn stored_token(

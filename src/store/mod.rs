@@ -11,6 +11,7 @@ mod db;
 pub mod deliveries;
 mod error;
 mod group;
+pub mod held;
 pub mod idempotency;
 pub mod installation;
 pub mod jobs;
@@ -71,6 +72,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         audit::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
+        held::STATEMENTS,
         idempotency::STATEMENTS,
         installation::STATEMENTS,
         jobs::STATEMENTS,

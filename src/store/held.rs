@@ -1,0 +1,46 @@
+//! Deliveries that were held because their account could not publish, and go on when it can again.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::codec::At;
+use super::jobs::{self, NewJob};
+use super::sql::{on, statements};
+use super::{Error, Tx};
+use crate::domain::class::Class;
+use crate::domain::id::{AccountId, DeliveryId, JobId};
+use crate::domain::work;
+
+statements! {
+    RELEASE =
+        "UPDATE deliveries SET state = 'scheduled', state_since = $2, problem = NULL,
+                waits_for = NULL, version = version + 1, updated_at = $2
+         WHERE account_id = $1 AND state = 'held'
+         RETURNING id, class, due_at";
+}
+
+/// Schedules the held deliveries of an account again and enqueues their jobs, to be announced after
+/// the commit. What is too late by then is found by the guard and recorded as missed.
+pub async fn release(
+    tx: &mut Tx,
+    account: &AccountId,
+    now: Timestamp,
+) -> Result<Vec<NewJob>, Error> {
+    let released: Vec<(DeliveryId, Class, At)> = on!(tx, RELEASE, |sql, conn| {
+        sqlx::query_as(sql).bind(account).bind(At(now)).fetch_all(conn).await?
+    });
+    let jobs: Vec<NewJob> = released
+        .into_iter()
+        .map(|(id, class, due_at)| NewJob {
+            id: JobId::new(now, rand::random()),
+            kind: work::PUBLISH,
+            unique_key: work::publish_key(&id),
+            slot: account.to_string(),
+            payload: json!(work::Publish { delivery_id: id }),
+            priority: i64::from(class.priority()),
+            due_at: due_at.0.max(now),
+        })
+        .collect();
+    jobs::enqueue(tx, &jobs, now).await?;
+    Ok(jobs)
+}
