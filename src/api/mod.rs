@@ -13,6 +13,7 @@ mod problem;
 mod text;
 mod text_http;
 mod text_nouns;
+mod text_plans;
 mod v1;
 
 use std::any::Any;

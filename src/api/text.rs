@@ -71,7 +71,8 @@ pub(super) const fn words(
 }
 
 /// All tables.
-const TABLES: &[&[Words]] = &[super::text_http::WORDS, super::text_nouns::WORDS];
+const TABLES: &[&[Words]] =
+    &[super::text_http::WORDS, super::text_nouns::WORDS, super::text_plans::WORDS];
 
 fn find(code: &str) -> Option<&'static Words> {
     TABLES.iter().flat_map(|table| table.iter()).find(|words| words.code == code)

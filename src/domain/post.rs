@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::class::Class;
 use super::fault::Fault;
 use super::id::{PostId, UnitId};
+use super::locale;
 use super::variant::{self, Variant, VariantDraft};
 
 /// The longest title, in code points.
@@ -71,17 +72,20 @@ impl PostDraft {
         let mut faults = Vec::new();
         let title = variant::clean(&self.title, MAX_TITLE, false, "/title", &mut faults);
         if title.is_empty() {
-            faults.push(Fault::new("/title", "empty", "a post needs a title"));
+            faults.push(Fault::new("/title", "blank", "a post needs a title"));
         }
         let campaign_id = self.campaign_id.inspect(|campaign| {
             if !campaign_id(campaign) {
                 let detail = "must be the id of a campaign";
-                faults.push(Fault::new("/campaign_id", "campaign_id", detail));
+                faults.push(Fault::new("/campaign_id", "bad_campaign", detail));
             }
         });
         let source_language = variant::language(&self.source_language).unwrap_or_else(|| {
             let detail = "must be a language tag such as vi, en or zh-Hans";
-            faults.push(Fault::new("/source_language", "language_tag", detail));
+            faults.push(
+                Fault::new("/source_language", "bad_language", detail)
+                    .with("value", locale::quoted(&self.source_language)),
+            );
             self.source_language.clone()
         });
         let labels = labels(&self.labels, &mut faults);
@@ -102,14 +106,17 @@ fn campaign_id(text: &str) -> bool {
 
 fn labels(raw: &[String], faults: &mut Vec<Fault>) -> Vec<String> {
     if raw.len() > MAX_LABELS {
-        faults.push(Fault::new("/labels", "too_many", format!("at most {MAX_LABELS} labels")));
+        faults.push(
+            Fault::new("/labels", "too_many", format!("at most {MAX_LABELS} labels"))
+                .with("max", MAX_LABELS),
+        );
     }
     let mut labels: Vec<String> = Vec::with_capacity(raw.len());
     for (place, label) in raw.iter().enumerate() {
         let pointer = format!("/labels/{place}");
         let label = variant::clean(label, MAX_LABEL, false, &pointer, faults);
         if label.is_empty() {
-            faults.push(Fault::new(pointer, "empty", "a label must not be empty"));
+            faults.push(Fault::new(pointer, "blank", "a label must not be empty"));
         } else if !labels.contains(&label) {
             labels.push(label);
         }
@@ -124,7 +131,7 @@ fn variants(
 ) -> Vec<VariantDraft> {
     if raw.len() > MAX_VARIANTS {
         let detail = format!("at most {MAX_VARIANTS} languages");
-        faults.push(Fault::new("/variants", "too_many", detail));
+        faults.push(Fault::new("/variants", "too_many", detail).with("max", MAX_VARIANTS));
         return Vec::new();
     }
     let mut variants: Vec<VariantDraft> = Vec::with_capacity(raw.len());
@@ -132,13 +139,19 @@ fn variants(
         let one = one.settle(&format!("/variants/{place}"), faults);
         if variants.iter().any(|other| other.language == one.language) {
             let detail = format!("{} has a variant already", one.language);
-            faults.push(Fault::new(format!("/variants/{place}/language"), "repeated", detail));
+            faults.push(
+                Fault::new(format!("/variants/{place}/language"), "repeated", detail)
+                    .with("value", &one.language),
+            );
         }
         variants.push(one);
     }
     if !variants.iter().any(|one| one.language == source_language) {
         let detail = format!("there must be a variant in the source language {source_language}");
-        faults.push(Fault::new("/variants", "source_language_missing", detail));
+        faults.push(
+            Fault::new("/variants", "source_language_missing", detail)
+                .with("language", source_language),
+        );
     }
     variants
 }
@@ -228,9 +241,9 @@ mod tests {
         let found: Vec<_> =
             bad.settle().unwrap_err().into_iter().map(|it| (it.pointer, it.code)).collect();
         let expected = [
-            ("/title", "empty"),
-            ("/campaign_id", "campaign_id"),
-            ("/labels/0", "empty"),
+            ("/title", "blank"),
+            ("/campaign_id", "bad_campaign"),
+            ("/labels/0", "blank"),
             ("/variants/1/language", "repeated"),
             ("/variants", "source_language_missing"),
         ];

@@ -118,7 +118,7 @@ impl Refused {
         match self {
             R::Gap { .. } => "time_skipped",
             R::Fold { .. } => "time_ambiguous",
-            R::UnknownZone(_) => "unknown_zone",
+            R::UnknownZone(_) => "unknown_time_zone",
             R::Past { .. } => "in_the_past",
             R::Absurd => "absurd_date",
             R::PublishByNotAfterDue => "publish_by_not_after_due",

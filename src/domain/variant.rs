@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::fault::Fault;
 use super::id::MediaId;
+use super::locale;
 use super::text::{self, Language};
 
 /// The longest text that is kept, in code points; the longest that any platform takes is 63,206.
@@ -136,7 +137,7 @@ pub(crate) fn clean(
     if !text.chars().all(allowed) {
         faults.push(Fault::new(
             pointer,
-            "control_character",
+            if lines { "text_control_character" } else { "control_character" },
             "must not contain control characters",
         ));
     }
@@ -154,28 +155,34 @@ impl VariantDraft {
     pub fn settle(self, pointer: &str, faults: &mut Vec<Fault>) -> Self {
         let language = language(&self.language).unwrap_or_else(|| {
             let detail = "must be a language tag such as vi, en or zh-Hans";
-            faults.push(Fault::new(format!("{pointer}/language"), "language_tag", detail));
+            let fault = Fault::new(format!("{pointer}/language"), "bad_language", detail);
+            faults.push(fault.with("value", locale::quoted(&self.language)));
             self.language.clone()
         });
         let text = clean(&self.text, MAX_TEXT, true, &format!("{pointer}/text"), faults);
         let link = self.link.and_then(|raw| link(&raw, &format!("{pointer}/link"), faults));
         if self.media.len() > MAX_MEDIA {
             let detail = format!("at most {MAX_MEDIA} pictures");
-            faults.push(Fault::new(format!("{pointer}/media"), "too_many", detail));
+            faults.push(
+                Fault::new(format!("{pointer}/media"), "too_many", detail).with("max", MAX_MEDIA),
+            );
         }
         let mut media: Vec<MediaUse> = Vec::with_capacity(self.media.len());
         for (place, one) in self.media.into_iter().enumerate() {
             let here = format!("{pointer}/media/{place}");
             if media.iter().any(|other| other.media_id == one.media_id) {
                 let detail = "the same picture stands twice in this variant";
-                faults.push(Fault::new(format!("{here}/media_id"), "repeated", detail));
+                faults.push(
+                    Fault::new(format!("{here}/media_id"), "repeated", detail)
+                        .with("value", &one.media_id),
+                );
             }
             let alt = clean(&one.alt, MAX_ALT, true, &format!("{here}/alt"), faults);
             media.push(MediaUse { media_id: one.media_id, alt });
         }
         if text.is_empty() && link.is_none() && media.is_empty() {
             let detail = "a variant needs a text, a link or a picture";
-            faults.push(Fault::new(format!("{pointer}/text"), "empty", detail));
+            faults.push(Fault::new(format!("{pointer}/text"), "blank", detail));
         }
         Self { language, text, link, media }
     }
@@ -195,11 +202,14 @@ fn link(raw: &str, pointer: &str, faults: &mut Vec<Fault>) -> Option<String> {
     });
     let Some(url) = url else {
         let detail = "must be an http or https address without a user name";
-        faults.push(Fault::new(pointer, "link", detail));
+        faults.push(Fault::new(pointer, "bad_link", detail));
         return None;
     };
     if url.as_str().len() > MAX_LINK {
-        faults.push(Fault::new(pointer, "too_long", format!("at most {MAX_LINK} bytes")));
+        faults.push(
+            Fault::new(pointer, "too_long", format!("at most {MAX_LINK} bytes"))
+                .with("max", MAX_LINK),
+        );
         return None;
     }
     Some(url.into())
@@ -294,12 +304,12 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("/variants/0/language", "language_tag"),
-                ("/variants/0/text", "control_character"),
-                ("/variants/0/link", "link"),
-                ("/variants/0/media/0/alt", "control_character"),
+                ("/variants/0/language", "bad_language"),
+                ("/variants/0/text", "text_control_character"),
+                ("/variants/0/link", "bad_link"),
+                ("/variants/0/media/0/alt", "text_control_character"),
                 ("/variants/0/media/1/media_id", "repeated"),
-                ("/variants/0/media/1/alt", "control_character"),
+                ("/variants/0/media/1/alt", "text_control_character"),
             ]
         );
     }

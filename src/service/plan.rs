@@ -122,7 +122,8 @@ pub(super) async fn plan(
 ) -> Result<Plan, Error> {
     if wanted.is_empty() || wanted.len() > MOST_DELIVERIES {
         let detail = format!("one to {MOST_DELIVERIES} deliveries");
-        return Err(Error::fault("/deliveries", "count_out_of_range", detail));
+        let fault = Fault::new("/deliveries", "count_out_of_range", detail);
+        return Err(Error::Invalid(vec![fault.with("max", MOST_DELIVERIES)]));
     }
     let accounts = known(caller, reader, source.unit_id, &wanted).await?;
     let now = services.clock.now();
@@ -186,7 +187,7 @@ fn settle(
             Some(platform) => fits(variant, platform.rules(), pointer, plan),
             None => plan.faults.push(Fault::new(
                 format!("{pointer}/account_id"),
-                "platform_unknown",
+                "unknown_platform",
                 "this build does not know the platform of the account",
             )),
         }
@@ -266,11 +267,11 @@ pub(super) fn when(
     let (date, time) = (schedule::date(&local.date), schedule::time(&local.time));
     if date.is_none() {
         let detail = "must be a day that exists, such as 2026-09-02";
-        faults.push(Fault::new(format!("{pointer}/local/date"), "date", detail));
+        faults.push(Fault::new(format!("{pointer}/local/date"), "bad_date", detail));
     }
     if time.is_none() {
         let detail = "must be a time from 00:00 to 23:59, such as 09:00 or 09:00:30";
-        faults.push(Fault::new(format!("{pointer}/local/time"), "time", detail));
+        faults.push(Fault::new(format!("{pointer}/local/time"), "bad_time", detail));
     }
     let zone = match local.zone.as_str() {
         "account" => Wall::Account,
@@ -284,7 +285,7 @@ pub(super) fn instant(text: &str, pointer: &str, faults: &mut Vec<Fault>) -> Opt
     let parsed = text.parse::<Timestamp>().ok();
     if parsed.is_none() {
         let detail = "must be an instant with an offset, such as 2026-09-02T09:00:00+07:00";
-        faults.push(Fault::new(pointer, "instant", detail));
+        faults.push(Fault::new(pointer, "bad_instant", detail));
     }
     parsed
 }
@@ -294,6 +295,9 @@ pub(super) fn time_fault(refused: &schedule::Refused, pointer: &str) -> Fault {
     let mut fault = Fault::new(pointer, refused.code(), refused.to_string());
     for (name, offer) in ["first", "second"].into_iter().zip(refused.offers()) {
         fault = fault.with(name, &offer.local);
+    }
+    if let schedule::Refused::UnknownZone(zone) = refused {
+        fault = fault.with("value", zone);
     }
     fault
 }
@@ -358,14 +362,18 @@ fn settings(
         Some(Value::Bool(intended)) => intended,
         Some(_other) => {
             let detail = "must be true or false";
-            plan.faults.push(Fault::new(format!("{pointer}/intended_repeat"), "type", detail));
+            plan.faults.push(Fault::new(
+                format!("{pointer}/intended_repeat"),
+                "wrong_type",
+                detail,
+            ));
             false
         }
     };
     let settings = Value::Object(settings);
     if let Some(platform) = services.platforms.get(&account.platform) {
         for (place, why) in platform.check_settings(&settings) {
-            plan.faults.push(Fault::new(format!("{pointer}{place}"), "setting", why));
+            plan.faults.push(Fault::new(format!("{pointer}{place}"), "bad_setting", why));
         }
     }
     (settings, intended_repeat)

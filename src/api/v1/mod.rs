@@ -1,8 +1,10 @@
 //! Version 1 of the API: one file for each noun.
 
 mod accounts;
+mod deliveries;
 mod media;
 mod platforms;
+mod posts;
 mod tokens;
 mod units;
 
@@ -16,6 +18,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(accounts::routes())
         .merge(media::routes())
         .merge(platforms::routes())
+        .merge(deliveries::routes())
+        .merge(posts::routes())
         .merge(tokens::routes())
         .merge(units::routes())
 }

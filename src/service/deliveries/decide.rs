@@ -63,7 +63,7 @@ pub async fn adopt(
         (link.starts_with("https://") || link.starts_with("http://")) && link.len() <= 2_048
     };
     if found.permalink.as_ref().is_some_and(|link| !good_link(link)) {
-        return Err(Error::fault("/permalink", "link", "must be an http or https address"));
+        return Err(Error::fault("/permalink", "bad_link", "must be an http or https address"));
     }
     let now = services.clock.now();
     let (mut tx, delivery) = waiting(services, caller, id, Event::Found).await?;

@@ -1,0 +1,172 @@
+//! Words for problems of posts, schedules and deliveries.
+
+use super::text::{Words, words};
+
+/// The table.
+pub(super) const WORDS: &[Words] = &[
+    words(
+        "not_supported_yet",
+        "Not supported yet",
+        "Chưa hỗ trợ",
+        "Phiên bản này chưa đăng được {member}.",
+    ),
+    words(
+        "text_control_character",
+        "Control characters",
+        "Ký tự điều khiển",
+        "Văn bản có ký tự điều khiển không được phép.",
+    ),
+    words("too_many", "Too many", "Quá nhiều", "Tối đa {max}."),
+    words(
+        "bad_link",
+        "Not a link",
+        "Liên kết không đúng",
+        "Phải là địa chỉ http hoặc https, không có tên đăng nhập.",
+    ),
+    words(
+        "bad_campaign",
+        "Not a campaign",
+        "Chiến dịch không đúng",
+        "Phải là mã của một chiến dịch.",
+    ),
+    words(
+        "source_language_missing",
+        "No variant in the source language",
+        "Thiếu bản ngôn ngữ gốc",
+        "Phải có một bản bằng ngôn ngữ gốc {language}.",
+    ),
+    words(
+        "post_changed",
+        "The post has changed",
+        "Bài viết đã thay đổi",
+        "Bài viết vừa được sửa trong lúc lên lịch; hãy xem lại rồi lên lịch lại.",
+    ),
+    words(
+        "deliveries_pending",
+        "Deliveries are on their way",
+        "Còn lượt đăng chưa xong",
+        "Bài viết còn lượt đăng đang chờ; hãy huỷ hoặc chờ cho xong.",
+    ),
+    words(
+        "approval_required",
+        "Approval is required",
+        "Cần phê duyệt",
+        "Bài của đơn vị này phải được duyệt trước khi lên lịch, mà phiên bản này chưa có phê duyệt; \
+         quản trị viên có thể đặt chế độ duyệt của đơn vị là none.",
+    ),
+    words(
+        "account_not_connected",
+        "The account is not connected",
+        "Tài khoản chưa kết nối",
+        "Tài khoản chưa đăng được bài; hãy kết nối lại trước.",
+    ),
+    words(
+        "language_missing",
+        "No variant in this language",
+        "Thiếu bản ngôn ngữ này",
+        "Bài viết chỉ có các ngôn ngữ: {languages}; hãy chọn một.",
+    ),
+    words(
+        "when_not_clear",
+        "Not clear when",
+        "Không rõ thời điểm",
+        "Hãy cho đúng một trong ba: at, local hoặc now: true.",
+    ),
+    words(
+        "bad_instant",
+        "Not an instant",
+        "Thời điểm không đúng",
+        "Phải là thời điểm có độ lệch múi giờ, ví dụ 2026-09-02T09:00:00+07:00.",
+    ),
+    words(
+        "bad_date",
+        "Not a day that exists",
+        "Ngày không đúng",
+        "Phải là một ngày có thật, ví dụ 2026-09-02.",
+    ),
+    words(
+        "bad_time",
+        "Not a time of day",
+        "Giờ không đúng",
+        "Phải là giờ từ 00:00 đến 23:59, ví dụ 09:00.",
+    ),
+    words(
+        "time_skipped",
+        "The clocks skip this time",
+        "Giờ này không tồn tại",
+        "Đồng hồ nơi đó nhảy qua giờ này; hãy chọn {first} hoặc {second}.",
+    ),
+    words(
+        "time_ambiguous",
+        "The clocks show this time twice",
+        "Giờ này có hai lần",
+        "Đồng hồ nơi đó có giờ này hai lần; hãy chọn {first} hoặc {second}.",
+    ),
+    words(
+        "in_the_past",
+        "It has passed",
+        "Đã qua",
+        "Thời điểm đã qua; muốn đăng ngay thì dùng now: true.",
+    ),
+    words(
+        "absurd_date",
+        "A date outside all reason",
+        "Ngày không hợp lý",
+        "Phải nằm trong mười năm tới.",
+    ),
+    words(
+        "publish_by_not_after_due",
+        "Useful only before it is due",
+        "Hạn chót quá sớm",
+        "Hạn chót phải sau giờ đăng.",
+    ),
+    words(
+        "bad_setting",
+        "Not a setting of the platform",
+        "Thiết lập không đúng",
+        "Nền tảng này không có thiết lập như vậy.",
+    ),
+    words(
+        "count_out_of_range",
+        "Too few or too many",
+        "Số lượng không đúng",
+        "Phải có từ 1 đến {max} lượt đăng.",
+    ),
+    words(
+        "post_or_post_id",
+        "One of post and post_id",
+        "Chọn post hoặc post_id",
+        "Hãy cho đúng một trong hai: post hoặc post_id.",
+    ),
+    words(
+        "already_leaving",
+        "Already leaving",
+        "Đang được gửi đi",
+        "Đã quá muộn: lượt đăng đang được gửi đi ({state}).",
+    ),
+    words("already_ended", "Already at its end", "Đã kết thúc", "Lượt đăng đã kết thúc ({state})."),
+    words(
+        "not_now",
+        "Not in this state",
+        "Không làm được lúc này",
+        "Không thể làm việc này khi lượt đăng đang ở trạng thái {state}.",
+    ),
+    words(
+        "not_asked",
+        "No person was asked",
+        "Chưa cần người quyết định",
+        "Chỉ quyết định được khi lượt đăng ở trạng thái needs_human; hiện là {state}.",
+    ),
+    words(
+        "already_adopted",
+        "Belongs to another delivery",
+        "Thuộc lượt đăng khác",
+        "Một lượt đăng khác của tài khoản này đã có mã bài đó.",
+    ),
+    words(
+        "unknown_state",
+        "Unknown state",
+        "Không có trạng thái này",
+        "Không có trạng thái này; xem tài liệu API.",
+    ),
+];
