@@ -1,0 +1,82 @@
+//! The OpenAPI document says what the door does.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::world::World;
+
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation.get("responses").is_some() {
+                all.push((path.clone(), method.clone(), operation.clone()));
+            }
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_is_served_and_is_3_1() {
+    let world = World::sqlite().await;
+    let served = world.anonymous("GET", "/openapi.json").send().await.expect(200);
+    let version = served["openapi"].as_str().unwrap();
+    assert!(version.starts_with("3.1"), "{version}");
+    let printed: Value =
+        serde_json::from_str(&chancery::api::document().to_json().unwrap()).unwrap();
+    assert_eq!(served, printed);
+    world.end().await;
+}
+
+/// Nobody gets in without a token unless the document says that the address is open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_that_is_not_open_asks_who_is_there() {
+    let world = World::sqlite().await;
+    let served = world.anonymous("GET", "/openapi.json").send().await.expect(200);
+    let mut guarded = 0;
+    for (path, method, operation) in operations(&served) {
+        let is_open =
+            operation["security"].as_array().unwrap().iter().any(|it| it == &serde_json::json!({}));
+        if is_open {
+            assert!(!path.starts_with("/api/"), "{method} {path} is open");
+            continue;
+        }
+        let path = path.replace("{id}", "x");
+        let answer = world.anonymous(&method.to_uppercase(), &path).send().await;
+        answer.problem(401, "unauthenticated");
+        guarded += 1;
+    }
+    assert!(guarded > 15, "only {guarded} operations");
+    world.end().await;
+}
+
+#[test]
+fn every_operation_has_its_name_and_lists_its_problems() {
+    let document: Value =
+        serde_json::from_str(&chancery::api::document().to_json().unwrap()).unwrap();
+    let mut names = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let name = operation["operationId"].as_str().unwrap().to_owned();
+        assert!(name.contains('_'), "{method} {path}: {name}");
+        assert!(names.insert(name.clone()), "{name} twice");
+        if !path.starts_with("/api/") {
+            continue;
+        }
+        for status in ["400", "401", "403", "422", "503"] {
+            let schema = &operation["responses"][status]["content"]["application/problem+json"];
+            assert!(schema["schema"]["$ref"].is_string(), "{method} {path} lacks {status}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let text = chancery::api::document().to_json().unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    for part in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = part.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+}

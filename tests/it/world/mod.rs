@@ -1,0 +1,205 @@
+//! A running service with simulated platforms, and a client that speaks plain HTTP to it.
+
+mod ask;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chancery::app::App;
+use chancery::clock::{SharedClock, SystemClock};
+use chancery::config::Config;
+use chancery::service::tokens::{self, NewToken};
+use chancery::service::{Caller, people};
+use chancery::simulator::{Simulators, WorldSeed};
+use chancery::store::{Location, Store};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+pub(crate) use ask::Ask;
+
+/// Makes two tests of one: the same body on SQLite and on PostgreSQL.
+macro_rules! both {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident) $body:block)*) => {
+        $($(#[$doc])* mod $name {
+            use super::*;
+
+            async fn run($world: &$crate::world::World) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let world = $crate::world::World::sqlite().await;
+                run(&world).await;
+                world.end().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(world) = $crate::world::World::postgres().await {
+                    run(&world).await;
+                    world.end().await;
+                }
+            }
+        })*
+    };
+}
+pub(crate) use both;
+
+/// Everything that runs.
+pub(crate) struct World {
+    app: App,
+    /// The platforms.
+    pub(crate) simulators: Simulators,
+    /// The accounts that the platforms have.
+    pub(crate) seed: WorldSeed,
+    http: reqwest::Client,
+    base: String,
+    /// A token that may everything.
+    pub(crate) admin: String,
+    schema: Option<(String, String)>,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    /// With its own SQLite file.
+    pub(crate) async fn sqlite() -> Self {
+        Self::open(&[], None).await
+    }
+
+    /// With its own SQLite file and options of the configuration, named as in the environment.
+    pub(crate) async fn sqlite_with(options: &[(&str, &str)]) -> Self {
+        Self::open(options, None).await
+    }
+
+    /// With its own schema on a server; `None` when PostgreSQL was left out on purpose.
+    pub(crate) async fn postgres() -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = server()?;
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let schema = format!("it_{}_{number}", std::process::id());
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        admin.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
+        let join = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{join}options=-csearch_path%3D{schema}");
+        let location = Location::Postgres { url: SecretString::from(url.clone()), connections: 2 };
+        let store = Store::open(&location).await.unwrap();
+        store.migrate().await.unwrap();
+        store.close().await;
+        let options = [("CHANCERY_DATABASE__URL", url.as_str())];
+        Some(Self::open(&options, Some((server, schema))).await)
+    }
+
+    async fn open(options: &[(&str, &str)], schema: Option<(String, String)>) -> Self {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let free = "127.0.0.1:0".parse().unwrap();
+        let simulators = Simulators::start(clock.clone(), free, free).await.unwrap();
+        let seed = WorldSeed::with_missions(4);
+        seed.plant(&simulators.world());
+        let directory = tempfile::tempdir().unwrap();
+        let fixed = [
+            ("CHANCERY_DATA_DIR", directory.path().to_str().unwrap().to_owned()),
+            ("CHANCERY_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
+            ("CHANCERY_API__TOKEN_CACHE", "1s".to_owned()),
+            ("CHANCERY_FACEBOOK__GRAPH_URL", simulators.facebook_url()),
+            ("CHANCERY_X__API_URL", simulators.x_url()),
+        ];
+        let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let given = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config::load(None, fixed.chain(given)).unwrap();
+        let app = App::start(config, clock).await.unwrap();
+        let admin = first_token(&app).await;
+        let base = format!("http://{}", app.address());
+        let http = client();
+        Self { app, simulators, seed, http, base, admin, schema, _directory: directory }
+    }
+
+    /// Stops everything and forgets the database.
+    pub(crate) async fn end(self) {
+        assert!(self.app.stop().await, "not everything in flight was recorded");
+        self.simulators.stop().await;
+        if let Some((server, schema)) = self.schema {
+            let mut admin = PgConnection::connect(&server).await.unwrap();
+            admin.execute(AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.unwrap();
+        }
+    }
+
+    /// A request of the administrator.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask {
+        self.ask_as(&self.admin, method, path)
+    }
+
+    /// A request with this token.
+    pub(crate) fn ask_as(&self, token: &str, method: &str, path: &str) -> Ask {
+        self.anonymous(method, path).header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// A request of nobody.
+    pub(crate) fn anonymous(&self, method: &str, path: &str) -> Ask {
+        let method = method.parse().unwrap();
+        Ask::new(self.http.request(method, format!("{}{path}", self.base)))
+    }
+
+    /// A unit.
+    pub(crate) async fn unit(&self) -> Value {
+        self.ask("POST", "/api/v1/units").json(&embassy()).await.expect(201)
+    }
+
+    /// A token made by the administrator.
+    pub(crate) async fn token(&self, body: Value) -> Value {
+        self.ask("POST", "/api/v1/tokens").json(&body).await.expect(201)
+    }
+
+    /// The body that connects the Page of an office to a unit.
+    pub(crate) fn page_of(&self, office: usize, unit: &Value) -> Value {
+        let page = &self.seed.accounts()[office].page;
+        json!({
+            "unit_id": unit["id"], "platform": "facebook", "remote_id": page.id,
+            "credential": {"kind": "page_token", "access_token": page.token},
+        })
+    }
+}
+
+/// An embassy as people enter it.
+pub(crate) fn embassy() -> Value {
+    json!({
+        "name": {"vi": "Đại sứ quán tại Pháp", "en": "Embassy in France"},
+        "kind": "embassy", "country": "FR", "time_zone": "Europe/Paris",
+        "languages": ["vi", "fr"], "approval": "none",
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client of the API, not part of the service")]
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn first_token(app: &App) -> String {
+    let services = app.acts();
+    let email = "an.nguyen@mofa.example";
+    people::create_administrator(services, email, "An Nguyễn", None).await.unwrap();
+    let actor = people::at_the_console(services, email).await.unwrap();
+    let caller = Caller { actor, idempotency: None, request_id: "test".to_owned() };
+    let new = NewToken {
+        name: "test".to_owned(),
+        person_id: None,
+        scopes: None,
+        accounts: None,
+        expires_at: None,
+    };
+    tokens::create(services, &caller, new).await.unwrap().value.token.unwrap()
+}
+
+fn server() -> Option<String> {
+    let skipped = std::env::var("CHANCERY_TEST_SKIP").unwrap_or_default();
+    if skipped.split(',').any(|it| it.trim() == "postgres") {
+        eprintln!("SKIPPED: PostgreSQL, because CHANCERY_TEST_SKIP says so");
+        return None;
+    }
+    Some(std::env::var("CHANCERY_TEST_POSTGRES").unwrap_or_else(|_unset| {
+        panic!(
+            "NO POSTGRESQL TO TEST ON. Run `make test`, or set CHANCERY_TEST_POSTGRES to what \
+             `tests/tools/postgres.sh start` prints, or set CHANCERY_TEST_SKIP=postgres to leave \
+             this half out knowingly"
+        )
+    }))
+}
