@@ -39,7 +39,11 @@ const REPEAT_WINDOW: Duration = Duration::from_hours(24);
 pub struct Publish {
     tools: Tools,
     lease: Lease,
+    /// For what has nothing to do before its instant.
     permits: Arc<Semaphore>,
+    /// For what uploads first and then waits: it must not keep others from leaving on time.
+    upload_permits: Arc<Semaphore>,
+    alone: bool,
 }
 
 /// A guarded delivery with its open intent.
@@ -76,10 +80,11 @@ pub enum Report {
 }
 
 impl Publish {
-    /// Publishes with these tools under this lease.
-    pub fn new(tools: Tools, lease: Lease) -> Self {
+    /// Publishes with these tools under this lease; `alone` when no other process can be sending.
+    pub fn new(tools: Tools, lease: Lease, alone: bool) -> Self {
         let permits = Arc::new(Semaphore::new(tools.pace.workers));
-        Self { tools, lease, permits }
+        let upload_permits = Arc::new(Semaphore::new(tools.pace.workers));
+        Self { tools, lease, permits, upload_permits, alone }
     }
 
     async fn admit_all(
@@ -186,14 +191,16 @@ impl Publish {
     }
 
     async fn send(&self, errand: &Errand, pass: &Pass) -> Report {
-        let due_at = errand.prepared.due_at;
-        if errand.content.media.is_empty() {
-            // Without uploads there is nothing to do before the instant: wait without a permit.
+        let uploads = !errand.content.media.is_empty();
+        if !uploads {
+            // There is nothing to do before the instant: wait without a permit.
+            let due_at = errand.prepared.due_at;
             if pass.wait_until(&self.tools.clock, due_at).await.is_err() {
                 return Report::TakenBack;
             }
         }
-        let Ok(_permit) = self.permits.acquire().await else { return Report::TakenBack };
+        let permits = if uploads { &self.upload_permits } else { &self.permits };
+        let Ok(_permit) = permits.acquire().await else { return Report::TakenBack };
         let media = match self.media(&errand.content).await {
             Ok(media) => media,
             Err(unfit) => return unfit,
@@ -327,7 +334,8 @@ impl Publish {
                 attempt_id: attempt.clone(),
                 remote_id: None,
                 duplicate: false,
-                foreign: true,
+                // Another process may go on sending until its lease has ended.
+                foreign: !self.alone,
             };
             settlement.enqueued.push(reconcile_job(prepared, &payload, now, now));
             settlement.verdicts.push(Verdict { note: Some("lost".into()), ..Verdict::DONE });

@@ -69,7 +69,7 @@ impl Engine {
         let holder = register(&tools).await?;
         let lease = Lease::new(tools.store.clone(), tools.clock.clone(), holder, tools.pace.lease);
         lease.renew().await?;
-        let publish = Publish::new(tools.clone(), lease.clone());
+        let publish = Publish::new(tools.clone(), lease.clone(), alone);
         let reconcile = Reconcile::new(tools.clone());
         let sweep = Sweep::new(tools.clone(), keep);
         if alone {

@@ -191,7 +191,8 @@ pub async fn change(
         let old = credentials::find(&mut tx, id).await?.map_or(0, |old| old.version);
         ownership::keep(services, &mut tx, &account, credential, old + 1).await?;
     }
-    let released = release(&mut tx, before.status, &account, now).await?;
+    let fit_again = before.status != AccountStatus::Connected;
+    let released = if fit_again { release(&mut tx, &account, now).await? } else { Vec::new() };
     let detail = json!({
         "before": before, "after": account, "credential_replaced": change.credential.is_some(),
         "released": released.len(),
@@ -202,14 +203,10 @@ pub async fn change(
     Ok(done)
 }
 
-/// Lets held deliveries go on when an account that could not publish can again.
-async fn release(
-    tx: &mut Tx,
-    before: AccountStatus,
-    account: &Account,
-    now: Timestamp,
-) -> Result<Vec<NewJob>, Error> {
-    if account.status != AccountStatus::Connected || before == AccountStatus::Connected {
+/// Lets held deliveries go on when their account can publish. What something else holds is held
+/// again by the guard.
+async fn release(tx: &mut Tx, account: &Account, now: Timestamp) -> Result<Vec<NewJob>, Error> {
+    if account.status != AccountStatus::Connected {
         return Ok(Vec::new());
     }
     Ok(held::release(tx, &account.id, now).await?)
@@ -305,12 +302,12 @@ pub async fn check(
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     let mut account = accounts::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
-    let (from, before) = (account.version, account.status);
+    let from = account.version;
     note(&mut account, said, now);
     account.version = from + 1;
     account.updated_at = now;
     accounts::update(&mut tx, &account, from).await?;
-    let released = release(&mut tx, before, &account, now).await?;
+    let released = release(&mut tx, &account, now).await?;
     let detail = json!({"status": account.status, "released": released.len()});
     let entry = caller.entry("account.check", id, detail);
     let done = finish(services, caller, tx, account, &[entry]).await?;
