@@ -7,7 +7,7 @@ use crate::world::{World, both};
 fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let picture = image::RgbImage::from_fn(width, height, |x, y| {
-        image::Rgb([(x % 251) as u8, (y % 241) as u8, 7])
+        image::Rgb([u8::try_from(x % 251).unwrap(), u8::try_from(y % 241).unwrap(), 7])
     });
     image::DynamicImage::from(picture)
         .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png)

@@ -189,6 +189,7 @@ async fn first_token(app: &App) -> String {
     tokens::create(services, &caller, new).await.unwrap().value.token.unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "where the tests' database is, not an option")]
 fn server() -> Option<String> {
     let skipped = std::env::var("CHANCERY_TEST_SKIP").unwrap_or_default();
     if skipped.split(',').any(|it| it.trim() == "postgres") {
