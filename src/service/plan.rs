@@ -213,6 +213,7 @@ fn settle(
         text_hash: text_hash(&variant.content),
         intended_repeat,
         created_by: caller.actor.person_id.to_string(),
+        created_at: now,
     })
 }
 

@@ -70,8 +70,7 @@ pub async fn schedule(
         (post.revision, plan)
     };
     super::all_well(plan.faults)?;
-    let now = services.clock.now();
-    let views = plan.ready.iter().map(|one| DeliveryView::planned(one, now)).collect();
+    let views = plan.ready.iter().map(DeliveryView::planned).collect();
     let view = Scheduled { deliveries: views, warnings: plan.warnings };
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
     let asked = Request {
@@ -212,7 +211,7 @@ impl Scheduling {
                 }
             }
         }
-        deliveries::insert(tx, &rows, now).await?;
+        deliveries::insert(tx, &rows).await?;
         jobs::enqueue(tx, &new_jobs, now).await?;
         audit::append(tx, &entries, now).await?;
         Ok(written)

@@ -118,6 +118,7 @@ fn delivery(number: u128, post: &Post, account: &Account, due_at: &str) -> NewDe
         content_hash: said.content_hash,
         intended_repeat: number == 3,
         created_by: "usr_1".into(),
+        created_at: now(),
     }
 }
 
@@ -198,7 +199,7 @@ both! {
             delivery(11, post, &world.accounts[0], "2026-09-02T03:00:00Z"),
         ];
         let mut tx = fresh.store.begin().await.unwrap();
-        deliveries::insert(&mut tx, &[&new[0], &new[1]], now()).await.unwrap();
+        deliveries::insert(&mut tx, &[&new[0], &new[1]]).await.unwrap();
         let stale = deliveries::stale(&mut tx, &[&post.id]).await.unwrap();
         assert_eq!(stale[&post.id], [new[1].id.clone()]);
         assert!(!posts::remove(&mut tx, &post.id, 1, now()).await.unwrap());
@@ -217,7 +218,7 @@ both! {
         let [post, _] = &world.posts;
         let new = delivery(1, post, &world.accounts[0], "2026-09-02T02:00:00Z");
         let mut tx = fresh.store.begin().await.unwrap();
-        deliveries::insert(&mut tx, &[&new], now()).await.unwrap();
+        deliveries::insert(&mut tx, &[&new]).await.unwrap();
         tx.commit().await.unwrap();
         let mut raw: Raw = fresh.raw().await;
         raw.execute("UPDATE deliveries SET state = 'publishing'").await.unwrap();
@@ -238,7 +239,7 @@ both! {
             delivery(3, two, first, "2026-09-03T02:00:00.001Z"),
         ];
         let mut tx = fresh.store.begin().await.unwrap();
-        deliveries::insert(&mut tx, &[&new[2], &new[1], &new[0]], now()).await.unwrap();
+        deliveries::insert(&mut tx, &[&new[2], &new[1], &new[0]]).await.unwrap();
         deliveries::cancel(&mut tx, &new[1].id, now()).await.unwrap();
         tx.commit().await.unwrap();
         let store = &fresh.store;
@@ -271,7 +272,7 @@ both! {
             delivery(number, &world.posts[0], &world.accounts[0], "2026-09-02T02:00:00.123Z")
         });
         let mut tx = fresh.store.begin().await.unwrap();
-        deliveries::insert(&mut tx, &[&new[0], &new[1]], now()).await.unwrap();
+        deliveries::insert(&mut tx, &[&new[0], &new[1]]).await.unwrap();
         for new in &new {
             let kept = deliveries::find(&mut tx, &new.id).await.unwrap().unwrap();
             assert_eq!(kept.state, DeliveryState::Scheduled);
@@ -288,7 +289,7 @@ both! {
         let world = seed(&fresh.store).await;
         let new = delivery(1, &world.posts[0], &world.accounts[0], "2026-09-02T02:00:00Z");
         let mut tx = fresh.store.begin().await.unwrap();
-        deliveries::insert(&mut tx, &[&new], now()).await.unwrap();
+        deliveries::insert(&mut tx, &[&new]).await.unwrap();
         let due_at = at("2026-09-05T02:00:00Z");
         let to = NewTime { due_at, publish_by: due_at, civil: None };
         assert!(deliveries::reschedule(&mut tx, &new.id, 1, &to, now()).await.unwrap());
@@ -306,7 +307,7 @@ both! {
             delivery(number, &world.posts[0], &world.accounts[0], "2026-09-02T02:00:00Z")
         });
         let mut tx = fresh.store.begin().await.unwrap();
-        deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>(), now()).await.unwrap();
+        deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>()).await.unwrap();
         let why = DeliveryProblem { code: "c".into(), detail: "d".into(), hint: "h".into() };
         let receipt = |remote_id: &str| Receipt {
             remote_id: remote_id.into(),
@@ -348,7 +349,7 @@ both! {
             delivery(4, post, first, "2026-09-03T02:00:00.001Z"),
         ];
         let mut tx = fresh.store.begin().await.unwrap();
-        deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>(), now()).await.unwrap();
+        deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>()).await.unwrap();
         let due_at = at("2026-09-02T02:00:00.500Z");
         let hash = &new[0].text_hash;
         let planned = [Planned { account_id: &first.id, due_at, text_hash: hash }];

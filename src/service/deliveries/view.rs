@@ -230,7 +230,7 @@ impl From<Delivery> for DeliveryView {
 
 impl DeliveryView {
     /// The view of a delivery that is about to be written.
-    pub(in crate::service) fn planned(one: &Ready, now: Timestamp) -> Self {
+    pub(in crate::service) fn planned(one: &Ready) -> Self {
         let row = one.row.clone();
         Self::from(Delivery {
             id: row.id,
@@ -242,7 +242,7 @@ impl DeliveryView {
             language: row.language,
             class: row.class,
             state: DeliveryState::Scheduled,
-            state_since: now,
+            state_since: row.created_at,
             due_at: row.due_at,
             publish_by: row.publish_by,
             civil: row.civil,
@@ -257,8 +257,8 @@ impl DeliveryView {
             waits_for: None,
             version: 1,
             created_by: row.created_by,
-            created_at: now,
-            updated_at: now,
+            created_at: row.created_at,
+            updated_at: row.created_at,
         })
     }
 }

@@ -57,6 +57,8 @@ pub struct NewDelivery {
     pub intended_repeat: bool,
     /// Who scheduled it.
     pub created_by: String,
+    /// When; what the answer tells, so it does not wait for the commit.
+    pub created_at: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -78,6 +80,7 @@ struct NewRow<'a> {
     text_hash: &'a str,
     intended_repeat: bool,
     created_by: &'a str,
+    created_ms: i64,
 }
 
 /// Which deliveries a list is to have; every filter that is `None` or empty lets all pass.
@@ -123,25 +126,28 @@ statements! {
             intended_repeat, attempts, doubts, refusals, waits_for, version, created_by, created_at,
             updated_at)
          SELECT value->>'id', value->>'post_id', value->>'account_id', value->>'unit_id',
-            value->>'platform', value->>'language', value->>'class', 'scheduled', $2,
-            value->>'due_ms', value->>'publish_by_ms', value->'civil', value->'settings',
-            value->'content', value->>'content_hash', value->>'text_hash',
-            value->>'intended_repeat', 0, 0, 0, NULL, 1, value->>'created_by', $2, $2
+            value->>'platform', value->>'language', value->>'class', 'scheduled',
+            value->>'created_ms', value->>'due_ms', value->>'publish_by_ms', value->'civil',
+            value->'settings', value->'content', value->>'content_hash', value->>'text_hash',
+            value->>'intended_repeat', 0, 0, 0, NULL, 1, value->>'created_by',
+            value->>'created_ms', value->>'created_ms'
          FROM json_each($1)"
         |
         "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
             state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
             intended_repeat, attempts, doubts, refusals, waits_for, version, created_by, created_at,
             updated_at)
-         SELECT id, post_id, account_id, unit_id, platform, language, class, 'scheduled', $2,
+         SELECT id, post_id, account_id, unit_id, platform, language, class, 'scheduled',
+            TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + due_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + publish_by_ms * INTERVAL '1 millisecond',
             civil, settings, content, content_hash, text_hash, intended_repeat, 0, 0, 0, NULL, 1,
-            created_by, $2, $2
+            created_by, TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond',
+            TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond'
          FROM jsonb_to_recordset($1) AS v(id TEXT, post_id TEXT, account_id TEXT, unit_id TEXT,
             platform TEXT, language TEXT, class TEXT, due_ms BIGINT, publish_by_ms BIGINT,
             civil JSONB, settings JSONB, content JSONB, content_hash TEXT, text_hash TEXT,
-            intended_repeat BOOLEAN, created_by TEXT)";
+            intended_repeat BOOLEAN, created_by TEXT, created_ms BIGINT)";
     FIND =
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
@@ -210,7 +216,7 @@ statements! {
 }
 
 /// Writes new deliveries as scheduled.
-pub async fn insert(tx: &mut Tx, new: &[&NewDelivery], now: Timestamp) -> Result<(), Error> {
+pub async fn insert(tx: &mut Tx, new: &[&NewDelivery]) -> Result<(), Error> {
     if new.is_empty() {
         return Ok(());
     }
@@ -233,10 +239,11 @@ pub async fn insert(tx: &mut Tx, new: &[&NewDelivery], now: Timestamp) -> Result
             text_hash: &one.text_hash,
             intended_repeat: one.intended_repeat,
             created_by: &one.created_by,
+            created_ms: one.created_at.as_millisecond(),
         })
         .collect();
     on!(tx, INSERT, |sql, conn| {
-        sqlx::query(sql).bind(Json(rows)).bind(At(now)).execute(conn).await?;
+        sqlx::query(sql).bind(Json(rows)).execute(conn).await?;
     });
     Ok(())
 }
