@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-pub(crate) use ask::Ask;
+pub(crate) use ask::{Answer, Ask};
 
 /// Makes two tests of one: the same body on SQLite and on PostgreSQL.
 macro_rules! both {

@@ -1,0 +1,107 @@
+//! Deliveries through the front door: out at their time, listed, taken back and moved.
+
+use serde_json::{Value, json};
+
+use crate::planning::{Desk, delivery_of, schedule_of};
+use crate::world::{World, both};
+
+const FAR: &str = "2031-09-02T02:00:00Z";
+
+/// Waits until the delivery is in a state; what it is then.
+async fn becomes(world: &World, delivery: &Value, state: &str) -> Value {
+    for _round in 0..400 {
+        let now = world.ask("GET", &delivery_of(delivery)).send().await.expect(200);
+        if now["state"] == state {
+            return now;
+        }
+        #[expect(clippy::disallowed_methods, reason = "the test waits for the service")]
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    let now = world.ask("GET", &delivery_of(delivery)).send().await.expect(200);
+    panic!("never {state}: {now}");
+}
+
+async fn act(world: &World, delivery: &Value, what: &str) -> crate::world::Answer {
+    world.ask("POST", &format!("{}/{what}", delivery_of(delivery))).send().await
+}
+
+both! {
+    async fn what_is_due_goes_out_with_its_attempt_and_receipt(world) {
+        let desk = Desk::open(world).await;
+        let post = desk.post(world, "Ra ngay").await;
+        let wanted = json!({"deliveries": [
+            {"account_id": desk.page, "language": "vi", "now": true},
+            {"account_id": desk.profile, "language": "fr", "now": true},
+        ]});
+        let done = world.ask("POST", &schedule_of(&post)).json(&wanted).await.expect(201);
+        for delivery in done["deliveries"].as_array().unwrap() {
+            let out = becomes(world, delivery, "published").await;
+            assert!(out["receipt"]["remote_id"].as_str().is_some_and(|it| !it.is_empty()));
+            assert!(out["receipt"]["permalink"].as_str().is_some_and(|it| it.starts_with("http")));
+            assert_eq!((&out["waits_for"], &out["problem"]), (&json!(null), &json!(null)));
+            let [attempt] = out["attempts"].as_array().unwrap().as_slice() else { panic!("{out}") };
+            assert_eq!((&attempt["number"], &attempt["outcome"]), (&json!(1), &json!("published")));
+            assert!(attempt["started_at"].as_str() <= attempt["ended_at"].as_str());
+            act(world, delivery, "cancel").await.problem(409, "already_ended");
+        }
+        let list = world.ask("GET", "/api/v1/deliveries?state=published").send().await.expect(200);
+        assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    }
+
+    async fn what_was_taken_back_stays_here(world) {
+        let desk = Desk::open(world).await;
+        let delivery = desk.scheduled(world, "Không gửi", FAR).await;
+        let gone = act(world, &delivery, "cancel").await.expect(200);
+        assert_eq!((&gone["state"], &gone["waits_for"]), (&json!("cancelled"), &json!(null)));
+        act(world, &delivery, "cancel").await.expect(200);
+        let moved = world.ask("POST", &format!("{}/reschedule", delivery_of(&delivery)))
+            .seen("*").json(&json!({"now": true})).await;
+        assert_eq!(moved.problem(409, "already_ended")["state"], "cancelled");
+        for what in ["drop", "retry"] {
+            act(world, &delivery, what).await.problem(409, "not_asked");
+        }
+    }
+
+    async fn another_time_is_given_only_from_what_was_seen(world) {
+        let desk = Desk::open(world).await;
+        let delivery = desk.scheduled(world, "Đổi giờ", FAR).await;
+        let place = format!("{}/reschedule", delivery_of(&delivery));
+        let to = json!({"local": {"date": "2032-01-01", "time": "00:00", "zone": "account"}});
+        world.ask("POST", &place).json(&to).await.problem(428, "precondition_required");
+        world.ask("POST", &place).seen("\"7\"").json(&to).await.problem(412, "stale");
+        let moved = world.ask("POST", &place).seen("\"1\"").json(&to).await;
+        assert_eq!(moved.header("etag"), "\"2\"");
+        let moved = moved.expect(200);
+        assert_eq!((&moved["due_at"], &moved["publish_by"]), (&json!("2031-12-31T23:00:00Z"), &json!("2032-01-01T03:00:00Z")));
+        let past = world.ask("POST", &place).seen("*").json(&json!({"at": "2020-01-01T00:00:00Z"})).await;
+        assert_eq!(past.faults(), [("/at".to_owned(), "absurd_date".to_owned())]);
+        let now = world.ask("POST", &place).seen("*").json(&json!({"now": true})).await;
+        now.expect(200);
+        becomes(world, &delivery, "published").await;
+    }
+
+    async fn lists_are_narrowed_and_paged(world) {
+        let desk = Desk::open(world).await;
+        let mut all = Vec::new();
+        for day in 1..=3 {
+            let at = format!("2031-09-0{day}T02:00:00Z");
+            all.push(desk.scheduled(world, &format!("Bài {day}"), &at).await["id"].clone());
+        }
+        let ids = async |query: &str| {
+            let list = world.ask("GET", &format!("/api/v1/deliveries?{query}")).send().await.expect(200);
+            list["items"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("").await, all);
+        assert_eq!(ids("state=scheduled,publishing").await, all);
+        assert!(ids("state=published").await.is_empty());
+        assert_eq!(ids("from=2031-09-02T00:00:00Z&to=2031-09-03T00:00:00Z").await, all[1..2]);
+        assert_eq!(ids(&format!("account_id={}&language=vi", desk.page)).await, all);
+        assert!(ids(&format!("account_id={}", desk.profile)).await.is_empty());
+        assert_eq!(ids(&format!("unit_id={}", desk.unit)).await, all);
+        let first = world.ask("GET", "/api/v1/deliveries?limit=2").send().await.expect(200);
+        let cursor = first["next_cursor"].as_str().unwrap();
+        assert_eq!(ids(&format!("limit=2&cursor={cursor}")).await, all[2..]);
+        let bad = world.ask("GET", "/api/v1/deliveries?state=flying").send().await;
+        assert_eq!(bad.faults(), [("?state".to_owned(), "unknown_state".to_owned())]);
+    }
+}
