@@ -9,7 +9,11 @@ const FAR: &str = "2031-09-02T02:00:00Z";
 
 /// Waits until the delivery is in a state; what it is then.
 async fn becomes(world: &World, delivery: &Value, state: &str) -> Value {
-    for _round in 0..400 {
+    becomes_within(world, delivery, state, 400).await
+}
+
+async fn becomes_within(world: &World, delivery: &Value, state: &str, rounds: u32) -> Value {
+    for _round in 0..rounds {
         let now = world.ask("GET", &delivery_of(delivery)).send().await.expect(200);
         if now["state"] == state {
             return now;
@@ -104,4 +108,36 @@ both! {
         let bad = world.ask("GET", "/api/v1/deliveries?state=flying").send().await;
         assert_eq!(bad.faults(), [("?state".to_owned(), "unknown_state".to_owned())]);
     }
+}
+
+/// Guarded ahead of its instant, so that its request waits at the gate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_at_the_gate_is_taken_back_or_moved_and_is_not_sent() {
+    let options = [("CHANCERY_PUBLISH__LOOKAHEAD", "20s"), ("CHANCERY_PUBLISH__LEASE", "5m")];
+    let world = World::sqlite_with(&options).await;
+    let desk = Desk::open(&world).await;
+    let due = chancery::clock::after(
+        chancery::clock::Clock::now(&chancery::clock::SystemClock),
+        std::time::Duration::from_secs(15),
+    );
+    let one = desk.scheduled(&world, "Thu hồi", &due.to_string()).await;
+    becomes(&world, &one, "publishing").await;
+    let gone = act(&world, &one, "cancel").await.expect(200);
+    assert_eq!((&gone["state"], &gone["attempt_count"]), (&json!("cancelled"), &json!(0)));
+    let kept = world.ask("GET", &delivery_of(&one)).send().await.expect(200);
+    assert_eq!(kept["attempts"][0]["outcome"], "withdrawn");
+
+    let two = desk.scheduled(&world, "Dời lại", &due.to_string()).await;
+    let leaving = becomes(&world, &two, "publishing").await;
+    let tag = format!("\"{}\"", leaving["version"]);
+    let place = format!("{}/reschedule", delivery_of(&two));
+    let moved = world.ask("POST", &place).seen(&tag).json(&json!({"at": FAR})).await.expect(200);
+    assert_eq!((&moved["state"], &moved["due_at"]), (&json!("scheduled"), &json!(FAR)));
+
+    let three = desk.scheduled(&world, "Gửi thật", &due.to_string()).await;
+    becomes_within(&world, &three, "published", 1_000).await;
+    let page = &world.seed.accounts()[0].page;
+    let sent = world.simulators.world().page_posts(&page.id);
+    assert_eq!(sent.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(), ["Gửi thật"]);
+    world.end().await;
 }
