@@ -2,6 +2,7 @@
 
 mod admin;
 mod check;
+mod demo;
 mod exit;
 mod migrate;
 mod openapi;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// The daemon: API, desk and workers; stops cleanly on SIGTERM and SIGINT.
     Serve,
+    /// The service with simulated platforms, a ministry, its missions and posts to watch.
+    Demo(demo::Options),
     /// Only the platform simulators, on loopback.
     Simulate(simulate::Options),
     /// Brings the database up to date.
@@ -75,6 +78,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     runtime.block_on(async move {
         match cli.command {
             Command::Serve => serve::run(config).await,
+            Command::Demo(options) => demo::run(&config, options).await,
             Command::Simulate(options) => simulate::run(&config, options).await,
             Command::Migrate => migrate::run(&config).await,
             Command::Admin(admin) => admin::run(config, admin).await,
