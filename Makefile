@@ -3,6 +3,7 @@
 
 demo: ## start Chancery with simulated Facebook and X, and watch posts go out
 	@tests/tools/install.sh build
+	cargo build --locked
 	cargo run --locked --quiet -- demo
 
 test: ## install what is lacking, then run every test on both databases
