@@ -137,11 +137,13 @@ async fn taken(
     tx: &mut Tx,
     done: &[Settled<Errand, Report>],
 ) -> Result<HashSet<(AccountId, String)>, Error> {
-    let ids: Vec<&str> = done
+    let ids: Vec<(&AccountId, &str)> = done
         .iter()
         .filter_map(|one| match &one.report {
             Report::Asked { answer, .. } => match &answer.value {
-                Outcome::Published(receipt) => Some(receipt.remote_id.as_str()),
+                Outcome::Published(receipt) => {
+                    Some((&one.item.prepared.account_id, receipt.remote_id.as_str()))
+                }
                 Outcome::Pending(_)
                 | Outcome::Refused(_)
                 | Outcome::Deferred(_)

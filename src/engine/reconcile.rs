@@ -175,7 +175,10 @@ impl Reconcile {
         now: Timestamp,
         done: &[Settled<Search, Metered<Lookup>>],
     ) -> Result<Settlement, Error> {
-        let ids: Vec<&str> = done.iter().filter_map(|one| found(&one.report.value)).collect();
+        let ids: Vec<(&AccountId, &str)> = done
+            .iter()
+            .filter_map(|one| Some((&one.item.prepared.account_id, found(&one.report.value)?)))
+            .collect();
         let taken: HashSet<(AccountId, String)> =
             rows::taken(tx, &ids).await?.into_iter().collect();
         let accounts: Vec<&AccountId> =

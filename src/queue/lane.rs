@@ -289,10 +289,9 @@ impl<W: Work> Lane<W> {
         tx.commit().await?;
 
         // Slots of jobs that another process has, or that were not admitted, are free again.
-        let mut idle: Vec<_> = picked.into_iter().map(|due| due.slot).collect();
-        idle.retain(|slot| !admitted.iter().any(|(job, _)| job.slot == *slot));
-        for slot in idle {
-            self.agenda.release(&slot, None);
+        let busy: HashSet<&str> = admitted.iter().map(|(job, _)| job.slot.as_str()).collect();
+        for due in picked.iter().filter(|due| !busy.contains(due.slot.as_str())) {
+            self.agenda.release(&due.slot, None);
         }
         for due in again.into_iter().filter(|due| due.due_at <= self.loaded_until) {
             self.agenda.note(due);

@@ -194,22 +194,27 @@ statements! {
         |
         "UPDATE jobs SET fence = $2, node = $3 WHERE state = 'running'
          AND id IN (SELECT jsonb_array_elements_text($1))";
+    /// Here and below the state is named twice: word by word as in the index of unique keys, or
+    /// that index would not be used and everything queued be walked through.
     REMOVE_QUEUED =
-        "DELETE FROM jobs WHERE state = 'queued' AND unique_key IN (SELECT value FROM json_each($1))"
+        "DELETE FROM jobs WHERE state = 'queued' AND state IN ('queued', 'running')
+         AND unique_key IN (SELECT value FROM json_each($1))"
         |
-        "DELETE FROM jobs WHERE state = 'queued'
+        "DELETE FROM jobs WHERE state = 'queued' AND state IN ('queued', 'running')
          AND unique_key IN (SELECT jsonb_array_elements_text($1))";
     MOVE_QUEUED =
-        "UPDATE jobs SET due_at = $2 WHERE state = 'queued' AND unique_key = $1";
+        "UPDATE jobs SET due_at = $2
+         WHERE state = 'queued' AND state IN ('queued', 'running') AND unique_key = $1";
     REQUEUE =
         "UPDATE jobs SET state = 'queued', due_at = $2, node = NULL, lease_until = NULL
-         WHERE state = 'running' AND unique_key = $1";
+         WHERE state = 'running' AND state IN ('queued', 'running') AND unique_key = $1";
     PRUNE =
         "DELETE FROM jobs WHERE id IN (
              SELECT id FROM jobs WHERE state IN ('done', 'discarded') AND finished_at < $1 LIMIT 5000)";
     COUNTS =
-        "SELECT kind, state, COUNT(*) FROM jobs WHERE state IN ('queued', 'running')
-         GROUP BY kind, state";
+        "SELECT kind, 'queued', COUNT(*) FROM jobs WHERE state = 'queued' GROUP BY kind
+         UNION ALL
+         SELECT kind, 'running', COUNT(*) FROM jobs WHERE state = 'running' GROUP BY kind";
 }
 
 #[derive(Serialize)]

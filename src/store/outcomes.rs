@@ -189,12 +189,14 @@ statements! {
         |
         "SELECT id, high_water FROM accounts
          WHERE high_water IS NOT NULL AND id IN (SELECT jsonb_array_elements_text($1))";
+    /// Both columns of the index of remote ids, or everything published would be walked through.
     TAKEN =
-        "SELECT account_id, remote_id FROM deliveries
-         WHERE remote_id IN (SELECT value FROM json_each($1))"
+        "SELECT d.account_id, d.remote_id FROM json_each($1) AS v
+         CROSS JOIN deliveries AS d
+         ON d.account_id = v.value->>0 AND d.remote_id = v.value->>1"
         |
-        "SELECT account_id, remote_id FROM deliveries
-         WHERE remote_id IN (SELECT jsonb_array_elements_text($1))";
+        "SELECT d.account_id, d.remote_id FROM jsonb_array_elements($1) AS v
+         JOIN deliveries AS d ON d.account_id = v.value->>0 AND d.remote_id = v.value->>1";
     OPEN_OF =
         "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
          WHERE outcome = 'open' AND delivery_id IN (SELECT value FROM json_each($1))"
@@ -263,10 +265,10 @@ pub async fn high_waters(
     }))
 }
 
-/// Which of these remote ids belong to deliveries already, with their accounts; in no order.
+/// Which of these remote ids of accounts belong to deliveries already; in no order.
 pub async fn taken(
     reader: &mut Reader,
-    remote_ids: &[&str],
+    remote_ids: &[(&AccountId, &str)],
 ) -> Result<Vec<(AccountId, String)>, Error> {
     if remote_ids.is_empty() {
         return Ok(Vec::new());

@@ -204,12 +204,13 @@ impl From<PreparedRow> for Prepared {
 }
 
 statements! {
-    /// Every "never" is a clause here. What is not updated must not be sent.
+    /// Every "never" is a clause here. What is not updated must not be sent. The `+` keeps SQLite
+    /// from walking through everything that is due instead of the few that are named.
     GUARD =
         "UPDATE deliveries
          SET state = 'publishing', state_since = $2, attempts = attempts + 1, waits_for = NULL,
              problem = NULL, version = version + 1, updated_at = $2
-         WHERE state = 'scheduled' AND id IN (SELECT value FROM json_each($1))
+         WHERE +state = 'scheduled' AND id IN (SELECT value FROM json_each($1))
            AND due_at <= $3 AND publish_by > $2
            AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
            AND EXISTS (
