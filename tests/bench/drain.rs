@@ -1,0 +1,72 @@
+//! How many due deliveries a second go out end to end (guard, intent, create, outcome, audit, each
+//! durable), beside reqwest alone at the same concurrency and apalis-sqlite doing nothing.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use chancery::clock::{Clock as _, SystemClock, before};
+use jiff::Timestamp;
+
+use super::figures::{print_rate, print_ratio, rate};
+use super::process::{Simulator, world};
+use super::service::Service;
+use super::{Extent, bare, peer};
+
+/// Deliveries in flight at once, and requests of the bare client.
+const AT_ONCE: usize = 64;
+/// Accounts.
+const ACCOUNTS: usize = 200;
+/// The peer becomes slower with its backlog, so it gets a small one: that is its best.
+const PEER_JOBS: usize = 2_000;
+/// A drain that takes longer has lost something.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// Bare, ours, bare again, and the peer: the machine is not equally fast all the time.
+pub(crate) async fn measure(extent: Extent) -> Result<()> {
+    let count = extent.of(20_000, 2_000);
+    let mut simulator = Simulator::start()?;
+    println!("  {count} due deliveries, {ACCOUNTS} accounts, {AT_ONCE} at once, synchronous=FULL");
+    let first = bare::creates(&simulator, world(), count, AT_ONCE).await?;
+    let (before, _) = simulator.counts()?;
+    let ours = drain(&mut simulator, count, before).await?;
+    let second = bare::creates(&simulator, world(), count, AT_ONCE).await?;
+    let bare = f64::midpoint(first, second);
+    print_rate("deliveries, end to end", ours);
+    print_rate("bare reqwest before", first);
+    print_rate("bare reqwest after", second);
+    print_ratio("deliveries / bare reqwest", ours, bare, 0.5);
+    let peer_jobs = extent.of(PEER_JOBS, PEER_JOBS / 10);
+    match tokio::task::spawn_blocking(move || peer::drain(peer_jobs)).await? {
+        Ok(peer) => {
+            print_rate(&format!("apalis-sqlite, {peer_jobs} jobs that do nothing"), peer);
+            print_ratio("deliveries / apalis-sqlite", ours, peer, 10.0);
+        }
+        // Without a network it cannot be built; the other figures count all the same.
+        Err(error) => println!("  NOT MEASURED: apalis-sqlite could not be run: {error:#}"),
+    }
+    Ok(())
+}
+
+async fn drain(simulator: &mut Simulator, count: usize, earlier: u64) -> Result<f64> {
+    let urls = (simulator.facebook.as_str(), simulator.x.as_str());
+    let workers = [("CHANCERY_PUBLISH__WORKERS", AT_ONCE.to_string())];
+    let service = Service::open(&world(), ACCOUNTS, urls, &workers).await?;
+    let now = SystemClock.now();
+    // Due a moment ago: less than what counts as a backlog, which would be spread out.
+    let dues: Vec<Timestamp> = vec![before(now, Duration::from_secs(1)); count];
+    service.seeded.schedule(&service.parts.base, now, &dues).await?;
+
+    let start = SystemClock.elapsed();
+    let engine = service.parts.start_engine(&service.config).await?;
+    while service.left().await? > 0 {
+        ensure!(SystemClock.elapsed() < start + PATIENCE, "not drained within {PATIENCE:?}");
+        SystemClock.sleep(Duration::from_millis(50)).await;
+    }
+    let rate = rate(count, start);
+    engine.stop(&service.parts.clock, Duration::from_secs(10)).await;
+    service.all_published().await?;
+    let (received, created) = simulator.counts()?;
+    let wanted = u64::try_from(count)?;
+    ensure!(created <= received && received - earlier == wanted, "{received} of {wanted} creates");
+    Ok(rate)
+}
