@@ -66,6 +66,10 @@ pub fn constraints() -> impl Iterator<Item = &'static str> {
 /// SQLite's extended result codes for a lock that another connection holds.
 const SQLITE_BUSY: &[&str] = &["5", "261", "517", "773"];
 
+/// PostgreSQL's codes for transactions that were undone so that others could go on: serialization
+/// failure, deadlock.
+const POSTGRES_BUSY: &[&str] = &["40001", "40P01"];
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::PoolTimedOut = error {
@@ -92,7 +96,8 @@ impl From<sqlx::Error> for Error {
             return Self::Database(error);
         }
         let code = database.code();
-        if code.as_deref().is_some_and(|code| SQLITE_BUSY.contains(&code) || code == "40001") {
+        let passing = |code| SQLITE_BUSY.contains(&code) || POSTGRES_BUSY.contains(&code);
+        if code.as_deref().is_some_and(passing) {
             return Self::Busy;
         }
         Self::Database(error)

@@ -59,9 +59,9 @@ impl Store {
         self.inner.db.begin(purpose).await
     }
 
-    /// Ends all connections; for a clean stop.
+    /// Ends all connections and lets go of the directory; for a clean stop.
     pub async fn close(&self) {
-        self.inner.db.close().await;
+        self.inner.close().await;
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -59,8 +60,16 @@ pub enum Location {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) db: Db,
-    /// Held for as long as the store lives; the system lets go of it when the process ends.
-    _lock: Option<File>,
+    /// Held until the store is closed; the system lets go of it when the process ends.
+    lock: Mutex<Option<File>>,
+}
+
+impl Opened {
+    /// Ends all connections and lets go of the directory, although handles may live on.
+    pub(super) async fn close(&self) {
+        self.db.close().await;
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 /// Takes the lock that lets only one process use a data directory.
@@ -94,7 +103,7 @@ impl Store {
                 (Db::open_postgres(url.expose_secret(), *connections).await?, None)
             }
         };
-        let store = Self { inner: std::sync::Arc::new(Opened { db, _lock: lock }) };
+        let store = Self { inner: std::sync::Arc::new(Opened { db, lock: Mutex::new(lock) }) };
         store.check().await?;
         Ok(store)
     }
