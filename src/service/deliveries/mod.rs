@@ -203,10 +203,12 @@ pub async fn cancel(
         return Err(not_now(&delivery, "already_ended", "there is nothing left to cancel"));
     }
     let now = services.clock.now();
+    // The job before the delivery, as the worker that claims it: in the other order the two can wait
+    // for each other.
+    jobs::remove_queued(&mut tx, &[work::publish_key(id)]).await?;
     if !deliveries::cancel(&mut tx, id, now).await? {
         return Err(Error::Busy);
     }
-    jobs::remove_queued(&mut tx, &[work::publish_key(id)]).await?;
     let view = changed(&mut tx, id).await?;
     let entry = caller.entry("delivery.cancel", id, json!({"was": delivery.state}));
     finish(services, caller, tx, view, &[entry]).await
@@ -245,11 +247,11 @@ pub async fn reschedule(
         return Err(Error::Stale);
     }
     let now = services.clock.now();
+    let job = publish_job(services, &delivery, time.due_at);
+    jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
     if !deliveries::reschedule(&mut tx, id, delivery.version, &time, now).await? {
         return Err(Error::Stale);
     }
-    let job = publish_job(services, &delivery, time.due_at);
-    jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
     jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
     let view = changed(&mut tx, id).await?;
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
