@@ -16,27 +16,28 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    // Heard from now on, so that nobody who stops it while it starts kills it.
+    let asked = stop_signal();
     let app = App::start(config, Arc::new(SystemClock)).await?;
     tracing::info!(address = %app.address(), "ready");
-    stop_signal().await;
+    asked.await;
     tracing::info!("stopping: nothing new is claimed, what is in flight finishes");
     app.stop().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Ends when the process is asked to stop, by SIGTERM or SIGINT.
-pub(super) async fn stop_signal() {
-    let asked = async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _asked = terminate.recv() => {}
-            _asked = interrupt.recv() => {}
+/// Ends when the process is asked to stop, by SIGTERM or SIGINT; heard from the call on.
+pub(super) fn stop_signal() -> impl Future<Output = ()> {
+    let heard = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    async {
+        match heard {
+            Ok((mut terminate, mut interrupt)) => tokio::select! {
+                _asked = terminate.recv() => {}
+                _asked = interrupt.recv() => {}
+            },
+            Err(error) => tracing::error!(%error, "signals cannot be heard: stopping at once"),
         }
-        Ok::<(), std::io::Error>(())
-    };
-    if let Err(error) = asked.await {
-        tracing::error!(%error, "signals cannot be heard: stopping at once");
     }
 }
