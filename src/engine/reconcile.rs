@@ -391,7 +391,11 @@ impl Work for Reconcile {
         search: &'a Search,
         _: Pass,
     ) -> Later<'a, Metered<Lookup>> {
-        Box::pin(self.look(search))
+        Box::pin(async move {
+            let seen = self.look(search).await;
+            crate::crash_point!("reconcile.after_look");
+            seen
+        })
     }
 
     fn settle<'a>(

@@ -157,6 +157,7 @@ async fn rescue<W: Work>(work: &W, tools: &Tools, lease: &Lease) -> Result<(), s
         let settlement = work.lost(&mut tx, now, &lost).await?;
         let finishes = crate::queue::finishes(&lost, &settlement.verdicts);
         jobs::finish(&mut tx, &finishes, lease.holder(), now).await?;
+        crate::crash_point!("rescue.before_commit");
         tx.commit().await?;
         tracing::warn!(
             job.kind = W::KIND,

@@ -255,6 +255,7 @@ impl<W: Work> Lane<W> {
         let settlement = self.work.lost(&mut tx, now, &lost).await?;
         let finishes = super::settle::finishes(&lost, &settlement.verdicts);
         jobs::finish(&mut tx, &finishes, holder, now).await?;
+        crate::crash_point!("rescue.before_commit");
         tx.commit().await?;
         tracing::warn!(job.kind = W::KIND, count = lost.len(), "lost jobs were rescued");
         self.queue.announce(&settlement.enqueued);
@@ -286,6 +287,7 @@ impl<W: Work> Lane<W> {
             }
         }
         jobs::finish(&mut tx, &finishes, &holder, now).await?;
+        crate::crash_point!("claim.before_commit");
         tx.commit().await?;
 
         // Slots of jobs that another process has, or that were not admitted, are free again.

@@ -143,7 +143,9 @@ impl<W: Work> Ledger<W> {
         let (claimed, plain): (Vec<_>, Vec<_>) = verdicts.into_iter().unzip();
         let finishes = finishes(&claimed, &plain);
         jobs::finish(&mut tx, &finishes, self.lease.holder(), now).await?;
+        crate::crash_point!("settle.before_commit");
         tx.commit().await?;
+        crate::crash_point!("settle.after_commit");
         self.queue.announce(&enqueued);
         for (job, verdict) in claimed.into_iter().zip(plain) {
             let again = again(&job, verdict.ending);

@@ -141,6 +141,11 @@ impl World {
         self.add_token(user.token, Platform::X, user.id);
     }
 
+    /// Gives an account one more token.
+    pub fn add_token_for(&self, platform: Platform, account: &str, token: &str) {
+        self.add_token(token.to_owned(), platform, account.to_owned());
+    }
+
     fn add_token(&self, token: String, platform: Platform, account: String) {
         write(&self.tokens).insert(token, Token { platform, account, death: None });
     }
