@@ -1,4 +1,5 @@
-//! Tests through the front door: the real server, real HTTP, simulated platforms, both databases.
+//! Tests on the whole service: real HTTP, simulated platforms, both databases. `world` is for what the
+//! front door promises, `stage` for what publishing does.
 
 #[cfg(test)]
 mod accounts;
@@ -7,9 +8,19 @@ mod badinput;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod deliveries;
 #[cfg(test)]
+mod doubts;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod idempotency;
+#[cfg(test)]
+mod languages;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
@@ -21,7 +32,11 @@ mod posts;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod schedule;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

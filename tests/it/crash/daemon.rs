@@ -1,0 +1,74 @@
+//! The real process, as a child.
+
+use std::fs::OpenOptions;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::stage::{Setting, eventually};
+
+/// `chancery serve`, running; killed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    /// Starts it with the options of the setting and these. What it writes goes to a file among its
+    /// data, where the judge looks for secrets.
+    pub(super) fn start(setting: &Setting, further: &[(&str, &str)]) -> Self {
+        Self::run(setting, &["serve"], further)
+    }
+
+    /// The same with another command.
+    pub(super) fn run(setting: &Setting, command: &[&str], further: &[(&str, &str)]) -> Self {
+        let log = setting.directory().join("daemon.log");
+        let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_chancery"))
+            .args(command)
+            .env_clear()
+            .envs(setting.options().iter().map(|(name, value)| (name, value)))
+            .env("CHANCERY_TELEMETRY__LOG_LEVEL", "info,chancery=debug")
+            .envs(further.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    /// Fails the test when it has ended by itself.
+    pub(super) fn must_run(&mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "the service ended by itself: {ended:?}");
+    }
+
+    /// How it ended by itself.
+    pub(super) async fn ended(mut self) -> ExitStatus {
+        eventually("the process ends", async || {
+            self.child.try_wait().unwrap().ok_or_else(|| "running".to_owned())
+        })
+        .await
+    }
+
+    /// The power goes.
+    pub(super) async fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.ended().await;
+    }
+
+    /// It is asked to stop, and does so with success.
+    pub(super) async fn stop(self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(asked.unwrap().success());
+        let status = self.ended().await;
+        assert!(status.success(), "it stopped with {status}");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It has usually ended already.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

@@ -1,0 +1,253 @@
+//! Doubt: when absence counts, when it does not, and who is asked when nobody can tell.
+
+use std::time::Duration;
+
+use chancery::clock::before;
+use chancery::domain::delivery::DeliveryState;
+use chancery::service::accounts;
+use chancery::service::deliveries::{self, Adoption, DeliveryDetail};
+use chancery::simulator::{CreateOutcome, Kind, Operation, Platform};
+
+use crate::stage::{Outlet, Stage, Wanted, eventually, now, on, pass, staged};
+
+async fn asked(stage: &Stage, id: &chancery::domain::id::DeliveryId) -> DeliveryDetail {
+    stage.until(id, DeliveryState::NeedsHuman).await
+}
+
+fn reason(shown: &DeliveryDetail) -> &str {
+    shown.delivery.problem.as_ref().map_or("", |problem| problem.code.as_str())
+}
+
+/// Hides a create that was carried out, and the post from all lists for so long.
+fn hide(stage: &Stage, outlet: &Outlet, lag: Duration) {
+    stage.world().set_read_lag(outlet.platform, &outlet.remote_id, Some(lag));
+    stage.spoil(outlet, Kind::DropAfter);
+}
+
+const SOON: Duration = Duration::from_millis(350);
+/// Longer than the quiet wait, but not than two of them.
+const LATER: Duration = Duration::from_millis(1_100);
+const NEVER: Duration = Duration::from_hours(1);
+
+staged! {
+    /// While the account cannot be read nothing is concluded, in either direction.
+    async fn a_failed_read_is_no_absence(stage) {
+        let kinds = [
+            Kind::ServerError { execute: false },
+            Kind::Html { execute: false },
+            Kind::Empty,
+            Kind::DropBefore,
+            Kind::Truncate { bytes: 20 },
+        ];
+        let mut waiting = Vec::new();
+        for platform in [Platform::Facebook, Platform::X] {
+            for kind in &kinds {
+                for (hidden, requests) in [(Kind::DropBefore, 2), (Kind::DropAfter, 1)] {
+                    let outlet = stage.outlet(platform).await;
+                    let fault = on(&outlet, Operation::Read, kind.clone());
+                    // With the early looks and those after them well beyond the quiet wait.
+                    stage.world().faults().push(fault.times(9));
+                    stage.spoil(&outlet, hidden);
+                    let id = stage.deliver(&outlet, &Wanted::text("unreadable")).await;
+                    waiting.push((id, outlet, requests, kind));
+                }
+            }
+        }
+        for (id, outlet, requests, kind) in waiting {
+            stage.published(&id).await;
+            let reached = stage.creates(&outlet).len();
+            assert_eq!(reached, requests, "{} {kind:?}", outlet.platform.name());
+            assert_eq!(stage.made(&outlet), 1, "{} {kind:?}", outlet.platform.name());
+        }
+    }
+
+    /// An account that cannot be read for long is shown to a person, and nothing was sent again.
+    async fn what_cannot_be_seen_ends_at_a_person(stage) {
+        for outlet in stage.both().await {
+            let blind = Kind::ServerError { execute: false };
+            stage.world().faults().push(on(&outlet, Operation::Read, blind.clone()).always());
+            stage.world().faults().push(on(&outlet, Operation::Identity, blind).always());
+            stage.spoil(&outlet, Kind::DropBefore);
+            let id = stage.deliver(&outlet, &Wanted::text("blind")).await;
+            let shown = asked(stage, &id).await;
+            assert_eq!(reason(&shown), "cannot_see");
+            assert_eq!(stage.creates(&outlet).len(), 1);
+        }
+    }
+
+    /// A post that lists show late is waited for; only absence after the quiet wait counts.
+    async fn a_list_that_lags_less_than_the_quiet_wait_makes_no_second_post(stage) {
+        for outlet in stage.both().await {
+            hide(stage, &outlet, SOON);
+            let id = stage.deliver(&outlet, &Wanted::text("shown soon")).await;
+            stage.published(&id).await;
+            assert_eq!(stage.creates(&outlet).len(), 1);
+        }
+    }
+
+    /// A list that lags more leads to a second request, which the platform's filter of duplicates
+    /// turns into the proof that the first one landed.
+    async fn a_refusal_as_duplicate_of_a_later_attempt_finds_the_first_post(stage) {
+        stage.world().change_settings(|settings| settings.facebook.duplicate_window_s = Some(3_600));
+        for outlet in stage.both().await {
+            hide(stage, &outlet, LATER);
+            let id = stage.deliver(&outlet, &Wanted::text("shown later")).await;
+            let shown = stage.published(&id).await;
+            let creates = stage.creates(&outlet);
+            let CreateOutcome::Created(first) = &creates[0].outcome else { panic!("{creates:?}") };
+            assert_eq!(shown.delivery.receipt.unwrap().remote_id, *first);
+            assert!(matches!(creates[1].outcome, CreateOutcome::Refused(_)), "{creates:?}");
+            assert_eq!((creates.len(), stage.made(&outlet)), (2, 1));
+        }
+    }
+
+    /// The same when the list never shows it: a person is asked, and it is there once.
+    async fn a_duplicate_that_no_list_shows_ends_at_a_person(stage) {
+        stage.world().change_settings(|settings| settings.facebook.duplicate_window_s = Some(3_600));
+        for outlet in stage.both().await {
+            hide(stage, &outlet, NEVER);
+            let id = stage.deliver(&outlet, &Wanted::text("never shown")).await;
+            let shown = asked(stage, &id).await;
+            assert_eq!(reason(&shown), "duplicate_not_found");
+            assert_eq!(stage.made(&outlet), 1);
+        }
+    }
+
+    /// An official statement is not sent a second time by itself, and each of a person's three acts
+    /// does what it says.
+    async fn a_statement_in_doubt_ends_at_a_person_who_decides(stage) {
+        for outlet in stage.both().await {
+            let mut ids = Vec::new();
+            for hidden in [Kind::DropBefore, Kind::DropBefore, Kind::DropAfter] {
+                stage.spoil(&outlet, hidden.clone());
+                stage.world().set_read_lag(outlet.platform, &outlet.remote_id, Some(NEVER));
+                let wanted = Wanted::text("a statement").class("statement");
+                let id = stage.deliver(&outlet, &wanted).await;
+                assert_eq!(reason(&asked(stage, &id).await), "statement_in_doubt");
+                ids.push(id);
+            }
+            assert_eq!((stage.creates(&outlet).len(), stage.made(&outlet)), (3, 1));
+            let (acts, caller) = (stage.acts(), stage.caller());
+            deliveries::retry(acts, caller, &ids[0]).await.unwrap();
+            stage.published(&ids[0]).await;
+            deliveries::give_up(acts, caller, &ids[1]).await.unwrap();
+            stage.until(&ids[1], DeliveryState::Cancelled).await;
+            let CreateOutcome::Created(remote_id) = stage.creates(&outlet)[2].outcome.clone() else {
+                panic!("the third was carried out")
+            };
+            let found = Adoption { remote_id, permalink: None };
+            deliveries::adopt(acts, caller, &ids[2], found).await.unwrap();
+            stage.published(&ids[2]).await;
+            assert_eq!((stage.creates(&outlet).len(), stage.made(&outlet)), (4, 2));
+        }
+    }
+
+    /// A second doubt on one delivery always ends at a person.
+    async fn a_second_doubt_ends_at_a_person(stage) {
+        for outlet in stage.both().await {
+            stage.world().faults().push(on(&outlet, Operation::Create, Kind::DropBefore).times(2));
+            let id = stage.deliver(&outlet, &Wanted::text("twice in doubt")).await;
+            assert_eq!(reason(&asked(stage, &id).await), "second_doubt");
+            pass(Duration::from_secs(1)).await;
+            assert_eq!(stage.creates(&outlet).len(), 2, "nothing is sent while a person is asked");
+        }
+    }
+
+    /// Two posts that match cannot be told apart.
+    async fn two_that_match_end_at_a_person(stage) {
+        for outlet in stage.both().await {
+            let wanted = Wanted::text("also typed by hand");
+            let blind = on(&outlet, Operation::Read, Kind::ServerError { execute: false });
+            stage.world().faults().push(blind.always());
+            stage.spoil(&outlet, Kind::DropAfter);
+            let id = stage.deliver(&outlet, &wanted).await;
+            stage.until(&id, DeliveryState::Unknown).await;
+            let text = &wanted.text;
+            stage.world().insert_foreign(outlet.platform, &outlet.remote_id, text).unwrap();
+            stage.world().faults().clear();
+            let shown = asked(stage, &id).await;
+            assert_eq!(reason(&shown), "several_found");
+            assert_eq!(stage.creates(&outlet).len(), 1);
+        }
+    }
+
+    /// The same words from before the attempt are not taken for it.
+    async fn an_older_post_is_not_taken_for_ours(stage) {
+        for outlet in stage.both().await {
+            let wanted = Wanted::text("said an hour ago");
+            let then = before(now(), Duration::from_hours(1));
+            let (world, remote_id) = (stage.world(), &outlet.remote_id);
+            let old =
+                world.insert_foreign_at(outlet.platform, remote_id, &wanted.text, then).unwrap();
+            stage.spoil(&outlet, Kind::DropBefore);
+            let id = stage.deliver(&outlet, &wanted).await;
+            let shown = stage.published(&id).await;
+            assert_ne!(shown.delivery.receipt.unwrap().remote_id, old);
+            assert_eq!((stage.creates(&outlet).len(), stage.made(&outlet)), (2, 1));
+        }
+    }
+
+    /// A doubt holds up the same text on its account and nothing else.
+    async fn a_doubt_blocks_only_its_own_text(stage) {
+        for outlet in stage.both().await {
+            let doubtful = Wanted::text("in doubt").class("statement");
+            hide(stage, &outlet, NEVER);
+            let first = stage.deliver(&outlet, &doubtful).await;
+            stage.until(&first, DeliveryState::Unknown).await;
+            let other = stage.deliver(&outlet, &Wanted::text("another text")).await;
+            let again = stage.deliver(&outlet, &doubtful.clone().repeat()).await;
+            stage.published(&other).await;
+            eventually("the repeat waits", async || {
+                let shown = stage.show(&again).await;
+                let waits = shown.delivery.waits_for.map(|wait| wait.code);
+                if waits.as_deref() == Some("same_text_in_doubt") { Ok(()) } else { Err(format!("{waits:?}")) }
+            })
+            .await;
+            assert_eq!(stage.creates(&outlet).len(), 2);
+            deliveries::cancel(stage.acts(), stage.caller(), &again).await.unwrap();
+        }
+    }
+
+    /// Somebody swaps the tokens at the platform. Facebook refuses to post on another Page; X would
+    /// post for whoever the token belongs to, so the check of the account must find it first.
+    async fn a_token_of_another_account_publishes_nothing(stage) {
+        for platform in [Platform::Facebook, Platform::X] {
+            let (one, other) = (stage.outlet(platform).await, stage.outlet(platform).await);
+            stage.world().swap_tokens(&one.token, &other.token);
+            if platform == Platform::X {
+                for outlet in [&one, &other] {
+                    let due = chancery::clock::after(now(), Duration::from_millis(600));
+                    let id = stage.deliver(outlet, &Wanted::text("misled").at(due)).await;
+                    accounts::check(stage.acts(), stage.caller(), &outlet.id).await.unwrap();
+                    stage.until(&id, DeliveryState::Held).await;
+                }
+            } else {
+                for outlet in [&one, &other] {
+                    let id = stage.deliver(outlet, &Wanted::text("misled")).await;
+                    stage.until(&id, DeliveryState::Held).await;
+                }
+            }
+            assert_eq!((stage.made(&one), stage.made(&other)), (0, 0));
+        }
+    }
+}
+
+/// The limit of the claim, and the proof that the judge would see a second post: a platform without a
+/// filter of duplicates whose lists lag longer than the quiet wait. The same fault with a statement
+/// makes none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lag_beyond_the_quiet_wait_is_the_limit_and_the_judge_sees_it() {
+    let stage = Stage::start(crate::stage::Kind::Sqlite, &[]).await.unwrap();
+    let outlet = stage.outlet(Platform::Facebook).await;
+    hide(&stage, &outlet, NEVER);
+    let id = stage.deliver(&outlet, &Wanted::text("twice")).await;
+    stage.published(&id).await;
+    assert_eq!(stage.made(&outlet), 2);
+    let careful = stage.outlet(Platform::Facebook).await;
+    hide(&stage, &careful, NEVER);
+    let id = stage.deliver(&careful, &Wanted::text("once").class("statement")).await;
+    asked(&stage, &id).await;
+    assert_eq!(stage.made(&careful), 1);
+    let found = stage.finish_with_findings().await;
+    assert!(found.len() == 2 && found[0].contains("was asked for 1 times"), "{found:#?}");
+}

@@ -1,0 +1,115 @@
+//! Taking back and moving at the very instant: what was answered with success never went out before,
+//! what was refused did.
+
+use std::time::Duration;
+
+use chancery::clock::{Clock as _, SystemClock, after, before};
+use chancery::domain::delivery::DeliveryState;
+use chancery::domain::id::DeliveryId;
+use chancery::service::Error;
+use chancery::service::deliveries::{self, Move};
+use chancery::simulator::Platform;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::stage::{Outlet, Stage, Wanted, eventually, now, staged};
+
+const ROUNDS: u64 = 100;
+/// So far from its instant somebody changes his mind, at most.
+const SPREAD_MS: u64 = 50;
+/// From one instant to the next.
+const STEP: Duration = Duration::from_millis(15);
+
+/// How somebody's wish was answered.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Done,
+    TooLate,
+}
+
+async fn scheduled(stage: &Stage) -> Vec<(Outlet, DeliveryId, Timestamp)> {
+    stage.world().change_settings(|settings| settings.rate_limits = false);
+    let mut outlets = Vec::new();
+    for _ in 0..ROUNDS {
+        outlets.push(stage.outlet(Platform::X).await);
+    }
+    // All must be written before the first is due.
+    let mut due = after(now(), Duration::from_secs(6));
+    let mut rows = Vec::new();
+    for outlet in outlets {
+        let id = stage.deliver(&outlet, &Wanted::text("raced").at(due)).await;
+        rows.push((outlet, id, due));
+        due = after(due, STEP);
+    }
+    let first = rows[0].2;
+    assert!(now() < before(first, Duration::from_millis(200)), "too slow to race");
+    rows
+}
+
+/// Asks at `due` ± the spread until the answer is clear.
+async fn raced(round: u64, due: Timestamp, ask: impl AsyncFn() -> Result<(), Error>) -> Told {
+    let early = before(due, Duration::from_millis(SPREAD_MS));
+    let at = after(early, Duration::from_millis(round * 2 * SPREAD_MS / ROUNDS));
+    SystemClock.sleep_until(at).await;
+    loop {
+        match ask().await {
+            Ok(()) => return Told::Done,
+            Err(Error::Conflict(_)) => return Told::TooLate,
+            Err(Error::Busy | Error::Stale) => {}
+            Err(other) => panic!("{}", chancery::telemetry::Chain(&other)),
+        }
+    }
+}
+
+/// Both answers were given, and each was true.
+async fn judge(
+    stage: &Stage,
+    rows: &[(Outlet, DeliveryId, Timestamp)],
+    told: &[Told],
+    stays: DeliveryState,
+) {
+    let done = told.iter().filter(|it| **it == Told::Done).count();
+    assert!(done > 0 && done < told.len(), "no race: {done} of {} were done", told.len());
+    for ((outlet, id, due), told) in rows.iter().zip(told) {
+        let wanted = if *told == Told::Done { stays } else { DeliveryState::Published };
+        eventually(&format!("{id} is {wanted}"), async || {
+            let it = stage.show(id).await.delivery.state;
+            if it == wanted { Ok(()) } else { Err(it.to_string()) }
+        })
+        .await;
+        let made = stage.made(outlet);
+        assert_eq!(made, usize::from(*told == Told::TooLate), "{told:?}, due {due}");
+        assert_eq!(stage.creates(outlet).len(), made);
+    }
+}
+
+staged! {
+    /// Cancelled means never sent; too late means sent.
+    async fn cancelling_at_the_instant_is_answered_truly(stage) {
+        let stage = &*stage;
+        let rows = scheduled(stage).await;
+        let told = futures_util::future::join_all((0..).zip(&rows).map(|(round, (_, id, due))| {
+            raced(round, *due, async move || {
+                deliveries::cancel(stage.acts(), stage.caller(), id).await.map(|_| ())
+            })
+        }))
+        .await;
+        judge(stage, &rows, &told, DeliveryState::Cancelled).await;
+    }
+
+    /// Moved means not sent at the old instant; too late means sent.
+    async fn moving_at_the_instant_is_answered_truly(stage) {
+        let stage = &*stage;
+        let rows = scheduled(stage).await;
+        let told = futures_util::future::join_all((0..).zip(&rows).map(|(round, (_, id, due))| {
+            let tomorrow = after(*due, Duration::from_hours(24)).to_string();
+            raced(round, *due, async move || {
+                let to: Move = serde_json::from_value(json!({"at": tomorrow})).unwrap();
+                let (acts, caller) = (stage.acts(), stage.caller());
+                deliveries::reschedule(acts, caller, id, None, to).await.map(|_| ())
+            })
+        }))
+        .await;
+        judge(stage, &rows, &told, DeliveryState::Scheduled).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! The judge: joins what the platforms know with what the service says, and names every broken
+//! promise. He looks at a service that has stopped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use chancery::app::App;
+use chancery::clock::whole_millis;
+use chancery::domain::attempt::AttemptOutcome;
+use chancery::domain::audit::follows;
+use chancery::domain::delivery::DeliveryState;
+use chancery::service::deliveries::{self, DeliveryDetail};
+use chancery::simulator::{CreateOutcome, JournalEntry};
+use chancery::store::{Store, audit};
+
+use super::{Outlet, Stage, lines};
+
+/// Everything that was found.
+pub(super) async fn look(stage: &Stage) -> Vec<String> {
+    let services = App::services(stage.setting.config()).await.unwrap();
+    let asked = stage.asked.lock().unwrap().clone();
+    let outlets = stage.outlets.lock().unwrap().clone();
+    let mut shown = Vec::with_capacity(asked.len());
+    for id in &asked {
+        shown.push(deliveries::show(&services, &stage.caller, id).await.unwrap());
+    }
+    let mut found = chain(&services.store).await;
+    services.store.close().await;
+    for one in &shown {
+        at_rest(one, &mut found);
+    }
+    let journal = stage.world().journal();
+    exactly_once(&shown, &outlets, &journal, &mut found);
+    secrets(stage, &outlets, &mut found).await;
+    found
+}
+
+/// Nothing stands where only a working service may leave it.
+fn at_rest(one: &DeliveryDetail, found: &mut Vec<String>) {
+    let id = &one.delivery.id;
+    if one.delivery.state == DeliveryState::Publishing {
+        found.push(format!("{id} is publishing although nobody publishes"));
+    }
+    for attempt in &one.attempts {
+        if attempt.outcome == AttemptOutcome::Open {
+            found.push(format!("{id} has an open attempt {}", attempt.id));
+        }
+        if attempt.sent_at.is_some_and(|sent| sent >= one.delivery.publish_by) {
+            found.push(format!("{id} was sent after its latest useful time"));
+        }
+    }
+    let published = one.delivery.state == DeliveryState::Published;
+    if published != one.delivery.receipt.is_some() {
+        found.push(format!(
+            "{id} is {} with receipt {:?}",
+            one.delivery.state, one.delivery.receipt
+        ));
+    }
+}
+
+/// What goes to one account with one text; an intended repeat is in the same group.
+type Groups<'a> = BTreeMap<(String, String), Vec<&'a DeliveryDetail>>;
+
+/// No post that nobody asked for, none twice, none early, each published one there under its id.
+fn exactly_once(
+    shown: &[DeliveryDetail],
+    outlets: &[Outlet],
+    journal: &[JournalEntry],
+    found: &mut Vec<String>,
+) {
+    let mut groups = Groups::new();
+    for one in shown {
+        let outlet = outlets.iter().find(|it| it.id == one.delivery.account_id);
+        let remote_id = outlet.map_or_else(String::new, |it| it.remote_id.clone());
+        groups.entry((remote_id, one.content.text.clone())).or_default().push(one);
+    }
+    let mut made: BTreeMap<&(String, String), BTreeSet<&str>> = BTreeMap::new();
+    for entry in journal {
+        let CreateOutcome::Created(id) = &entry.outcome else { continue };
+        let group = groups.iter().find(|((account, text), _)| {
+            entry.account.as_deref() == Some(account) && entry.intent.text.starts_with(text)
+        });
+        let Some((key, deliveries)) = group else {
+            found.push(format!("nobody asked for {id} at {:?}", entry.account));
+            continue;
+        };
+        made.entry(key).or_default().insert(id);
+        let due = deliveries.iter().map(|one| one.delivery.due_at).min();
+        if due.is_some_and(|due| whole_millis(entry.at) < due) {
+            found.push(format!("{id} was made at {} although due at {due:?}", entry.at));
+        }
+    }
+    for (key, deliveries) in &groups {
+        let made = made.remove(key).unwrap_or_default();
+        let published: Vec<_> =
+            deliveries.iter().filter_map(|one| one.delivery.receipt.as_ref()).collect();
+        if made.len() > deliveries.len() {
+            found.push(format!("{key:?} was asked for {} times, made {made:?}", deliveries.len()));
+        }
+        let names: BTreeSet<&str> = published.iter().map(|it| it.remote_id.as_str()).collect();
+        if names.len() != published.len() || !names.is_subset(&made) {
+            found.push(format!("{key:?} is published as {names:?}, made were {made:?}"));
+        }
+        // A post of a delivery that has ended otherwise is a lie to whoever reads its state.
+        let ended = deliveries.iter().all(|one| one.delivery.state.is_final());
+        if ended && made.len() != published.len() {
+            found.push(format!("{key:?} has ended with {names:?} published, made were {made:?}"));
+        }
+    }
+}
+
+/// The audit is the chain that it was written as.
+async fn chain(store: &Store) -> Vec<String> {
+    let mut reader = store.read().await.unwrap();
+    let (mut before, mut seq) = (String::new(), 0);
+    loop {
+        let entries = audit::after(&mut reader, seq, 500).await.unwrap();
+        if entries.is_empty() {
+            break;
+        }
+        for entry in entries {
+            if entry.seq != seq + 1 || !follows(&before, &entry) {
+                return vec![format!("the audit chain breaks at {}", entry.seq)];
+            }
+            (before, seq) = (entry.hash, entry.seq);
+        }
+    }
+    if seq == 0 { vec!["the audit is empty".to_owned()] } else { Vec::new() }
+}
+
+/// No token and no secret in a log line, in the database or in any file.
+async fn secrets(stage: &Stage, outlets: &[Outlet], found: &mut Vec<String>) {
+    let mut tokens: Vec<&str> = outlets.iter().map(|it| it.token.as_str()).collect();
+    tokens.push(&stage.setting.app_secret);
+    let mut places = vec![
+        ("a log line".to_owned(), lines::kept().into_bytes()),
+        ("the server's tables".to_owned(), stage.setting.database.dump().await.into_bytes()),
+    ];
+    files(stage.setting.directory(), &mut places);
+    for (place, bytes) in &places {
+        // Every token begins with the same word, so one search finds all.
+        for at in places_of(bytes, b"canary") {
+            let seen = String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 38)]);
+            if tokens.iter().any(|token| seen == **token) {
+                found.push(format!("a secret is in {place}: {seen}"));
+            }
+        }
+    }
+}
+
+fn places_of<'a>(bytes: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    bytes.windows(word.len()).enumerate().filter(move |(_, it)| *it == word).map(|(at, _)| at)
+}
+
+fn files(directory: &Path, places: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, places);
+        } else {
+            places.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The stage of the tests on publishing: a running service with timings of tens of milliseconds, both
+//! platforms simulated on loopback, and a judge who looks over everything when a test has ended.
+
+mod database;
+mod judge;
+mod lines;
+mod setting;
+mod wait;
+mod wanted;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chancery::app::App;
+use chancery::clock::SystemClock;
+use chancery::domain::account::Account;
+use chancery::domain::delivery::DeliveryState;
+use chancery::domain::id::{AccountId, DeliveryId, UnitId};
+use chancery::service::deliveries::{self, DeliveryDetail};
+use chancery::service::{Caller, Services, accounts, people, units};
+use chancery::simulator::{
+    CreateOutcome, Fault, JournalEntry, Kind as FaultKind, Operation, Page, Platform, PostRecord,
+    Simulators, User, World,
+};
+use serde_json::json;
+
+pub(crate) use database::{Database, Kind};
+pub(crate) use setting::Setting;
+pub(crate) use wait::{eventually, now, pass};
+pub(crate) use wanted::Wanted;
+
+/// Makes two tests of one: the same body on SQLite and on PostgreSQL, and the judge after both.
+macro_rules! staged {
+    ($($(#[$doc:meta])* async fn $name:ident($stage:ident) $body:block)*) => {
+        $($(#[$doc])* mod $name {
+            use super::*;
+
+            async fn run($stage: &mut $crate::stage::Stage) $body
+
+            async fn both(kind: $crate::stage::Kind) {
+                if let Some(mut stage) = $crate::stage::Stage::start(kind, &[]).await {
+                    run(&mut stage).await;
+                    stage.finish().await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                both($crate::stage::Kind::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                both($crate::stage::Kind::Postgres).await;
+            }
+        })*
+    };
+}
+pub(crate) use staged;
+
+/// An account at a simulated platform that is connected here.
+#[derive(Debug, Clone)]
+pub(crate) struct Outlet {
+    /// Where.
+    pub(crate) platform: Platform,
+    /// The platform's id of it.
+    pub(crate) remote_id: String,
+    /// What may act for it; never to be seen anywhere.
+    pub(crate) token: String,
+    /// Our id of it.
+    pub(crate) id: AccountId,
+}
+
+/// Everything that runs for one test.
+pub(crate) struct Stage {
+    simulators: Option<Simulators>,
+    addresses: [SocketAddr; 2],
+    setting: Setting,
+    app: Option<App>,
+    caller: Caller,
+    unit: UnitId,
+    outlets: Mutex<Vec<Outlet>>,
+    asked: Mutex<Vec<DeliveryId>>,
+}
+
+impl Stage {
+    /// Starts everything with these further options of the configuration; none when the database
+    /// was left out on purpose.
+    pub(crate) async fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
+        lines::keep();
+        let free = "127.0.0.1:0".parse().unwrap();
+        let simulators = Simulators::start(Arc::new(SystemClock), free, free).await.unwrap();
+        let setting = Setting::new(kind, &simulators, options).await?;
+        setting.tell(&simulators.world());
+        let app = App::start(setting.config(), Arc::new(SystemClock)).await.unwrap();
+        let caller = administrator(app.acts()).await;
+        let unit = unit(app.acts(), &caller).await;
+        let (outlets, asked) = (Mutex::default(), Mutex::default());
+        let addresses = [simulators.facebook_url(), simulators.x_url()].map(|url| address(&url));
+        let simulators = Some(simulators);
+        Some(Self { simulators, addresses, setting, app: Some(app), caller, unit, outlets, asked })
+    }
+
+    /// What acts need.
+    pub(crate) fn acts(&self) -> &Services {
+        self.app.as_ref().expect("the service runs").acts()
+    }
+
+    /// Who acts: an administrator.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The truth about the platforms.
+    pub(crate) fn world(&self) -> Arc<World> {
+        self.simulators.as_ref().expect("the platforms are there").world()
+    }
+
+    /// Nobody answers at the platforms' addresses any more.
+    pub(crate) async fn platforms_leave(&mut self) {
+        self.simulators.take().expect("the platforms are there").stop().await;
+    }
+
+    /// The platforms are back at their addresses, with the accounts and without any posts.
+    pub(crate) async fn platforms_return(&mut self) {
+        let [facebook, x] = self.addresses;
+        let simulators = Simulators::start(Arc::new(SystemClock), facebook, x).await.unwrap();
+        let world = simulators.world();
+        self.setting.tell(&world);
+        for outlet in self.outlets.lock().unwrap().iter() {
+            plant(&world, outlet.platform, &outlet.remote_id, &outlet.token);
+        }
+        self.simulators = Some(simulators);
+    }
+
+    /// How the service is set up.
+    pub(crate) fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    /// Stops the service cleanly.
+    pub(crate) async fn stop(&mut self) {
+        let app = self.app.take().expect("the service runs");
+        assert!(app.stop().await, "not everything in flight was recorded");
+    }
+
+    /// Starts the service again on what it has.
+    pub(crate) async fn resume(&mut self) {
+        assert!(self.app.is_none(), "the service runs already");
+        let app = App::start(self.setting.config(), Arc::new(SystemClock)).await.unwrap();
+        self.app = Some(app);
+    }
+
+    /// A new account at a platform, connected here.
+    pub(crate) async fn outlet(&self, platform: Platform) -> Outlet {
+        static NUMBER: AtomicU64 = AtomicU64::new(40_000_000_000);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (remote_id, token) = (number.to_string(), canary());
+        plant(&self.world(), platform, &remote_id, &token);
+        let kind = match platform {
+            Platform::Facebook => "page_token",
+            Platform::X => "oauth2",
+        };
+        let new = json!({
+            "unit_id": self.unit, "platform": platform.name(), "remote_id": remote_id,
+            "languages": ["en", "vi"], "credential": {"kind": kind, "access_token": token},
+        });
+        let new = serde_json::from_value(new).unwrap();
+        let account = accounts::create(self.acts(), &self.caller, new).await.unwrap().value;
+        let outlet = Outlet { platform, remote_id, token, id: account.id };
+        self.outlets.lock().unwrap().push(outlet.clone());
+        outlet
+    }
+
+    /// One account at each platform.
+    pub(crate) async fn both(&self) -> [Outlet; 2] {
+        [self.outlet(Platform::Facebook).await, self.outlet(Platform::X).await]
+    }
+
+    /// What may act for an account from now on, by the platform's word.
+    pub(crate) fn new_token(&self, outlet: &Outlet) -> String {
+        let token = canary();
+        self.world().add_token_for(outlet.platform, &outlet.remote_id, &token);
+        let renewed = Outlet { token: token.clone(), ..outlet.clone() };
+        self.outlets.lock().unwrap().push(renewed);
+        token
+    }
+
+    /// The account as it is known here.
+    pub(crate) async fn account(&self, outlet: &Outlet) -> Account {
+        accounts::show(self.acts(), &self.caller, &outlet.id).await.unwrap()
+    }
+
+    /// A delivery as it stands.
+    pub(crate) async fn show(&self, id: &DeliveryId) -> DeliveryDetail {
+        deliveries::show(self.acts(), &self.caller, id).await.unwrap()
+    }
+
+    /// Waits for a delivery to stand in this state.
+    pub(crate) async fn until(&self, id: &DeliveryId, state: DeliveryState) -> DeliveryDetail {
+        eventually(&format!("{id} is {state}"), async || {
+            let shown = self.show(id).await;
+            let there = shown.delivery.state == state;
+            let gone = shown.delivery.state.is_final();
+            assert!(there || !gone, "{id} came to another end than {state}: {shown:#?}");
+            if there { Ok(shown) } else { Err(status(&shown)) }
+        })
+        .await
+    }
+
+    /// Waits for a delivery to be published.
+    pub(crate) async fn published(&self, id: &DeliveryId) -> DeliveryDetail {
+        self.until(id, DeliveryState::Published).await
+    }
+
+    /// Lets a fault wait for the next create of an account.
+    pub(crate) fn spoil(&self, outlet: &Outlet, kind: FaultKind) {
+        self.world().faults().push(on(outlet, Operation::Create, kind));
+    }
+
+    /// The creates that reached an account, in the order of arrival.
+    pub(crate) fn creates(&self, outlet: &Outlet) -> Vec<JournalEntry> {
+        let mut journal = self.world().journal();
+        journal.retain(|entry| {
+            entry.platform == outlet.platform
+                && entry.account.as_deref() == Some(outlet.remote_id.as_str())
+        });
+        journal
+    }
+
+    /// How many of them made a post.
+    pub(crate) fn made(&self, outlet: &Outlet) -> usize {
+        let made = |entry: &&JournalEntry| matches!(entry.outcome, CreateOutcome::Created(_));
+        self.creates(outlet).iter().filter(made).count()
+    }
+
+    /// What people see there.
+    pub(crate) fn posts(&self, outlet: &Outlet) -> Vec<PostRecord> {
+        self.world().posts(outlet.platform, &outlet.remote_id)
+    }
+
+    /// Stops everything and lets the judge look over it.
+    pub(crate) async fn finish(self) {
+        let found = self.finish_with_findings().await;
+        assert!(found.is_empty(), "the judge found:\n{}", found.join("\n"));
+    }
+
+    /// The same for a test that expects the judge to find something.
+    pub(crate) async fn finish_with_findings(mut self) -> Vec<String> {
+        if self.app.is_some() {
+            self.stop().await;
+        }
+        let found = judge::look(&self).await;
+        if let Some(simulators) = self.simulators {
+            simulators.stop().await;
+        }
+        self.setting.remove().await;
+        found
+    }
+}
+
+/// A fault that strikes one call of one account.
+pub(crate) fn on(outlet: &Outlet, operation: Operation, kind: FaultKind) -> Fault {
+    Fault::once(outlet.platform, operation, kind).on_account(outlet.remote_id.as_str())
+}
+
+/// What a waiting test tells of a delivery.
+fn status(shown: &DeliveryDetail) -> String {
+    let it = &shown.delivery;
+    let tries: Vec<_> = shown.attempts.iter().map(|one| one.outcome.as_str()).collect();
+    format!("{} {:?} {:?}, attempts {tries:?}", it.state, it.waits_for, it.problem)
+}
+
+fn address(url: &str) -> SocketAddr {
+    url.trim_start_matches("http://").parse().unwrap()
+}
+
+/// A token that is like no other text.
+fn canary() -> String {
+    format!("canary{:032x}", rand::random::<u128>())
+}
+
+fn plant(world: &World, platform: Platform, remote_id: &str, token: &str) {
+    let (id, token) = (remote_id.to_owned(), token.to_owned());
+    match platform {
+        Platform::Facebook => {
+            world.add_page(Page { name: format!("Page {id}"), id, token, ..Page::default() });
+        }
+        Platform::X => {
+            let username = format!("E{id}");
+            world.add_user(User { name: username.clone(), username, id, token, ..User::default() });
+        }
+    }
+}
+
+async fn administrator(services: &Services) -> Caller {
+    let email = "an.nguyen@mofa.example";
+    people::create_administrator(services, email, "An Nguyễn", None).await.unwrap();
+    let actor = people::at_the_console(services, email).await.unwrap();
+    Caller { actor, idempotency: None, request_id: "test".to_owned() }
+}
+
+async fn unit(services: &Services, caller: &Caller) -> UnitId {
+    let new = json!({
+        "name": {"vi": "Bộ Ngoại giao", "en": "Ministry of Foreign Affairs"},
+        "kind": "ministry", "time_zone": "Asia/Ho_Chi_Minh", "languages": ["vi", "en"],
+        "approval": "none",
+    });
+    let new = serde_json::from_value(new).unwrap();
+    units::create(services, caller, new).await.unwrap().value.id
+}

@@ -1,0 +1,128 @@
+//! What a test wants published: a text like no other, with what goes along with it.
+
+use std::io::Cursor;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use chancery::domain::id::{DeliveryId, MediaId, PostId};
+use chancery::service::{media, posts, schedule};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Outlet, Stage};
+
+/// A post in English for one account.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// What it says.
+    pub(crate) text: String,
+    class: &'static str,
+    link: Option<String>,
+    pictures: Vec<(MediaId, String)>,
+    at: Option<Timestamp>,
+    publish_by: Option<Timestamp>,
+    repeat: bool,
+}
+
+impl Wanted {
+    /// A text that no other test says, to go out now.
+    pub(crate) fn text(what: &str) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            text: format!("Tin số {number} – {what} [{number}]"),
+            class: "routine",
+            link: None,
+            pictures: Vec::new(),
+            at: None,
+            publish_by: None,
+            repeat: false,
+        }
+    }
+
+    pub(crate) fn class(self, class: &'static str) -> Self {
+        Self { class, ..self }
+    }
+
+    pub(crate) fn link(self, link: &str) -> Self {
+        Self { link: Some(link.to_owned()), ..self }
+    }
+
+    pub(crate) fn picture(mut self, media: &MediaId, alt: &str) -> Self {
+        self.pictures.push((media.clone(), alt.to_owned()));
+        self
+    }
+
+    pub(crate) fn at(self, at: Timestamp) -> Self {
+        Self { at: Some(at), ..self }
+    }
+
+    pub(crate) fn publish_by(self, publish_by: Timestamp) -> Self {
+        Self { publish_by: Some(publish_by), ..self }
+    }
+
+    /// The same text is meant to be said again.
+    pub(crate) fn repeat(self) -> Self {
+        Self { repeat: true, ..self }
+    }
+
+    fn variant(&self) -> Value {
+        let pictures = self.pictures.iter();
+        let media: Vec<_> = pictures.map(|(id, alt)| json!({"media_id": id, "alt": alt})).collect();
+        json!({"language": "en", "text": self.text, "link": self.link, "media": media})
+    }
+
+    fn delivery(&self, outlet: &Outlet) -> Value {
+        let mut wanted = json!({"account_id": outlet.id, "language": "en"});
+        match self.at {
+            Some(at) => wanted["at"] = json!(at.to_string()),
+            None => wanted["now"] = json!(true),
+        }
+        if let Some(publish_by) = self.publish_by {
+            wanted["publish_by"] = json!(publish_by.to_string());
+        }
+        if self.repeat {
+            wanted["settings"] = json!({"intended_repeat": true});
+        }
+        wanted
+    }
+}
+
+impl Stage {
+    /// A post with these variants.
+    pub(crate) async fn post(&self, class: &str, variants: &[Value]) -> PostId {
+        let new = json!({
+            "unit_id": self.unit, "title": "A test", "class": class,
+            "source_language": variants[0]["language"], "variants": variants,
+        });
+        let new = serde_json::from_value(new).unwrap();
+        posts::create(self.acts(), &self.caller, new).await.unwrap().value.id
+    }
+
+    /// Schedules deliveries of a post.
+    pub(crate) async fn schedule(&self, post: &PostId, wanted: &[Value]) -> Vec<DeliveryId> {
+        let wanted = serde_json::from_value(json!({"deliveries": wanted})).unwrap();
+        let done = schedule::schedule(self.acts(), &self.caller, post, wanted).await.unwrap();
+        let ids: Vec<_> = done.value.deliveries.into_iter().map(|one| one.id).collect();
+        self.asked.lock().unwrap().extend(ids.iter().cloned());
+        ids
+    }
+
+    /// Writes a post and schedules it for one account.
+    pub(crate) async fn deliver(&self, outlet: &Outlet, wanted: &Wanted) -> DeliveryId {
+        let post = self.post(wanted.class, &[wanted.variant()]).await;
+        self.schedule(&post, &[wanted.delivery(outlet)]).await.remove(0)
+    }
+
+    /// Hands in a picture that is like no other, by its number.
+    pub(crate) async fn picture(&self, number: u8) -> (MediaId, Bytes) {
+        let pixels = image::RgbImage::from_fn(48, 32, |x, y| {
+            image::Rgb([number, u8::try_from(x * 4).unwrap_or(0), u8::try_from(y * 4).unwrap_or(0)])
+        });
+        let mut png = Cursor::new(Vec::new());
+        pixels.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let bytes = Bytes::from(png.into_inner());
+        let made = media::create(self.acts(), self.caller.clone(), None, bytes.clone()).await;
+        (made.unwrap().value.id, bytes)
+    }
+}
