@@ -34,6 +34,8 @@ mod problems;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod rescue;
+#[cfg(test)]
 mod schedule;
 #[cfg(test)]
 mod stage;
