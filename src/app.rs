@@ -300,6 +300,11 @@ impl App {
         let config = Arc::new(config);
         let metrics = telemetry::install_metrics(SCHEMA_VERSION)?;
         let parts = Parts::open(&config, clock).await?;
+        // The address first: a process that cannot listen must not have claimed anything.
+        let listen = config.server.listen;
+        let failed = |source| Error::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         let engine = parts.start_engine(&config).await?;
         let services = parts.services(&config);
         let auth = Auth::new(services.clone());
@@ -309,10 +314,6 @@ impl App {
             stopping: stopping.clone(),
             metrics: metrics.clone(),
         };
-        let listen = config.server.listen;
-        let failed = |source| Error::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let router = api::router(services.clone(), auth.clone(), Arc::new(pulse));
         let server = tokio::spawn(api::serve(listener, router, stopping.clone()));
         let upkeep =

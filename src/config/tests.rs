@@ -162,7 +162,7 @@ fn options_that_contradict_each_other_are_refused() {
 fn timings_may_be_tens_of_milliseconds() {
     let config = with(&[
         ("CHANCERY_PUBLISH__REQUEST_TIMEOUT", "80ms"),
-        ("CHANCERY_PUBLISH__LEASE", "150ms"),
+        ("CHANCERY_PUBLISH__LEASE", "200ms"),
         ("CHANCERY_PUBLISH__LOOKAHEAD", "20ms"),
         ("CHANCERY_PUBLISH__QUIET_WAIT", "30ms"),
         ("CHANCERY_PUBLISH__POLL_INTERVAL", "10ms"),

@@ -23,38 +23,45 @@ pub(super) struct Failed {
 
 /// Wait before a delivery is guarded again that stands behind another one.
 const BEHIND: Duration = Duration::from_millis(250);
+/// How often it is looked at whether a held delivery is still held.
+pub(super) const HELD: Duration = Duration::from_mins(1);
 /// Wait before a delivery is guarded again whose text is in doubt on the same account.
 const IN_DOUBT: Duration = Duration::from_secs(5);
 
 /// Names the first clause that failed, most lasting one first.
 pub(super) fn failed(standing: &Standing, now: Timestamp) -> Failed {
     let again = |span| Ending::Again(after(now, span).min(standing.publish_by));
-    if standing.state != DeliveryState::Scheduled {
+    if !matches!(standing.state, DeliveryState::Scheduled | DeliveryState::Held) {
         return Failed { clause: standing.state.as_str(), change: None, ending: Ending::Done };
     }
     if standing.late {
         return ended(standing, Event::Late, "late", LATE);
     }
-    if standing.repeated {
+    if standing.repeated && standing.state == DeliveryState::Scheduled {
         return ended(standing, Event::GuardRefused, "same_text_recently", REPEATED);
     }
     if standing.withdrawn {
-        return held(standing, "unit", "its unit is closed or its post was removed");
+        return held(standing, now, "unit", "its unit is closed or its post was removed");
     }
     if standing.unapproved {
-        return held(standing, "approval", "its unit wants approvals");
+        return held(standing, now, "approval", "its unit wants approvals");
     }
     if standing.account_unfit {
-        return held(standing, "account", "its account must be connected again");
+        return held(standing, now, "account", "its account must be connected again");
+    }
+    if standing.state == DeliveryState::Held {
+        // Nothing holds it any more.
+        let ending = Ending::Again(standing.due_at.max(now));
+        return Failed { clause: "released", change: step(standing, Event::AccountFit), ending };
+    }
+    if let Some(until) = standing.blocked_until.0.filter(|until| *until > now) {
+        let change = wait(standing, "rate_limit", "the platform lets the account wait");
+        let ending = Ending::Again(until.max(standing.due_at).min(standing.publish_by));
+        return Failed { clause: "rate_limit", change: Some(change), ending };
     }
     if standing.due_at > now && !standing.busy && !standing.doubtful {
         let ending = Ending::Again(standing.due_at);
         return Failed { clause: "not_due", change: None, ending };
-    }
-    if let Some(until) = standing.blocked_until.0.filter(|until| *until > now) {
-        let change = wait(standing, "rate_limit", "the platform lets the account wait");
-        let ending = Ending::Again(until.min(standing.publish_by));
-        return Failed { clause: "rate_limit", change: Some(change), ending };
     }
     if standing.doubtful {
         let change = wait(standing, "same_text_in_doubt", "the same text is in doubt there");
@@ -89,11 +96,17 @@ fn ended(
     Failed { clause: code, change, ending: Ending::Done }
 }
 
-fn held(standing: &Standing, code: &'static str, detail: &str) -> Failed {
+/// Held until nothing holds it any more, which is looked at from time to time, or until it is late.
+fn held(standing: &Standing, now: Timestamp, code: &'static str, detail: &str) -> Failed {
+    let ending = Ending::Again(after(now, HELD).min(standing.publish_by));
+    if standing.state == DeliveryState::Held {
+        return Failed { clause: code, change: None, ending };
+    }
+
     let waits_for = WaitsFor { code: code.to_owned(), detail: detail.to_owned() };
     let change = step(standing, Event::AccountUnfit)
         .map(|change| Move { waits_for: Some(waits_for), ..change });
-    Failed { clause: code, change, ending: Ending::Done }
+    Failed { clause: code, change, ending }
 }
 
 fn wait(standing: &Standing, code: &str, detail: &str) -> Move {
@@ -158,6 +171,23 @@ mod tests {
             let failed = failed(&standing, at(200));
             assert_eq!(failed.clause, clause);
             assert_eq!(failed.change.map(|change| change.state), state, "{clause}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_goes_on_when_nothing_holds_it_and_is_missed_when_it_is_late() {
+        use DeliveryState as S;
+        let held = || Standing { state: S::Held, ..sound() };
+        let rows = [
+            (held(), "released", Some(S::Scheduled), Ending::Again(at(200))),
+            (Standing { account_unfit: true, ..held() }, "account", None, Ending::Again(at(260))),
+            (Standing { late: true, ..held() }, "late", Some(S::Missed), Ending::Done),
+        ];
+        for (standing, clause, state, ending) in rows {
+            let failed = failed(&standing, at(200));
+            assert_eq!(failed.clause, clause);
+            assert_eq!(failed.change.map(|change| change.state), state, "{clause}");
+            assert_eq!(failed.ending, ending, "{clause}");
         }
     }
 

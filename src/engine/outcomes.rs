@@ -2,6 +2,7 @@
 //! many of them with a fixed number of statements.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -21,34 +22,42 @@ use crate::store::outcomes::{Close, Learn, Move};
 use crate::store::publishing::Prepared;
 use crate::store::{Error, Tx, audit, outcomes as rows};
 
+/// No account is blocked for longer on the word of a platform.
+const LONGEST_BLOCK: Duration = Duration::from_hours(25);
+/// Wait before the platform is asked again that refuses our application as a whole.
+const APPLICATION_UNFIT: Duration = Duration::from_mins(5);
+
 /// Changes that are written together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     closes: Vec<Close>,
     moves: Vec<(AttemptId, Move)>,
-    learned: Vec<Learn>,
+    learned: Vec<(AttemptId, Learn)>,
     entries: Vec<(AttemptId, NewEntry)>,
 }
 
 impl Batch {
     /// One attempt ends and its delivery moves on.
-    pub(super) fn add(&mut self, close: Close, change: Move, detail: Value) {
+    pub(super) fn add(&mut self, mut close: Close, mut change: Move, mut detail: Value) {
+        // What platforms say is kept, but for what a database cannot keep.
+        close.detail.iter_mut().for_each(scrub);
+        scrub(&mut detail);
+        change.permalink = change.permalink.filter(|link| !link.contains(char::is_control));
+        if let Some(problem) = &mut change.problem {
+            problem.detail = scrubbed(&problem.detail);
+        }
+        if let Some(waits_for) = &mut change.waits_for {
+            waits_for.detail = scrubbed(&waits_for.detail);
+        }
         let action = format!("delivery.{}", change.state);
         self.entries.push((close.id.clone(), entry(&action, &change.id, detail)));
         self.moves.push((close.id.clone(), change));
         self.closes.push(close);
     }
 
-    /// An account learns something.
-    pub(super) fn learn(&mut self, learned: Learn) {
-        // One row for each account: an update that finds two takes either.
-        let Some(known) = self.learned.iter_mut().find(|known| known.id == learned.id) else {
-            self.learned.push(learned);
-            return;
-        };
-        known.high_water = learned.high_water.or(known.high_water.take());
-        known.blocked_ms = learned.blocked_ms.max(known.blocked_ms);
-        known.status = learned.status.or(known.status);
+    /// The account of an attempt learns something.
+    pub(super) fn learn(&mut self, attempt: &AttemptId, learned: Learn) {
+        self.learned.push((attempt.clone(), learned));
     }
 
     /// The outcome of an open attempt is hidden.
@@ -94,13 +103,43 @@ impl Batch {
         let ours = |(attempt, kept)| closed.contains(&attempt).then_some(kept);
         let moves: Vec<Move> = self.moves.into_iter().filter_map(ours).collect();
         rows::transition(tx, &moves, now).await?;
-        rows::learn(tx, &self.learned, now).await?;
+        rows::learn(tx, &merged(self.learned, &closed), now).await?;
         let ours = |(attempt, kept)| closed.contains(&attempt).then_some(kept);
         let entries: Vec<NewEntry> = self.entries.into_iter().filter_map(ours).collect();
         audit::append(tx, &entries, now).await?;
         jobs::enqueue(tx, enqueued, now).await?;
         Ok(closed)
     }
+}
+
+fn scrubbed(text: &str) -> String {
+    text.replace('\0', "")
+}
+
+fn scrub(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = scrubbed(text),
+        Value::Array(items) => items.iter_mut().for_each(scrub),
+        Value::Object(members) => members.values_mut().for_each(scrub),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// One row for each account, from attempts that were still open: an update that finds two rows
+/// takes either, and what came too late teaches nothing.
+fn merged(learned: Vec<(AttemptId, Learn)>, closed: &HashSet<AttemptId>) -> Vec<Learn> {
+    let mut rows: Vec<Learn> = Vec::new();
+    for (_, one) in learned.into_iter().filter(|(attempt, _)| closed.contains(attempt)) {
+        match rows.iter_mut().find(|row| row.id == one.id) {
+            None => rows.push(one),
+            Some(row) => {
+                row.high_water = one.high_water.or(row.high_water.take());
+                row.blocked_ms = one.blocked_ms.max(row.blocked_ms);
+                row.status = one.status.or(row.status);
+            }
+        }
+    }
+    rows
 }
 
 /// Records what came of several deliveries.
@@ -149,7 +188,7 @@ async fn taken(
                 | Outcome::Deferred(_)
                 | Outcome::Unknown(_) => None,
             },
-            Report::TakenBack | Report::Unfit { .. } => None,
+            Report::TakenBack | Report::NotNow { .. } | Report::Unfit { .. } => None,
         })
         .collect();
     Ok(rows::taken(tx, &ids).await?.into_iter().collect())
@@ -193,6 +232,11 @@ impl Recorder<'_> {
                 let close = close(attempt, AttemptOutcome::Withdrawn);
                 self.batch.add(close, change, json!({"code": "withdrawn"}));
                 Verdict::again(prepared.due_at.max(self.now), "taken back")
+            }
+            Report::NotNow { code, detail } => {
+                let deferral =
+                    Deferral { until: None, code, detail: detail.clone(), whole_account: false };
+                self.deferred(&deferral, None)
             }
             Report::Unfit { code, detail, hint } => {
                 let problem = problem(code, detail, hint);
@@ -289,22 +333,17 @@ impl Recorder<'_> {
             self.high_water.is_none_or(|known| platform.newer(remote_id, known).is_gt())
         });
         if newer {
-            self.batch.learn(Learn {
-                id: prepared.account_id.clone(),
-                high_water: Some(remote_id.to_owned()),
-                blocked_ms: None,
-                status: None,
-            });
+            let learned =
+                Learn { high_water: Some(remote_id.to_owned()), ..learns_nothing(prepared) };
+            self.batch.learn(&self.errand.attempt, learned);
         }
     }
 
     fn block(&mut self, until: Timestamp) {
-        self.batch.learn(Learn {
-            id: self.errand.prepared.account_id.clone(),
-            high_water: None,
-            blocked_ms: Some(until),
-            status: None,
-        });
+        // No window of a platform is longer than a day: what says more is garbled.
+        let until = until.min(after(self.now, LONGEST_BLOCK));
+        let learned = Learn { blocked_ms: Some(until), ..learns_nothing(&self.errand.prepared) };
+        self.batch.learn(&self.errand.attempt, learned);
     }
 
     fn refused(
@@ -347,13 +386,10 @@ impl Recorder<'_> {
             ..close(&self.errand.attempt, AttemptOutcome::Refused)
         };
         self.batch.add(close, change, detail);
-        self.batch.learn(Learn {
-            id: prepared.account_id.clone(),
-            high_water: None,
-            blocked_ms: None,
-            status,
-        });
-        Verdict { note: Some(refusal.code.clone()), ..Verdict::DONE }
+        self.batch.learn(&self.errand.attempt, Learn { status, ..learns_nothing(prepared) });
+        // Looked at again from time to time: somebody may have put it right.
+        let wait = if status.is_some() { super::clauses::HELD } else { APPLICATION_UNFIT };
+        Verdict::again(after(self.now, wait).min(prepared.publish_by), refusal.code.clone())
     }
 
     fn deferred(&mut self, deferral: &Deferral, progress: Option<Value>) -> Verdict {
@@ -414,6 +450,17 @@ impl Recorder<'_> {
         };
         self.batch.add(close, change, detail);
         Verdict::DONE
+    }
+}
+
+/// What an account learns; the caller fills in what it is.
+pub(super) fn learns_nothing(prepared: &Prepared) -> Learn {
+    Learn {
+        id: prepared.account_id.clone(),
+        high_water: None,
+        blocked_ms: None,
+        status: None,
+        credential_version: prepared.credential.version,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
 use crate::domain::id::{AttemptId, DeliveryId};
 use crate::domain::variant::Content;
 use crate::domain::work;
+use crate::media as files;
 use crate::platforms::outcome::{Doubt, Outcome};
 use crate::platforms::session::{Item, ItemMedia, Metered, Progress};
 use crate::platforms::{Leave, Withdrawn};
@@ -68,6 +69,13 @@ pub enum Report {
     },
     /// It was taken back before anything irreversible.
     TakenBack,
+    /// It cannot be sent now for a reason that may pass; nothing irreversible was done.
+    NotNow {
+        /// Stable word.
+        code: &'static str,
+        /// For people.
+        detail: String,
+    },
     /// It cannot be sent as it is; nothing irreversible was done.
     Unfit {
         /// Stable word.
@@ -200,7 +208,12 @@ impl Publish {
             }
         }
         let permits = if uploads { &self.upload_permits } else { &self.permits };
-        let Ok(_permit) = permits.acquire().await else { return Report::TakenBack };
+        let permit = tokio::select! {
+            biased;
+            () = pass.taken_back() => return Report::TakenBack,
+            permit = permits.acquire() => permit,
+        };
+        let Ok(_permit) = permit else { return Report::TakenBack };
         let media = match self.media(&errand.content).await {
             Ok(media) => media,
             Err(unfit) => return unfit,
@@ -213,10 +226,11 @@ impl Publish {
             };
         };
         let Ok(session) = self.tools.session(&errand.prepared) else {
-            return Report::Unfit {
+            return Report::NotNow {
                 code: "credential_sealed",
-                detail: "the account's credential does not open with the configured key".into(),
-                hint: "check vault.key, or connect the account again",
+                detail: "the account's credential does not open with the key of this process; \
+                         check vault.key, or hand in the credential again"
+                    .to_owned(),
             };
         };
         let item = Item {
@@ -277,6 +291,10 @@ impl Publish {
         for one in &content.media {
             let bytes = self.tools.files.read(&one.sha256).await.map_err(|error| {
                 tracing::error!(error = %crate::telemetry::Chain(&error), "a file is not as it was");
+                if let files::Error::Disk { .. } = error {
+                    let detail = format!("the file of {} cannot be read now", one.media_id);
+                    return Report::NotNow { code: "media_unreadable", detail };
+                }
                 Report::Unfit {
                     code: "media_missing",
                     detail: format!("the file of {} is missing or has changed", one.media_id),
@@ -375,6 +393,11 @@ impl Work for Publish {
 
     fn lookahead(&self) -> Duration {
         self.tools.pace.lookahead
+    }
+
+    fn least_lease(&self) -> Duration {
+        let pace = &self.tools.pace;
+        pace.request_timeout + pace.margin + pace.lookahead
     }
 
     fn workers(&self) -> usize {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::outcomes::{Batch, problem};
+use super::outcomes::{Batch, learns_nothing, problem};
 use super::publish::{moved, waiting_for};
 use super::{Tools, entry, publish_job};
 use crate::clock::{after, before, until};
@@ -214,7 +214,7 @@ impl Reconcile {
             if let Decision::Adopt(receipt) = &decision {
                 let newest = high_waters.get(account);
                 if self.is_newer(&search.prepared.platform, &receipt.remote_id, newest) {
-                    batch.learn(newest_known(account, receipt));
+                    batch.learn(&search.attempt.id, newest_known(search, receipt));
                 }
             }
             conclude(&mut batch, search, &decision);
@@ -245,7 +245,10 @@ fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
         Lookup::Found(receipt) => Decision::Adopt(receipt.clone()),
         Lookup::Several(receipts) => {
             let ids: Vec<&str> = receipts.iter().map(|one| one.remote_id.as_str()).collect();
-            Decision::Ask("several_found", format!("several posts match: {}", ids.join(", ")))
+            Decision::Ask(
+                "several_found",
+                format!("posts that may be this one: {}", ids.join(", ")),
+            )
         }
         Lookup::CannotSee { detail, until } => {
             if age > facts.quiet * PATIENCE {
@@ -255,7 +258,9 @@ fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
                 );
             }
             let next = next_look(facts, age);
-            Decision::LookAgain(until.map_or(next, |until| until.max(next)))
+            // However long the platform wants to be left alone: then a person is asked.
+            let last = after(facts.ended_at, facts.quiet * PATIENCE + Duration::from_millis(1));
+            Decision::LookAgain(until.map_or(next, |until| until.max(next)).min(last.max(next)))
         }
         Lookup::Absent if age < facts.quiet => Decision::LookAgain(next_look(facts, age)),
         Lookup::Absent if facts.duplicate => Decision::Ask(
@@ -312,13 +317,8 @@ fn close(search: &Search, outcome: AttemptOutcome) -> Close {
     }
 }
 
-fn newest_known(account: &AccountId, receipt: &Receipt) -> Learn {
-    Learn {
-        id: account.clone(),
-        high_water: Some(receipt.remote_id.clone()),
-        blocked_ms: None,
-        status: None,
-    }
+fn newest_known(search: &Search, receipt: &Receipt) -> Learn {
+    Learn { high_water: Some(receipt.remote_id.clone()), ..learns_nothing(&search.prepared) }
 }
 
 /// Writes a decision that ends the search.
@@ -370,6 +370,10 @@ impl Work for Reconcile {
 
     fn lookahead(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn least_lease(&self) -> Duration {
+        self.tools.pace.request_timeout
     }
 
     fn workers(&self) -> usize {

@@ -15,7 +15,7 @@ use crate::domain::id::NodeId;
 use crate::domain::work;
 use crate::queue::job::Work;
 use crate::queue::periodic::{BadTimetable, Periodic};
-use crate::queue::{Lane, Lease, Queue, Timing};
+use crate::queue::{Lane, Lease, Queue, Timing, vital};
 use crate::store::jobs::Holder;
 use crate::store::{self, jobs, nodes};
 
@@ -67,7 +67,13 @@ impl Engine {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let Settings { tools, queue, timing, keep, prune, alone } = settings;
         let holder = register(&tools).await?;
-        let lease = Lease::new(tools.store.clone(), tools.clock.clone(), holder, tools.pace.lease);
+        let lease = Lease::new(
+            tools.store.clone(),
+            tools.clock.clone(),
+            holder,
+            tools.pace.lease,
+            queue.gate().clone(),
+        );
         lease.renew().await?;
         let publish = Publish::new(tools.clone(), lease.clone(), alone);
         let reconcile = Reconcile::new(tools.clone());
@@ -89,9 +95,9 @@ impl Engine {
             tokio::spawn(periodic.keep(store, clock, queue.clone(), stop_rest.clone())),
         ];
         let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
-        lanes.spawn(start.lane(publish).run(stop_lanes.clone()));
-        lanes.spawn(start.lane(reconcile).run(stop_lanes.clone()));
-        lanes.spawn(start.lane(sweep).run(stop_lanes.clone()));
+        lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
+        lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
+        lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.close();
         Ok(Self { watch, lanes, stop_lanes, stop_rest, rest })
     }

@@ -64,6 +64,10 @@ impl Work for Sweep {
         Duration::ZERO
     }
 
+    fn least_lease(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn workers(&self) -> usize {
         1
     }

@@ -95,6 +95,11 @@ impl Pass {
         }
     }
 
+    /// Ends when the work is taken back.
+    pub async fn taken_back(&self) {
+        self.taken.cancelled().await;
+    }
+
     /// Leaves: after `Ok` nobody can take the work back.
     pub fn leave(&self) -> Result<(), TakenBack> {
         let mut passes = self.gate.lock();

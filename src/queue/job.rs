@@ -28,6 +28,9 @@ pub trait Work: Send + Sync + 'static {
     /// How far ahead of its instant a job may be claimed.
     fn lookahead(&self) -> Duration;
 
+    /// How much of the lease must be left for a job to be worth claiming.
+    fn least_lease(&self) -> Duration;
+
     /// How many jobs that are due may be at work at once.
     fn workers(&self) -> usize;
 

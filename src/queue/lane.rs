@@ -29,6 +29,8 @@ const AHEAD: usize = 1_024;
 const KEPT: usize = 60_000;
 /// Wait after a failure of the database.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Wait before a job is claimed again that could not be claimed alone.
+const ASIDE: Duration = Duration::from_mins(1);
 
 /// How a lane looks for work.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +48,8 @@ pub(super) enum Message {
     Announced(Vec<Due>),
     /// Something has changed.
     LookAgain,
+    /// What came of a job cannot be written down: it is to be decided about as if it were lost.
+    GivenUp(JobId),
     /// A job has been settled: its slot is free (after a rest), and it may be due again.
     Settled { id: JobId, slot: String, rest_until: Option<Timestamp>, again: Option<Due> },
 }
@@ -68,6 +72,8 @@ pub struct Lane<W: Work> {
     due: usize,
     /// Jobs at work that were claimed ahead of their instant.
     ahead: HashSet<JobId>,
+    /// Jobs that may be ours in the database although nobody works on them.
+    suspects: Vec<JobId>,
     loaded_until: Timestamp,
     complete: bool,
     look_at: Duration,
@@ -110,6 +116,7 @@ impl<W: Work> Lane<W> {
             running: TaskTracker::new(),
             due: 0,
             ahead: HashSet::new(),
+            suspects: Vec::new(),
             loaded_until: Timestamp::MIN,
             complete: true,
             look_at: Duration::ZERO,
@@ -119,7 +126,8 @@ impl<W: Work> Lane<W> {
     /// Works until told to stop; then waits for what is at work, up to the caller's patience.
     /// What is left undone keeps its lease, and its kind decides about it after a restart.
     pub async fn run(mut self, stop: CancellationToken) {
-        let settling = self.settler.take().map(|settler| tokio::spawn(settler.run()));
+        let settler = self.settler.take();
+        let settling = settler.map(|settler| tokio::spawn(super::vital(W::KIND, settler.run())));
         while !stop.is_cancelled() {
             if let Err(error) = self.step(&stop).await {
                 tracing::error!(job.kind = W::KIND, error = %crate::telemetry::Chain(&error), "the lane could not work");
@@ -134,14 +142,14 @@ impl<W: Work> Lane<W> {
         self.running.wait().await;
         drop(self.ended);
         if let Some(settling) = settling {
-            // A panic in the settler was logged where it happened.
+            // A panic there ends the process.
             let _ended = settling.await;
         }
     }
 
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), Error> {
         self.hear_all();
-        if self.lease.left() < self.lease.length() / 3 {
+        if self.lease.left() < self.work.least_lease() {
             // Nothing may leave under a lease that runs out: claiming would only go in circles.
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -162,16 +170,49 @@ impl<W: Work> Lane<W> {
             self.rest(stop, now).await;
             return Ok(());
         }
-        let slots: Vec<String> = picked.iter().map(|due| due.slot.clone()).collect();
-        let claimed = self.claim(picked).await;
-        if claimed.is_err() {
-            // Nothing was claimed: look again, so that nothing is forgotten.
-            for slot in &slots {
-                self.agenda.release(slot, None);
-            }
-            self.look_at = Duration::ZERO;
+        self.claim_all(picked).await
+    }
+
+    /// Claims together; when that fails one by one, so that one bad job cannot stop the lane.
+    async fn claim_all(&mut self, picked: Vec<Due>) -> Result<(), Error> {
+        let Err(error) = self.claim(&picked).await else { return Ok(()) };
+        if matches!(error, Error::Busy) || picked.len() == 1 {
+            self.doubt_claim(&picked);
+            self.rest_slots(&picked, PAUSE);
+            return Err(error);
         }
-        claimed
+        for due in &picked {
+            let one = std::slice::from_ref(due);
+            match self.claim(one).await {
+                Ok(started) if started.contains(&due.id) => {}
+                // Not to be had: perhaps because the failed claim has it.
+                Ok(_) => self.doubt_claim(one),
+                Err(error) => {
+                    tracing::error!(
+                        job.id = %due.id, job.kind = W::KIND,
+                        error = %crate::telemetry::Chain(&error),
+                        "a job could not be claimed; set aside for a while"
+                    );
+                    self.doubt_claim(one);
+                    self.rest_slots(one, ASIDE);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A commit that failed may have been made all the same: what it claimed is looked at again
+    /// before anything else.
+    fn doubt_claim(&mut self, picked: &[Due]) {
+        self.suspects.extend(picked.iter().map(|due| due.id.clone()));
+        self.look_at = Duration::ZERO;
+    }
+
+    fn rest_slots(&mut self, picked: &[Due], span: Duration) {
+        let until = after(self.clock.now(), span);
+        for due in picked {
+            self.agenda.release(&due.slot, Some(until));
+        }
     }
 
     /// Sleeps until something is due, something is said, or it is time to look again.
@@ -208,6 +249,10 @@ impl<W: Work> Lane<W> {
                 }
             }
             Message::LookAgain => self.look_at = Duration::ZERO,
+            Message::GivenUp(id) => {
+                self.suspects.push(id);
+                self.look_at = Duration::ZERO;
+            }
             Message::Settled { id, slot, rest_until, again } => {
                 if !self.ahead.remove(&id) {
                     self.due = self.due.saturating_sub(1);
@@ -248,8 +293,12 @@ impl<W: Work> Lane<W> {
         let mut tx = self.store.begin().await?;
         let now = self.clock.now();
         let holder = self.lease.holder();
-        let lost = jobs::take_expired(&mut tx, W::KIND, now, holder).await?;
+        let mut lost = jobs::take_expired(&mut tx, W::KIND, now, holder).await?;
+        if !self.suspects.is_empty() {
+            lost.extend(jobs::held_by(&mut tx, &self.suspects, holder).await?);
+        }
         if lost.is_empty() {
+            self.suspects.clear();
             return Ok(());
         }
         let settlement = self.work.lost(&mut tx, now, &lost).await?;
@@ -257,12 +306,14 @@ impl<W: Work> Lane<W> {
         jobs::finish(&mut tx, &finishes, holder, now).await?;
         crate::crash_point!("rescue.before_commit");
         tx.commit().await?;
+        self.suspects.clear();
         tracing::warn!(job.kind = W::KIND, count = lost.len(), "lost jobs were rescued");
         self.queue.announce(&settlement.enqueued);
         Ok(())
     }
 
-    async fn claim(&mut self, picked: Vec<Due>) -> Result<(), Error> {
+    /// Claims, and starts what was admitted; says what was started.
+    async fn claim(&mut self, picked: &[Due]) -> Result<HashSet<JobId>, Error> {
         let now = self.clock.now();
         let holder = self.lease.holder().clone();
         let lease_until = after(now, self.lease.left());
@@ -298,6 +349,7 @@ impl<W: Work> Lane<W> {
         for due in again.into_iter().filter(|due| due.due_at <= self.loaded_until) {
             self.agenda.note(due);
         }
+        let started = admitted.iter().map(|(job, _)| job.id.clone()).collect();
         for (job, item) in admitted {
             if job.due_at > now {
                 self.ahead.insert(job.id.clone());
@@ -306,7 +358,7 @@ impl<W: Work> Lane<W> {
             }
             self.start(job, item);
         }
-        Ok(())
+        Ok(started)
     }
 
     fn start(&self, job: Claimed, item: W::Item) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Gate;
 use crate::clock::{SharedClock, after};
 use crate::store::jobs::Holder;
 use crate::store::{Error, Store, jobs, nodes};
@@ -18,15 +19,22 @@ pub struct Lease {
     clock: SharedClock,
     holder: Holder,
     length: Duration,
+    gate: Gate,
     /// Until when it holds, in milliseconds of the clock that counts suspended time.
     ends_ms: Arc<AtomicU64>,
 }
 
 impl Lease {
-    /// A lease for `holder`, good for `length` from now.
-    pub fn new(store: Store, clock: SharedClock, holder: Holder, length: Duration) -> Self {
-        let ends = millis(clock.elapsed() + length);
-        Self { store, clock, holder, length, ends_ms: Arc::new(AtomicU64::new(ends)) }
+    /// A lease for `holder`, good for `length` from now, on what leaves through `gate`.
+    pub fn new(
+        store: Store,
+        clock: SharedClock,
+        holder: Holder,
+        length: Duration,
+        gate: Gate,
+    ) -> Self {
+        let ends_ms = Arc::new(AtomicU64::new(millis(clock.elapsed() + length)));
+        Self { store, clock, holder, length, gate, ends_ms }
     }
 
     /// Who holds it.
@@ -56,6 +64,11 @@ impl Lease {
         }
         jobs::heartbeat(&mut tx, &self.holder, after(now, self.length)).await?;
         tx.commit().await?;
+        if self.left().is_zero() {
+            // It had lapsed: others may have decided about what waits here, so nothing of that may
+            // leave under the new lease.
+            self.gate.recall_all();
+        }
         self.ends_ms.store(millis(before + self.length), Ordering::Release);
         Ok(())
     }

@@ -16,8 +16,10 @@ pub mod retry;
 mod settle;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 pub use gate::{Gate, Recall};
@@ -70,5 +72,14 @@ impl Queue {
 
     fn register(&self, kind: &'static str, inbox: mpsc::UnboundedSender<lane::Message>) {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, inbox);
+    }
+}
+
+/// Runs a part without which nothing is published any more. When it panics the process ends at
+/// once: whoever watches it starts it anew, and what was open is looked for.
+pub async fn vital(name: &'static str, part: impl Future<Output = ()> + Send) {
+    if AssertUnwindSafe(part).catch_unwind().await.is_err() {
+        tracing::error!(name, "a vital part has panicked: the process ends");
+        std::process::abort();
     }
 }

@@ -20,6 +20,8 @@ const BATCH: usize = 256;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Refusals after which a batch is tried one by one.
 const PATIENCE: u32 = 3;
+/// Refusals after which one outcome is given up: its delivery is then in doubt and looked for.
+const INSISTENCE: u32 = 40;
 
 /// A job that is not at work any more.
 pub(super) enum Ended<W: Work> {
@@ -111,6 +113,14 @@ impl<W: Work> Ledger<W> {
         while let Err(error) = self.commit(done, lost).await {
             refusals = refusals.saturating_add(1);
             self.refused(&error, refusals, 1).await;
+            if refusals > INSISTENCE {
+                let ids = done.iter().map(|one| &one.job.id).chain(lost.iter().map(|job| &job.id));
+                for id in ids {
+                    // A lane that has stopped leaves it to the next start.
+                    let _stopped = self.lane.send(Message::GivenUp(id.clone()));
+                }
+                return;
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::domain::account::{Account, AccountStatus, Health};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, UnitId};
 use crate::domain::policy::{Action, Subject};
+use crate::domain::work;
 use crate::platforms::outcome::OwnerError;
 use crate::store::accounts::{self, Filter};
 use crate::store::jobs::NewJob;
@@ -200,7 +201,22 @@ pub async fn change(
     let entry = caller.entry("account.change", id, detail);
     let done = finish(services, caller, tx, account, &[entry]).await?;
     services.queue.announce(&released);
+    take_back(services, &done.value).await?;
     Ok(done)
+}
+
+/// An account that may not publish: what is guarded and has not left is taken back, so that nothing
+/// starts any more once the answer is given.
+async fn take_back(services: &Services, account: &Account) -> Result<(), Error> {
+    if account.status == AccountStatus::Connected {
+        return Ok(());
+    }
+    let mut reader = services.store.read().await?;
+    for delivery in held::publishing(&mut reader, &account.id).await? {
+        // What is leaving has started before the answer; what is not here has ended.
+        let _recalled = services.queue.gate().recall(&work::publish_key(&delivery));
+    }
+    Ok(())
 }
 
 /// Lets held deliveries go on when their account can publish. What something else holds is held

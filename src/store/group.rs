@@ -84,6 +84,8 @@ async fn commit_all<A: Apply>(
     match commit(store, apply, items).await {
         Ok(answers) => answers,
         Err(error) if items.len() == 1 => vec![Err(error)],
+        // Nothing is wrong with any of them.
+        Err(Error::Busy) => items.iter().map(|_| Err(Error::Busy)).collect(),
         Err(_batch) => {
             let mut answers = Vec::with_capacity(items.len());
             for item in items {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::codec::At;
 use super::jobs::{self, NewJob};
 use super::sql::{on, statements};
-use super::{Error, Tx};
+use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::id::{AccountId, DeliveryId, JobId};
 use crate::domain::work;
@@ -17,6 +17,7 @@ statements! {
                 waits_for = NULL, version = version + 1, updated_at = $2
          WHERE account_id = $1 AND state = 'held'
          RETURNING id, class, due_at";
+    PUBLISHING = "SELECT id FROM deliveries WHERE account_id = $1 AND state = 'publishing'";
 }
 
 /// Schedules the held deliveries of an account again and enqueues their jobs, to be announced after
@@ -41,6 +42,21 @@ pub async fn release(
             due_at: due_at.0.max(now),
         })
         .collect();
-    jobs::enqueue(tx, &jobs, now).await?;
+    // Its job looks from time to time whether it is still held: now it need not wait for that.
+    let keys: Vec<String> = jobs.iter().map(|job| job.unique_key.clone()).collect();
+    if !keys.is_empty() {
+        jobs::remove_queued(tx, &keys).await?;
+        jobs::enqueue(tx, &jobs, now).await?;
+    }
     Ok(jobs)
+}
+
+/// The deliveries of an account that are guarded or on their way.
+pub async fn publishing(
+    reader: &mut Reader,
+    account: &AccountId,
+) -> Result<Vec<DeliveryId>, Error> {
+    Ok(on!(reader, PUBLISHING, |sql, conn| {
+        sqlx::query_scalar(sql).bind(account).fetch_all(conn).await?
+    }))
 }

@@ -176,14 +176,22 @@ statements! {
          WHERE jobs.id = v.id AND jobs.state = 'running' AND jobs.fence = $3";
     HEARTBEAT =
         "UPDATE jobs SET lease_until = $3 WHERE state = 'running' AND node = $1 AND fence = $2";
+    /// Never our own: leases are written by the wall clock, and that may step.
     EXPIRED =
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
-         WHERE kind = $1 AND state = 'running' AND lease_until < $2
+         WHERE kind = $1 AND state = 'running' AND lease_until < $2 AND fence <> $3
          ORDER BY lease_until, id LIMIT 500"
         |
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
-         WHERE kind = $1 AND state = 'running' AND lease_until < $2
+         WHERE kind = $1 AND state = 'running' AND lease_until < $2 AND fence <> $3
          ORDER BY lease_until, id LIMIT 500 FOR UPDATE SKIP LOCKED";
+    HELD_BY =
+        "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
+         WHERE state = 'running' AND fence = $2 AND id IN (SELECT value FROM json_each($1))"
+        |
+        "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
+         WHERE state = 'running' AND fence = $2
+           AND id IN (SELECT jsonb_array_elements_text($1))";
     ORPHANED =
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
          WHERE kind = $1 AND state = 'running' AND fence <> $2
@@ -345,9 +353,22 @@ pub async fn take_expired(
     holder: &Holder,
 ) -> Result<Vec<Claimed>, Error> {
     let rows: Vec<ClaimedRow> = on!(tx, EXPIRED, |sql, conn| {
-        sqlx::query_as(sql).bind(kind).bind(At(now)).fetch_all(conn).await?
+        sqlx::query_as(sql).bind(kind).bind(At(now)).bind(holder.fence).fetch_all(conn).await?
     });
     take_over(tx, rows, holder).await
+}
+
+/// Those of `ids` that are running in the name of `holder`; for a claim whose commit failed, which
+/// may have been made all the same.
+pub async fn held_by(
+    reader: &mut Reader,
+    ids: &[JobId],
+    holder: &Holder,
+) -> Result<Vec<Claimed>, Error> {
+    let rows: Vec<ClaimedRow> = on!(reader, HELD_BY, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).bind(holder.fence).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Claimed::from).collect())
 }
 
 /// Running jobs of other processes, taken over; only when it is certain that none is alive.

@@ -70,8 +70,10 @@ pub struct Learn {
     /// The whole account waits until then.
     #[serde(serialize_with = "millis")]
     pub blocked_ms: Option<Timestamp>,
-    /// Its status from now on.
+    /// Its status from now on, if it is still connected with the credential that was used.
     pub status: Option<&'static str>,
+    /// The version of that credential.
+    pub credential_version: i64,
 }
 
 /// An attempt in doubt, as far as looking for it needs it.
@@ -169,19 +171,27 @@ statements! {
     LEARN =
         "UPDATE accounts SET high_water = COALESCE(v.high_water, accounts.high_water),
                 blocked_until = COALESCE(v.blocked_ms, accounts.blocked_until),
-                status = COALESCE(v.status, accounts.status),
+                status = CASE WHEN v.status IS NOT NULL AND accounts.status = 'connected' AND EXISTS (
+                              SELECT 1 FROM credentials AS c WHERE c.account_id = accounts.id
+                              AND c.version = v.credential_version)
+                         THEN v.status ELSE accounts.status END,
                 version = version + CASE WHEN v.status IS NULL THEN 0 ELSE 1 END, updated_at = $2
          FROM (SELECT value->>'id' AS id, value->>'high_water' AS high_water,
-                      value->>'blocked_ms' AS blocked_ms, value->>'status' AS status
+                      value->>'blocked_ms' AS blocked_ms, value->>'status' AS status,
+                      value->>'credential_version' AS credential_version
                FROM json_each($1)) AS v
          WHERE accounts.id = v.id"
         |
         "UPDATE accounts SET high_water = COALESCE(v.high_water, accounts.high_water),
                 blocked_until = COALESCE(TIMESTAMPTZ 'epoch' + v.blocked_ms * INTERVAL '1 millisecond',
                                          accounts.blocked_until),
-                status = COALESCE(v.status, accounts.status),
+                status = CASE WHEN v.status IS NOT NULL AND accounts.status = 'connected' AND EXISTS (
+                              SELECT 1 FROM credentials AS c WHERE c.account_id = accounts.id
+                              AND c.version = v.credential_version)
+                         THEN v.status ELSE accounts.status END,
                 version = version + CASE WHEN v.status IS NULL THEN 0 ELSE 1 END, updated_at = $2
-         FROM jsonb_to_recordset($1) AS v(id TEXT, high_water TEXT, blocked_ms BIGINT, status TEXT)
+         FROM jsonb_to_recordset($1) AS v(id TEXT, high_water TEXT, blocked_ms BIGINT, status TEXT,
+                                          credential_version BIGINT)
          WHERE accounts.id = v.id";
     HIGH_WATERS =
         "SELECT id, high_water FROM accounts

@@ -170,9 +170,9 @@ both! {
             class: Some(Class::Routine),
             before: None,
         };
-        assert_eq!(posts::list(&mut reader, &narrow, 10).await.unwrap(), [two.clone()]);
+        assert_eq!(posts::list(&mut reader, &narrow, 10).await.unwrap(), std::slice::from_ref(two));
         let second = posts::Filter { before: Some(two.id.clone()), ..Default::default() };
-        assert_eq!(posts::list(&mut reader, &second, 10).await.unwrap(), [one.clone()]);
+        assert_eq!(posts::list(&mut reader, &second, 10).await.unwrap(), std::slice::from_ref(one));
     }
 
     async fn a_post_changes_only_from_the_revision_that_was_seen(fresh) {

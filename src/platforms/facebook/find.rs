@@ -178,13 +178,8 @@ impl Search<'_> {
     fn is_match(&self, post: &Post) -> bool {
         let ours = is_post_of(&post.id, self.page)
             || (is_number(&post.id) && post.from.as_deref() == Some(self.page));
-        let other_app =
-            matches!((&post.application, self.app), (Some(made), Some(app)) if made != app);
-        let other_kind = post.has_pictures.is_some_and(|has| has != (self.probe.media_count > 0));
         ours && self.is_newer(post)
             && !self.probe.taken.iter().any(|taken| same_post(taken, &post.id))
-            && !other_app
-            && !other_kind
             && normalised(&post.message) == self.text
     }
 
@@ -201,6 +196,13 @@ impl Search<'_> {
         }
     }
 
+    fn disagrees(&self, post: &Post) -> bool {
+        let other_app =
+            matches!((&post.application, self.app), (Some(made), Some(app)) if made != app);
+        let other_kind = post.has_pictures.is_some_and(|has| has != (self.probe.media_count > 0));
+        other_app || other_kind
+    }
+
     fn verdict(&self, posts: &[Post], now: Timestamp) -> Lookup {
         let mut matches: Vec<&Post> = Vec::new();
         for post in posts.iter().filter(|post| self.is_match(post)) {
@@ -209,6 +211,15 @@ impl Search<'_> {
                 matches.push(post);
             }
         }
+        // What another application made, or has pictures where we sent none, is hardly ours; but a
+        // link can be shown as a picture, and a token can be another application's. So these tell
+        // posts apart, and a lone one that disagrees is a person's to judge, never an absence.
+        let (ours, odd): (Vec<&Post>, Vec<&Post>) =
+            matches.into_iter().partition(|post| !self.disagrees(post));
+        if ours.is_empty() && !odd.is_empty() {
+            return Lookup::Several(odd.iter().map(|post| receipt(post, now)).collect());
+        }
+        let mut matches = ours;
         // The card's address may be rewritten, so it decides only between several.
         if matches.len() > 1
             && let Some(link) = &self.probe.link
