@@ -3,6 +3,7 @@
 //! It maps bodies to acts and acts' answers to bodies; it holds no rule and opens no transaction.
 
 mod answer;
+mod closed;
 mod extract;
 mod frame;
 mod health;

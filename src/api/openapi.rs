@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::problem::{Body9457, PROBLEM_JSON};
-use super::{Api, health, v1};
+use super::{Api, closed, health, v1};
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
@@ -65,6 +65,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
                 .build(),
         ),
     );
+    closed::close_bodies(&mut document);
     for (path, item) in &mut document.paths.paths {
         let has_id = path.contains('{');
         let mut all = [
@@ -95,6 +96,8 @@ fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
     if !open {
         operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     }
+    let takes_body = operation.request_body.is_some();
+    let is_conditional = tags(operation);
     let mut add = |status: &str, what: &str| {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| problem(what));
     };
@@ -108,28 +111,37 @@ fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
     if has_id {
         add("404", "Not there, or not for the asker to know");
     }
-    match kind {
-        Kind::Look => {}
-        Kind::Create => {
-            add("404", "Not there, or not for the asker to know");
-            add("409", "The state has moved");
-            add("413", "Too large");
-            add("415", "Not a type that is taken");
-            header(
-                operation,
-                "Idempotency-Key",
-                Required::False,
-                "Repeating the request under the same key gives the same answer",
-            );
-        }
-        Kind::Change => {
-            add("409", "The state has moved");
-            add("412", "If-Match does not name the current version");
-            add("413", "Too large");
-            add("415", "Not a type that is taken");
-            add("428", "If-Match is missing");
+    if kind != Kind::Look {
+        add("409", "The state has moved, or the first of two equal requests is still running");
+    }
+    if takes_body {
+        add("413", "Too large");
+        add("415", "Not a type that is taken");
+    }
+    if is_conditional {
+        add("412", "If-Match does not name the current version");
+        add("428", "If-Match is missing");
+    }
+    if kind == Kind::Create {
+        let what = "Repeating the request under the same key gives the same answer";
+        header(operation, "Idempotency-Key", Required::False, what);
+    }
+}
+
+/// Says what `If-Match` may hold; false when the operation does not take it.
+fn tags(operation: &mut Operation) -> bool {
+    let mut found = false;
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "If-Match"
+        {
+            found = true;
+            let tag = r#"^(\*|(W/)?"[!#-~]*")$"#;
+            let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(tag));
+            parameter.schema = Some(schema.into());
         }
     }
+    found
 }
 
 /// A header that an operation takes.

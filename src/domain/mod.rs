@@ -28,7 +28,7 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
         #[sqlx(type_name = "text")]
         pub enum $name {
-            $($(#[$member_doc])* #[serde(rename = $word)] #[sqlx(rename = $word)] $member,)*
+            $($(#[$member_doc])* #[serde(rename = $word)] #[sqlx(rename = $word)] #[schema(rename = $word)] $member,)*
         }
 
         impl $name {

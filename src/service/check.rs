@@ -54,6 +54,8 @@ pub struct Report {
 
 /// Something that stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+// Not the name of the answer that is no success.
+#[schema(as = Obstacle)]
 pub struct Problem {
     /// Where: a JSON pointer into what was handed in.
     pub pointer: String,
@@ -195,7 +197,11 @@ async fn drafted(
 }
 
 async fn saved(reader: &mut Reader, id: &PostId) -> Result<Checked, Error> {
-    let post = store::posts::find(reader, id).await?.ok_or(Error::NotFound)?;
+    // The address is there; what is wrong is a name inside the body.
+    let Some(post) = store::posts::find(reader, id).await? else {
+        let fault = Fault::new("/post_id", "unknown_reference", format!("there is no post {id}"));
+        return Err(Error::Invalid(vec![fault.with("value", id)]));
+    };
     let variants = variants::of_posts(reader, &[id]).await?.remove(id).unwrap_or_default();
     Ok(Checked { unit_id: post.unit_id, class: post.class, variants })
 }

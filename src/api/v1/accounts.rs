@@ -3,7 +3,6 @@
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(check_account))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Filter {
@@ -42,7 +41,7 @@ struct Filter {
 }
 
 /// Lists accounts.
-#[utoipa::path(get, path = "/accounts", tag = "accounts",
+#[utoipa::path(get, path = "/accounts", tag = "accounts", params(Filter),
     responses((status = 200, description = "A page of accounts", body = Items<Account>)))]
 async fn list_accounts(
     State(api): State<Api>,

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -29,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(retry_delivery))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Filter {
@@ -72,7 +71,7 @@ fn states(text: Option<&str>) -> Result<Vec<DeliveryState>, Problem> {
 }
 
 /// Lists deliveries by their instant.
-#[utoipa::path(get, path = "/deliveries", tag = "deliveries", 
+#[utoipa::path(get, path = "/deliveries", tag = "deliveries", params(Filter),
     responses((status = 200, description = "A page of deliveries", body = Items<DeliveryView>)))]
 async fn list_deliveries(
     State(api): State<Api>,

@@ -7,7 +7,6 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,7 +32,7 @@ pub(super) fn uploads() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(create_media)).routes(routes!(get_media_content))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Filter {
@@ -44,8 +43,22 @@ struct Filter {
     cursor: Option<String>,
 }
 
+/// The bytes of a file.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only for the document")]
+struct File(Vec<u8>);
+
+/// A form with one file.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only for the document")]
+struct Form {
+    /// The file.
+    file: File,
+}
+
 /// Lists files.
-#[utoipa::path(get, path = "/media", tag = "media",
+#[utoipa::path(get, path = "/media", tag = "media", params(Filter),
     responses((status = 200, description = "A page of files", body = Items<Media>)))]
 async fn list_media(
     State(api): State<Api>,
@@ -59,7 +72,7 @@ async fn list_media(
 
 /// Takes a file: as the body, or as the field `file` of a form. Its type is told by its bytes.
 #[utoipa::path(post, path = "/media", tag = "media",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content((File = "application/octet-stream"), (File = "image/*"), (Form = "multipart/form-data"))),
     responses((status = 201, description = "What is known of it", body = Media)))]
 async fn create_media(
     State(api): State<Api>,
@@ -129,7 +142,7 @@ async fn get_media(
 
 /// Gives the file itself.
 #[utoipa::path(get, path = "/media/{id}/content", tag = "media", params(("id" = MediaId, Path)),
-    responses((status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream")))]
+    responses((status = 200, description = "The file", body = File, content_type = "image/*")))]
 async fn get_media_content(
     State(api): State<Api>,
     door: Door,

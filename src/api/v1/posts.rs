@@ -3,7 +3,6 @@
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -27,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(schedule_post))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Filter {
@@ -45,7 +44,7 @@ struct Filter {
 }
 
 /// Lists posts, newest first.
-#[utoipa::path(get, path = "/posts", tag = "posts", 
+#[utoipa::path(get, path = "/posts", tag = "posts", params(Filter),
     responses((status = 200, description = "A page of posts", body = Items<PostView>)))]
 async fn list_posts(
     State(api): State<Api>,

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -22,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(get_token, delete_token))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Filter {
@@ -34,7 +33,7 @@ struct Filter {
 }
 
 /// Lists tokens, without their secrets.
-#[utoipa::path(get, path = "/tokens", tag = "tokens",
+#[utoipa::path(get, path = "/tokens", tag = "tokens", params(Filter),
     responses((status = 200, description = "A page of tokens", body = Items<TokenView>)))]
 async fn list_tokens(
     State(api): State<Api>,

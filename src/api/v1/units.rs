@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -22,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(get_unit, update_unit))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Filter {
@@ -36,7 +35,7 @@ struct Filter {
 }
 
 /// Lists units.
-#[utoipa::path(get, path = "/units", tag = "units",
+#[utoipa::path(get, path = "/units", tag = "units", params(Filter),
     responses((status = 200, description = "A page of units", body = Items<Unit>)))]
 async fn list_units(
     State(api): State<Api>,
