@@ -60,6 +60,8 @@ fn every_operation_has_its_name_and_lists_its_problems() {
     for (path, method, operation) in operations(&document) {
         let name = operation["operationId"].as_str().unwrap().to_owned();
         assert!(name.contains('_'), "{method} {path}: {name}");
+        assert!(operation["summary"].as_str().is_some_and(|it| !it.is_empty()), "{name}");
+        assert!(operation["security"].as_array().is_some_and(|it| !it.is_empty()), "{name}");
         assert!(names.insert(name.clone()), "{name} twice");
         if !path.starts_with("/api/") {
             continue;
@@ -79,4 +81,49 @@ fn every_reference_leads_somewhere() {
         let pointer = part.split('"').next().unwrap();
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
+}
+
+/// A reader of the document finds the words that are really sent, and every name of a query.
+#[test]
+fn words_and_queries_are_those_of_the_wire() {
+    let document: Value =
+        serde_json::from_str(&chancery::api::document().to_json().unwrap()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let words: Vec<_> = schemas
+        .values()
+        .filter_map(|it| it["enum"].as_array())
+        .flatten()
+        .map(|it| it.as_str().unwrap())
+        .collect();
+    assert!(words.contains(&"needs_reconnect") && words.contains(&"page_token"));
+    assert!(words.iter().all(|it| !it.contains(char::is_uppercase)), "{words:?}");
+    for noun in ["accounts", "deliveries", "media", "posts", "tokens", "units"] {
+        let list = &document["paths"][format!("/api/v1/{noun}")]["get"]["parameters"];
+        let names: BTreeSet<_> =
+            list.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert!(names.is_superset(&BTreeSet::from(["limit", "cursor"])), "{noun}: {names:?}");
+    }
+}
+
+/// The page that shows the document fetches nothing from anywhere else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_works_without_a_network() {
+    let world = World::sqlite().await;
+    let page = world.anonymous("GET", "/docs/").send().await;
+    assert_eq!(page.status, 200);
+    let text = String::from_utf8(page.bytes).unwrap();
+    let mut loaded = 0;
+    for part in text.split(['"', '\'']) {
+        assert!(!part.starts_with("//") && !part.contains("://"), "{part}");
+        if part.starts_with("./") {
+            let path = format!("/docs/{}", part.trim_start_matches("./"));
+            assert_eq!(world.anonymous("GET", &path).send().await.status, 200, "{part}");
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 3, "{text}");
+    let start = world.anonymous("GET", "/docs/swagger-initializer.js").send().await;
+    let start = String::from_utf8(start.bytes).unwrap();
+    assert!(start.contains("/openapi.json") && !start.contains("://"), "{start}");
+    world.end().await;
 }
