@@ -393,7 +393,7 @@ pub async fn list(
     permit(caller, Action::ReadAccounts, Subject::Any)?;
     let among = caller.actor.accounts.as_ref().map(|own| own.iter().cloned().collect());
     let filter = Filter { unit_id, platform, status, among };
-    let after: Option<AccountId> = window.after_id();
+    let after: Option<AccountId> = window.after_id()?;
     let mut reader = services.store.read().await?;
     let rows = accounts::list(&mut reader, &filter, after.as_ref(), window.rows()).await?;
     Ok(window.page(rows, |account| vec![account.id.to_string()]))

@@ -108,7 +108,7 @@ pub async fn list(
     window: &Window,
 ) -> Result<Page<Media>, Error> {
     permit(caller, Action::ReadMedia, Subject::Any)?;
-    let after: Option<MediaId> = window.after_id();
+    let after: Option<MediaId> = window.after_id()?;
     let mut reader = services.store.read().await?;
     let rows = media::list(&mut reader, after.as_ref(), window.rows()).await?;
     Ok(window.page(rows, |media| vec![media.id.to_string()]))

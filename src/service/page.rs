@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
+
 /// The most items in a page.
 pub const MOST: u32 = 200;
 
@@ -32,13 +34,19 @@ impl Window {
         self.limit + 1
     }
 
-    /// The id after which a list in the order of its ids goes on; `None` at the beginning and for
-    /// a cursor that is not of this list.
-    pub fn after_id<I: std::str::FromStr>(&self) -> Option<I> {
+    /// The id after which a list in the order of its ids goes on; `None` at the beginning.
+    pub fn after_id<I: std::str::FromStr>(&self) -> Result<Option<I>, Error> {
         match self.after.as_deref() {
-            Some([id]) => id.parse().ok(),
-            Some(_) | None => None,
+            None => Ok(None),
+            Some([id]) => id.parse().map(Some).map_err(|_other| Self::foreign_cursor()),
+            Some(_) => Err(Self::foreign_cursor()),
         }
+    }
+
+    /// A cursor that another list gave, or none did.
+    pub fn foreign_cursor() -> Error {
+        let detail = "not a cursor of this list; begin again without one";
+        Error::fault("/cursor", "bad_cursor", detail)
     }
 
     /// Makes a page of the rows that were read.
@@ -54,6 +62,21 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cursor_of_another_list_is_refused() {
+        use crate::domain::id::{PostId, UnitId};
+        let post = PostId::new(jiff::Timestamp::UNIX_EPOCH, 1);
+        let at = |after: &[&str]| Window {
+            limit: 2,
+            after: Some(after.iter().map(ToString::to_string).collect()),
+        };
+        assert_eq!(at(&[post.as_str()]).after_id::<PostId>().unwrap(), Some(post.clone()));
+        assert!(at(&[post.as_str()]).after_id::<UnitId>().is_err());
+        assert!(at(&[]).after_id::<PostId>().is_err());
+        assert!(at(&[post.as_str(), "1"]).after_id::<PostId>().is_err());
+        assert_eq!(Window { limit: 2, after: None }.after_id::<PostId>().unwrap(), None);
+    }
 
     #[test]
     fn the_last_page_has_no_next() {

@@ -242,7 +242,7 @@ pub async fn list(
     permit(caller, Action::ReadTokens, Subject::Person(own))?;
     let all = permit(caller, Action::ReadTokens, Subject::Any).is_ok();
     let person = if all && caller.actor.administrator { None } else { Some(own) };
-    let after: Option<TokenId> = window.after_id();
+    let after: Option<TokenId> = window.after_id()?;
     let mut reader = services.store.read().await?;
     let rows = tokens::list(&mut reader, person, after.as_ref(), window.rows()).await?;
     let page = window.page(rows, |token| vec![token.id.to_string()]);

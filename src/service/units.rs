@@ -164,7 +164,7 @@ pub async fn list(
     window: &Window,
 ) -> Result<Page<Unit>, Error> {
     permit(caller, Action::ReadUnits, Subject::Any)?;
-    let after: Option<UnitId> = window.after_id();
+    let after: Option<UnitId> = window.after_id()?;
     let mut reader = services.store.read().await?;
     let rows = units::list(&mut reader, after.as_ref(), parent, window.rows()).await?;
     Ok(window.page(rows, |unit| vec![unit.id.to_string()]))

@@ -66,3 +66,15 @@ async fn whoever_watches_is_answered_without_a_token() {
     assert!(!page.contains("https://") && !page.contains("//cdn"), "the page needs a network");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_of_another_list_is_refused_by_every_list() {
+    let world = World::sqlite().await;
+    for list in ["units", "accounts", "media", "posts", "deliveries", "tokens"] {
+        // `W10` is an empty list in base64: well formed, and of no list of ours.
+        let answer = world.ask("GET", &format!("/api/v1/{list}?cursor=W10")).send().await;
+        assert_eq!(answer.status, 422, "{list}");
+        assert_eq!(answer.faults()[0].1, "bad_cursor", "{list}");
+    }
+    world.end().await;
+}

@@ -75,8 +75,12 @@ pub async fn list(
 ) -> Result<Page<DeliveryView>, Error> {
     permit(caller, Action::ReadDeliveries, Subject::Any)?;
     let after = match window.after.as_deref() {
-        Some([due_at, id]) => due_at.parse().ok().zip(id.parse().ok()),
-        Some(_) | None => None,
+        None => None,
+        Some([due_at, id]) => {
+            let key = due_at.parse().ok().zip(id.parse().ok());
+            Some(key.ok_or_else(Window::foreign_cursor)?)
+        }
+        Some(_) => return Err(Window::foreign_cursor()),
     };
     let filter = deliveries::Filter {
         states: filter.states,

@@ -331,7 +331,7 @@ pub async fn list(
         unit_id: filter.unit_id,
         campaign_id: filter.campaign_id,
         class: filter.class,
-        before: window.after_id(),
+        before: window.after_id()?,
     };
     let mut reader = services.store.read().await?;
     let found = posts::list(&mut reader, &filter, i64::from(window.rows())).await?;
