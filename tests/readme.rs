@@ -36,8 +36,9 @@ fn run(script: &str, directory: &Path, listen: u16) -> String {
     let programs = binary.parent().expect("the binary lies somewhere").display();
     let known = Command::new("printenv").arg("PATH").output().expect("printenv is there").stdout;
     let known = String::from_utf8(known).expect("PATH is UTF-8");
-    let mut shell = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", script])
+    // A server that does not start would be waited for without end.
+    let mut shell = Command::new("timeout")
+        .args(["--kill-after=5", "120", "bash", "-euo", "pipefail", "-c", script])
         .current_dir(directory)
         .env("PATH", format!("{programs}:{}", known.trim()))
         .env("CHANCERY_SERVER__LISTEN", format!("127.0.0.1:{listen}"))
@@ -49,9 +50,9 @@ fn run(script: &str, directory: &Path, listen: u16) -> String {
     let ended = shell.wait().expect("it can be waited for");
     let group = format!("-{}", shell.id());
     let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
-    assert!(killed.is_ok_and(|it| it.success()), "the servers ran until the end");
     let said = std::fs::read_to_string(directory.join("said")).expect("what it printed");
     assert!(ended.success(), "{ended}: {said}");
+    assert!(killed.is_ok_and(|it| it.success()), "the servers ran until the end");
     said
 }
 
