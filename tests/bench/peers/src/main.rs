@@ -16,7 +16,7 @@ const AT_ONCE: usize = 64;
 struct Left(Arc<AtomicU32>);
 
 async fn nothing(_: u32, left: Data<Left>, worker: WorkerContext) -> Result<(), BoxDynError> {
-    if left.0.fetch_sub(1, Ordering::Relaxed) == 1 {
+    if left.0.0.fetch_sub(1, Ordering::Relaxed) == 1 {
         worker.stop()?;
     }
     Ok(())
