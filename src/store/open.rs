@@ -157,7 +157,10 @@ impl Store {
         if old {
             return Err(Error::Unsafe(format!("its library or server is too old: {library}")));
         }
-        let health: String = on!(tx, QUICK_CHECK, |sql, conn| {
+        // By a reader: it walks through the whole file, and the writer's larger cache would keep
+        // what it has seen of it for good.
+        let mut reader = self.read().await.map_err(not_a_database)?;
+        let health: String = on!(reader, QUICK_CHECK, |sql, conn| {
             sqlx::query_scalar(sql).fetch_one(conn).await.map_err(|e| not_a_database(e.into()))?
         });
         if health != "ok" {
