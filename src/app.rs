@@ -315,7 +315,8 @@ impl App {
             metrics: metrics.clone(),
         };
         let router = api::router(services.clone(), auth.clone(), Arc::new(pulse));
-        let server = tokio::spawn(api::serve(listener, router, stopping.clone()));
+        let door = api::serve(listener, router, config.server.clone(), stopping.clone());
+        let server = tokio::spawn(door);
         let upkeep =
             tokio::spawn(keep_up(metrics, auth.clone(), parts.clock.clone(), stopping.clone()));
         Ok(Self { parts, config, services, auth, engine, address, stopping, server, upkeep })

@@ -91,15 +91,34 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
         check_is_json(request.headers())?;
         let most = api.services.config.server.max_body_bytes;
         check_length(request.headers(), most)?;
-        let bytes = Limited::new(request.into_body(), most)
-            .collect()
-            .await
+        let reading = Limited::new(request.into_body(), most).collect();
+        let bytes = in_time(api, 1, reading)
+            .await?
             .map_err(|error| unread(error.as_ref(), most))?
             .to_bytes();
         let tree =
             json::parse(&bytes).map_err(|told| Problem::new(StatusCode::BAD_REQUEST, told))?;
         let value = json::typed(tree).map_err(Problem::invalid)?;
         Ok(Self { value, digest: Sha256::digest(&bytes).into() })
+    }
+}
+
+/// What comes of reading a body, when that ends before so many of the usual deadlines.
+pub(super) async fn in_time<T>(
+    api: &Api,
+    deadlines: u32,
+    reading: impl Future<Output = T>,
+) -> Result<T, Problem> {
+    let patience = api.services.config.server.body_timeout * deadlines;
+    tokio::select! {
+        biased;
+        read = reading => Ok(read),
+        () = api.services.clock.sleep(patience) => {
+            let seconds = patience.as_secs();
+            let detail = format!("the body did not arrive within {seconds} s; send it again");
+            let told = Told::new("body_too_slow", detail).with("seconds", seconds);
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, told))
+        }
     }
 }
 

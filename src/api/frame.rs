@@ -2,14 +2,14 @@
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
-use super::Api;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::text::Tongue;
+use super::{Api, limits};
 
 /// Where clients find and may set the id of a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,7 +34,10 @@ pub(super) async fn around(State(api): State<Api>, mut request: Request, next: N
     request.extensions_mut().insert(RequestId(id.clone()));
     let begun = api.services.clock.elapsed();
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = match limits::check(&request) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).instrument(span.clone()).await,
+    };
     let problem = problem_of(&response);
     if let Some(problem) = &problem {
         let kept = std::mem::take(response.headers_mut());

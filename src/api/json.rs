@@ -1,6 +1,6 @@
 //! Reading JSON strictly: no duplicate names, no deep nesting, no unknown fields, all faults told.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,8 +13,14 @@ use crate::service::Told;
 /// How deep arrays and objects may lie in each other.
 const DEEPEST: usize = 64;
 
+/// How many values a body may hold. Ours have a few hundred; each costs far more memory than text.
+const MOST_VALUES: usize = 50_000;
+
 /// How many faults are looked for; each costs a few readings of the body.
 const MOST_FAULTS: usize = 40;
+
+/// From how many values on only the first fault is told, because of the same cost.
+const MANY_VALUES: usize = 5_000;
 
 /// Reads text into a tree, or says why it cannot be.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, Told> {
@@ -22,9 +28,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Told> {
         let detail = format!("the body must be UTF-8; byte {} is not", error.valid_up_to());
         return Err(Told::new("not_utf8", detail));
     }
-    let found = RefCell::new(None);
+    let (found, left) = (RefCell::new(None), Cell::new(MOST_VALUES));
     let mut from = serde_json::Deserializer::from_slice(bytes);
-    let tree = Strict { depth: 0, found: &found }
+    let tree = Strict { depth: 0, left: &left, found: &found }
         .deserialize(&mut from)
         .and_then(|tree| from.end().map(|()| tree));
     tree.map_err(|error| {
@@ -38,6 +44,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Told> {
 /// Reads a tree, refusing what `serde_json` itself would let pass.
 struct Strict<'a> {
     depth: usize,
+    left: &'a Cell<usize>,
     found: &'a RefCell<Option<Told>>,
 }
 
@@ -48,11 +55,11 @@ impl Strict<'_> {
             self.found.replace(Some(Told::new("too_deep", detail).with("max", DEEPEST)));
             return Err(E::custom("too deep"));
         }
-        Ok(Strict { depth: self.depth + 1, found: self.found })
+        Ok(Strict { depth: self.depth + 1, ..self.again() })
     }
 
     fn again(&self) -> Strict<'_> {
-        Strict { depth: self.depth, found: self.found }
+        Strict { depth: self.depth, left: self.left, found: self.found }
     }
 }
 
@@ -60,6 +67,12 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            let detail = format!("more than {MOST_VALUES} values in one body; send fewer at once");
+            self.found.replace(Some(Told::new("too_many_values", detail).with("max", MOST_VALUES)));
+            return Err(serde::de::Error::custom("too many values"));
+        };
+        self.left.set(left);
         from.deserialize_any(self)
     }
 }
@@ -128,7 +141,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
 pub(super) fn typed<T: DeserializeOwned>(mut tree: Value) -> Result<T, Vec<Fault>> {
     let mut unknown = BTreeMap::new();
     let mut faults: Vec<Fault> = Vec::new();
-    for _ in 0..MOST_FAULTS {
+    let rounds = if values(&tree) > MANY_VALUES { 1 } else { MOST_FAULTS };
+    for _ in 0..rounds {
         match read::<T>(&tree, &mut unknown) {
             Ok(value) if faults.is_empty() && unknown.is_empty() => return Ok(value),
             Ok(_) => break,
@@ -137,7 +151,7 @@ pub(super) fn typed<T: DeserializeOwned>(mut tree: Value) -> Result<T, Vec<Fault
                 if !faults.iter().any(|fault| below(&bad.pointer, &fault.pointer)) {
                     faults.push(bad.fault());
                 }
-                if !mend::<T>(&mut tree, &bad) {
+                if rounds == 1 || !mend::<T>(&mut tree, &bad) {
                     break;
                 }
             }
@@ -145,6 +159,14 @@ pub(super) fn typed<T: DeserializeOwned>(mut tree: Value) -> Result<T, Vec<Fault
     }
     faults.extend(unknown.into_values());
     Err(faults)
+}
+
+fn values(tree: &Value) -> usize {
+    1 + match tree {
+        Value::Array(items) => items.iter().map(values).sum(),
+        Value::Object(members) => members.values().map(values).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0_usize,
+    }
 }
 
 /// Whether a place lies inside of another one.
@@ -173,6 +195,9 @@ fn read<T: DeserializeOwned>(
 ) -> Result<T, Bad> {
     let mut track = serde_path_to_error::Track::new();
     let mut note = |path: serde_ignored::Path<'_>| {
+        if unknown.len() >= MOST_FAULTS {
+            return;
+        }
         let pointer = ignored_pointer(&path);
         let fault = Fault::new(&pointer, "unknown_field", "there is no such field");
         unknown.insert(pointer, fault);
@@ -317,6 +342,24 @@ mod tests {
         assert_eq!(refused(nested(65).as_bytes()), "too_deep");
         assert_eq!(refused("[".repeat(1_000_000).as_bytes()), "too_deep");
         assert_eq!(refused("{\"a\":".repeat(100_000).as_bytes()), "too_deep");
+    }
+
+    #[test]
+    fn the_number_of_values_is_bounded() {
+        let items = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        assert!(parse(items(MOST_VALUES - 1).as_bytes()).is_ok());
+        assert_eq!(refused(items(MOST_VALUES).as_bytes()), "too_many_values");
+        let names: Vec<_> = (0..MOST_VALUES).map(|it| format!("\"k{it}\":0")).collect();
+        assert_eq!(refused(format!("{{{}}}", names.join(",")).as_bytes()), "too_many_values");
+    }
+
+    /// What is told is bounded as well, and so is the work of finding it.
+    #[test]
+    fn no_more_than_some_faults_are_told() {
+        let names: Vec<_> = (0..20_000).map(|it| format!("\"k{it}\":0")).collect();
+        let all = faults::<NewUnit>(&format!("{{\"kind\":1,{}}}", names.join(",")));
+        assert_eq!(all.len(), 1 + MOST_FAULTS);
+        assert_eq!(all[0], ("/kind".to_owned(), "wrong_type"));
     }
 
     fn faults<T: DeserializeOwned>(text: &str) -> Vec<(String, &'static str)> {

@@ -8,6 +8,8 @@ mod extract;
 mod frame;
 mod health;
 mod json;
+mod limits;
+mod listen;
 mod openapi;
 mod page;
 mod problem;
@@ -24,14 +26,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt as _;
 use http::StatusCode;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 pub use health::Vitals;
+pub use listen::serve;
 pub use openapi::document;
 pub use problem::Problem;
 
@@ -71,24 +71,6 @@ pub fn router(services: Services, auth: Auth, vitals: Arc<dyn Vitals>) -> Router
         .layer(CatchPanicLayer::custom(after_panic))
         .layer(middleware::from_fn_with_state(api.clone(), frame::around))
         .with_state(api)
-}
-
-/// Answers requests until told to stop; then finishes those under way.
-pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
-    let served = axum::serve(
-        listener.tap_io(|connection| {
-            // An answer of a few bytes must not wait for more to fill a packet.
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "no-delay was refused");
-            }
-        }),
-        router,
-    )
-    .with_graceful_shutdown(stopping.cancelled_owned())
-    .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the door closed by itself");
-    }
 }
 
 async fn nothing_here() -> Problem {

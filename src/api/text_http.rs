@@ -135,6 +135,36 @@ pub(super) const WORDS: &[Words] = &[
     ),
     words("too_large", "Too large", "Quá lớn", "Tối đa {max} byte."),
     words(
+        "too_many_values",
+        "Too many values",
+        "Quá nhiều giá trị",
+        "Một nội dung JSON có tối đa {max} giá trị; đề nghị gửi ít hơn trong mỗi lần.",
+    ),
+    words(
+        "body_too_slow",
+        "The body came too slowly",
+        "Nội dung gửi quá chậm",
+        "Chưa nhận đủ nội dung trong {seconds} giây; đề nghị kiểm tra đường truyền rồi gửi lại.",
+    ),
+    words(
+        "uri_too_long",
+        "The address is too long",
+        "Địa chỉ quá dài",
+        "Địa chỉ có tối đa {max} byte; đề nghị rút ngắn tham số truy vấn.",
+    ),
+    words(
+        "headers_too_large",
+        "Too many headers",
+        "Phần đầu yêu cầu quá lớn",
+        "Mỗi yêu cầu có tối đa {count} header, tổng cộng không quá {max} byte; đề nghị gửi ít hơn.",
+    ),
+    words(
+        "too_many_connections",
+        "Too many connections",
+        "Quá nhiều kết nối",
+        "Có quá nhiều kết nối từ địa chỉ của quý vị; đề nghị đóng bớt hoặc dùng lại kết nối đã mở.",
+    ),
+    words(
         "timeout",
         "It took too long",
         "Xử lý quá lâu",

@@ -13,7 +13,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,6 +70,14 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// The longest that a request may take.
     pub request_timeout: Duration,
+    /// The longest that the head of a request may take to arrive.
+    pub header_timeout: Duration,
+    /// The longest that a JSON body may take to arrive.
+    pub body_timeout: Duration,
+    /// Connections from one address at once; 0 for no limit.
+    pub connections_per_address: usize,
+    /// Reverse proxies, which speak for others.
+    pub proxies: Vec<IpAddr>,
     /// How long a stop waits for what is in flight.
     pub stop_timeout: Duration,
 }
@@ -330,9 +338,22 @@ fn read_server(read: &Read<'_>) -> Option<Server> {
         ),
         max_body_bytes: read.number("server.max_body_bytes", 1_024..=1 << 30),
         request_timeout: read.duration("server.request_timeout", LEAST),
+        header_timeout: read.duration("server.header_timeout", LEAST),
+        body_timeout: read.duration("server.body_timeout", LEAST),
+        connections_per_address: read.number("server.connections_per_address", 0..=1_000_000),
+        proxies: read_proxies(read),
         stop_timeout: read.duration("server.stop_timeout", LEAST),
         public_url: read.url("server.public_url")?,
     })
+}
+
+fn read_proxies(read: &Read<'_>) -> Vec<IpAddr> {
+    let texts = read.list("server.proxies");
+    let proxies: Vec<IpAddr> = texts.iter().filter_map(|it| it.trim().parse().ok()).collect();
+    if proxies.len() < texts.len() {
+        read.fault("server.proxies", "must be addresses such as 127.0.0.1, without a port");
+    }
+    proxies
 }
 
 fn read_database(read: &Read<'_>, data_dir: &Path) -> Database {

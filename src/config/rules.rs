@@ -27,6 +27,11 @@ fn timings(config: &Config, read: &Read<'_>) {
         );
         read.fault("publish.lease", &message);
     }
+    if config.server.body_timeout >= config.server.request_timeout {
+        let message =
+            "must be shorter than server.request_timeout: a slow client is told so in time";
+        read.fault("server.body_timeout", message);
+    }
     if publish.backoff > publish.backoff_max {
         read.fault("publish.backoff", "must not be longer than publish.backoff_max");
     }

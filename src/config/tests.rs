@@ -243,3 +243,13 @@ fn a_file_that_is_missing_or_broken_is_named_with_its_line() {
     let faults = Config::load(Some(&path), std::iter::empty()).unwrap_err();
     assert!(faults.to_string().contains("chancery.toml:3"), "{faults}");
 }
+
+#[test]
+fn proxies_are_addresses_and_a_body_ends_before_its_request() {
+    let config = with(&[("CHANCERY_SERVER__PROXIES", "127.0.0.1, ::1")]).unwrap();
+    assert_eq!(config.server.proxies.len(), 2);
+    let faults = with(&[("CHANCERY_SERVER__PROXIES", "127.0.0.1:80")]).unwrap_err();
+    assert_eq!(keys(&faults), ["server.proxies"]);
+    let faults = with(&[("CHANCERY_SERVER__BODY_TIMEOUT", "30s")]).unwrap_err();
+    assert_eq!(keys(&faults), ["server.body_timeout"]);
+}

@@ -16,6 +16,8 @@ mod doubts;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod languages;
@@ -43,5 +45,7 @@ mod stage;
 mod tokens;
 #[cfg(test)]
 mod units;
+#[cfg(test)]
+mod wire;
 #[cfg(test)]
 mod world;

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::Api;
 use crate::api::answer::Answer;
-use crate::api::extract::{Door, Path, Query, check_length, unread};
+use crate::api::extract::{Door, Path, Query, check_length, in_time, unread};
 use crate::api::page::{Items, window};
 use crate::api::problem::Problem;
+use crate::api::{Api, UPLOAD_PATIENCE};
 use crate::domain::id::MediaId;
 use crate::domain::media::Media;
 use crate::service::{Told, media};
@@ -83,10 +83,11 @@ async fn create_media(
     let kind = essence(request.headers());
     let (declared, bytes) = if kind.as_deref() == Some("multipart/form-data") {
         check_length(request.headers(), most.saturating_add(FORM_ROOM))?;
-        from_form(request, most).await?
+        in_time(&api, UPLOAD_PATIENCE, from_form(request, most)).await??
     } else {
         check_length(request.headers(), most)?;
-        let collected = Limited::new(request.into_body(), most).collect().await;
+        let reading = Limited::new(request.into_body(), most).collect();
+        let collected = in_time(&api, UPLOAD_PATIENCE, reading).await?;
         let bytes = collected.map_err(|error| unread(error.as_ref(), most))?.to_bytes();
         (kind, bytes)
     };

@@ -123,6 +123,11 @@ impl World {
         }
     }
 
+    /// Where the service listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.app.address()
+    }
+
     /// A request of the administrator.
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask {
         self.ask_as(&self.admin, method, path)
