@@ -79,9 +79,9 @@ impl Engine {
         let reconcile = Reconcile::new(tools.clone());
         let sweep = Sweep::new(tools.clone(), keep);
         if alone {
-            rescue(&publish, &tools, &lease).await?;
-            rescue(&reconcile, &tools, &lease).await?;
-            rescue(&sweep, &tools, &lease).await?;
+            rescue(&publish, &tools, &lease).await;
+            rescue(&reconcile, &tools, &lease).await;
+            rescue(&sweep, &tools, &lease).await;
         }
         let periodic = Periodic::new(work::SWEEP, &prune)?;
 
@@ -90,9 +90,12 @@ impl Engine {
         let watch = Watch::default();
         let (store, clock) = (tools.store.clone(), tools.clock.clone());
         let rest = vec![
-            tokio::spawn(lease.clone().keep(stop_rest.clone())),
-            tokio::spawn(watch.clone().keep(tools.clone(), stop_rest.clone())),
-            tokio::spawn(periodic.keep(store, clock, queue.clone(), stop_rest.clone())),
+            tokio::spawn(vital("lease", lease.clone().keep(stop_rest.clone()))),
+            tokio::spawn(vital("watch", watch.clone().keep(tools.clone(), stop_rest.clone()))),
+            tokio::spawn(vital(
+                "timetable",
+                periodic.keep(store, clock, queue.clone(), stop_rest.clone()),
+            )),
         ];
         let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
@@ -151,8 +154,16 @@ async fn register(tools: &Tools) -> Result<Holder, store::Error> {
     Err(store::Error::Busy)
 }
 
-/// Decides about every job that a process which is gone has left running.
-async fn rescue<W: Work>(work: &W, tools: &Tools, lease: &Lease) -> Result<(), store::Error> {
+/// Decides about every job that a process which is gone has left running. What cannot be decided
+/// about now is rescued by its lane when the lease has run out.
+async fn rescue<W: Work>(work: &W, tools: &Tools, lease: &Lease) {
+    if let Err(error) = rescue_all(work, tools, lease).await {
+        let error = crate::telemetry::Chain(&error);
+        tracing::error!(job.kind = W::KIND, %error, "lost jobs could not be rescued yet");
+    }
+}
+
+async fn rescue_all<W: Work>(work: &W, tools: &Tools, lease: &Lease) -> Result<(), store::Error> {
     loop {
         let now = tools.clock.now();
         let mut tx = tools.store.begin().await?;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::agenda::Agenda;
+use super::gate::Pass;
 use super::job::{Admission, Settled, Work};
 use super::settle::{Ended, Ledger, Settler};
 use super::{Lease, Queue};
@@ -49,7 +50,7 @@ pub(super) enum Message {
     /// Something has changed.
     LookAgain,
     /// What came of a job cannot be written down: it is to be decided about as if it were lost.
-    GivenUp(JobId),
+    GivenUp { id: JobId, slot: String },
     /// A job has been settled: its slot is free (after a rest), and it may be due again.
     Settled { id: JobId, slot: String, rest_until: Option<Timestamp>, again: Option<Due> },
 }
@@ -249,20 +250,26 @@ impl<W: Work> Lane<W> {
                 }
             }
             Message::LookAgain => self.look_at = Duration::ZERO,
-            Message::GivenUp(id) => {
+            Message::GivenUp { id, slot } => {
+                self.ended(&id, &slot, None);
                 self.suspects.push(id);
                 self.look_at = Duration::ZERO;
             }
             Message::Settled { id, slot, rest_until, again } => {
-                if !self.ahead.remove(&id) {
-                    self.due = self.due.saturating_sub(1);
-                }
-                self.agenda.release(&slot, rest_until);
+                self.ended(&id, &slot, rest_until);
                 if let Some(due) = again.filter(|due| due.due_at <= self.loaded_until) {
                     self.agenda.note(due);
                 }
             }
         }
+    }
+
+    /// A job is not at work any more.
+    fn ended(&mut self, id: &JobId, slot: &str, rest_until: Option<Timestamp>) {
+        if !self.ahead.remove(id) {
+            self.due = self.due.saturating_sub(1);
+        }
+        self.agenda.release(slot, rest_until);
     }
 
     /// Reads what is due within the window, and rescues what was lost.
@@ -272,7 +279,10 @@ impl<W: Work> Lane<W> {
         if elapsed < self.look_at && !running_out {
             return Ok(());
         }
-        self.rescue().await?;
+        if let Err(error) = self.rescue().await {
+            // Tried again with the next look. What is not lost goes on meanwhile.
+            tracing::error!(job.kind = W::KIND, error = %crate::telemetry::Chain(&error), "lost jobs could not be rescued");
+        }
         let until = after(self.clock.now(), self.timing.window);
         let mut reader = self.store.read().await?;
         let dues =
@@ -316,7 +326,9 @@ impl<W: Work> Lane<W> {
     async fn claim(&mut self, picked: &[Due]) -> Result<HashSet<JobId>, Error> {
         let now = self.clock.now();
         let holder = self.lease.holder().clone();
-        let lease_until = after(now, self.lease.left());
+        let left = self.lease.left();
+        let lease_until = after(now, left);
+        let lease_ends = self.clock.elapsed() + left;
         let horizon = after(now, self.work.lookahead());
         let ids: Vec<_> = picked.iter().map(|due| due.id.clone()).collect();
 
@@ -330,7 +342,11 @@ impl<W: Work> Lane<W> {
         let mut again = Vec::new();
         for (job, admission) in claimed.into_iter().zip(admissions) {
             match admission {
-                Admission::Run(item) => admitted.push((job, item)),
+                Admission::Run(item) => {
+                    // Before the commit: whoever sees it guarded can take it back.
+                    let pass = self.queue.gate().enter(&job.unique_key);
+                    admitted.push((job, item, pass));
+                }
                 Admission::Not(ending, note) => {
                     again.extend(super::settle::again(&job, ending));
                     finishes.push(Finish { id: job.id, ending, note: Some(note) });
@@ -342,29 +358,34 @@ impl<W: Work> Lane<W> {
         tx.commit().await?;
 
         // Slots of jobs that another process has, or that were not admitted, are free again.
-        let busy: HashSet<&str> = admitted.iter().map(|(job, _)| job.slot.as_str()).collect();
+        let busy: HashSet<&str> = admitted.iter().map(|(job, ..)| job.slot.as_str()).collect();
         for due in picked.iter().filter(|due| !busy.contains(due.slot.as_str())) {
             self.agenda.release(&due.slot, None);
         }
         for due in again.into_iter().filter(|due| due.due_at <= self.loaded_until) {
             self.agenda.note(due);
         }
-        let started = admitted.iter().map(|(job, _)| job.id.clone()).collect();
-        for (job, item) in admitted {
+        let started = admitted.iter().map(|(job, ..)| job.id.clone()).collect();
+        let lapsed = self.clock.elapsed() >= lease_ends;
+        for (job, item, pass) in admitted {
+            if lapsed {
+                // The lease that it was claimed under has ended, and may have begun anew since:
+                // others may have decided about it already.
+                let _waiting = self.queue.gate().recall(&job.unique_key);
+            }
             if job.due_at > now {
                 self.ahead.insert(job.id.clone());
             } else {
                 self.due += 1;
             }
-            self.start(job, item);
+            self.start(job, item, pass);
         }
         Ok(started)
     }
 
-    fn start(&self, job: Claimed, item: W::Item) {
+    fn start(&self, job: Claimed, item: W::Item, pass: Pass) {
         let work = self.work.clone();
         let ended = self.ended.clone();
-        let pass = self.queue.gate().enter(&job.unique_key);
         self.running.spawn(async move {
             let report = AssertUnwindSafe(work.run(&job, &item, pass)).catch_unwind().await;
             let message = match report {

@@ -100,11 +100,13 @@ impl<W: Work> Ledger<W> {
         // written down when the process ends is found by the next start and looked for.
         for one in done {
             let ledger = self.clone();
-            tokio::spawn(async move { ledger.insist(&[one], &[]).await });
+            let insisting = async move { ledger.insist(&[one], &[]).await };
+            tokio::spawn(super::vital(W::KIND, insisting));
         }
         for one in lost {
             let ledger = self.clone();
-            tokio::spawn(async move { ledger.insist(&[], &[one]).await });
+            let insisting = async move { ledger.insist(&[], &[one]).await };
+            tokio::spawn(super::vital(W::KIND, insisting));
         }
     }
 
@@ -114,10 +116,10 @@ impl<W: Work> Ledger<W> {
             refusals = refusals.saturating_add(1);
             self.refused(&error, refusals, 1).await;
             if refusals > INSISTENCE {
-                let ids = done.iter().map(|one| &one.job.id).chain(lost.iter().map(|job| &job.id));
-                for id in ids {
+                for job in done.iter().map(|one| &one.job).chain(lost) {
+                    let (id, slot) = (job.id.clone(), job.slot.clone());
                     // A lane that has stopped leaves it to the next start.
-                    let _stopped = self.lane.send(Message::GivenUp(id.clone()));
+                    let _stopped = self.lane.send(Message::GivenUp { id, slot });
                 }
                 return;
             }

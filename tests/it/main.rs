@@ -8,6 +8,8 @@ mod badinput;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod deliveries;
@@ -21,6 +23,8 @@ mod hostile;
 mod idempotency;
 #[cfg(test)]
 mod languages;
+#[cfg(test)]
+mod leases;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
@@ -39,6 +43,8 @@ mod races;
 mod rescue;
 #[cfg(test)]
 mod schedule;
+#[cfg(test)]
+mod settling;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -133,4 +133,26 @@ staged! {
             assert!(matches!(creates[..], [ref one] if matches!(one.outcome, CreateOutcome::Created(_))));
         }
     }
+
+    /// One lost job that nothing can be decided about, because the database refuses the decision: the
+    /// service starts, everybody else goes on, and that one is looked for when it can be.
+    async fn a_lost_job_that_cannot_be_decided_about_stops_nobody(stage) {
+        let [page, user] = stage.both().await;
+        let wanted = [(page.clone(), Wanted::text("lost and stuck"))];
+        let ids = lost(stage, &wanted, Lost::Guarded).await;
+        let condition = format!("NEW.delivery_id = '{}'", ids[0]);
+        stage.setting().database.refuse("UPDATE ON attempts", &condition).await;
+        stage.resume().await;
+        let other = stage.deliver(&user, &Wanted::text("not held up")).await;
+        stage.published(&other).await;
+        // Its lease has run out, so that every look tries to rescue it.
+        pass(Duration::from_millis(300)).await;
+        let third = stage.deliver(&user, &Wanted::text("not held up")).await;
+        stage.published(&third).await;
+        assert_eq!(stage.show(&ids[0]).await.delivery.state, DeliveryState::Publishing);
+        stage.setting().database.permit().await;
+        let shown = stage.published(&ids[0]).await;
+        assert_eq!(shown.attempts[0].outcome, AttemptOutcome::Absent);
+        assert_eq!(stage.creates(&page).len(), 1);
+    }
 }

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use chancery::domain::id::DeliveryId;
 use chancery::store::{Location, Store};
 use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _};
 use sqlx::{PgConnection, SqliteConnection};
+
+/// A file is locked for moments only.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,60 @@ impl Database {
                 rows.iter().map(|it| (0..it.len()).map(|at| text(it.get(at))).collect()).collect()
             }
         }
+    }
+
+    /// Changes something past the service.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite { file } => {
+                let options = SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
+                let mut connection: SqliteConnection = options.connect().await.unwrap();
+                connection.execute(sql).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Self::Postgres { url, .. } => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                connection.execute(sql).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// Keeps a delivery locked on the server until the connection is closed.
+    pub(crate) async fn lock_delivery(&self, id: &DeliveryId) -> PgConnection {
+        let Self::Postgres { url, .. } = self else { panic!("a file has no locks on rows") };
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let sql = format!("BEGIN; SELECT id FROM deliveries WHERE id = '{id}' FOR UPDATE");
+        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+        connection
+    }
+
+    /// From now on the database refuses this change, such as `UPDATE ON attempts`, for rows that the
+    /// condition on `NEW` (and `OLD`) fits.
+    pub(crate) async fn refuse(&self, change: &str, condition: &str) {
+        let sql = match self {
+            Self::Sqlite { .. } => format!(
+                "CREATE TRIGGER refusal BEFORE {change} WHEN {condition}
+                 BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
+            ),
+            Self::Postgres { .. } => format!(
+                "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql
+                     AS $$ BEGIN RAISE EXCEPTION 'refused by the test'; END $$;
+                 CREATE TRIGGER refusal BEFORE {change} FOR EACH ROW WHEN ({condition})
+                     EXECUTE FUNCTION refusal()"
+            ),
+        };
+        self.execute(&sql).await;
+    }
+
+    /// Takes the refusal of a change back.
+    pub(crate) async fn permit(&self) {
+        let sql = match self {
+            Self::Sqlite { .. } => "DROP TRIGGER refusal",
+            Self::Postgres { .. } => "DROP FUNCTION refusal CASCADE",
+        };
+        self.execute(sql).await;
     }
 
     /// Everything that a server keeps for us, as text; a file is searched as it is.

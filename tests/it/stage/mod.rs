@@ -1,9 +1,11 @@
 //! The stage of the tests on publishing: a running service with timings of tens of milliseconds, both
 //! platforms simulated on loopback, and a judge who looks over everything when a test has ended.
 
+mod clock;
 mod database;
 mod judge;
 mod lines;
+mod relay;
 mod setting;
 mod wait;
 mod wanted;
@@ -11,9 +13,10 @@ mod wanted;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chancery::app::App;
-use chancery::clock::SystemClock;
+use chancery::clock::{Clock as _, SharedClock};
 use chancery::domain::account::Account;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{AccountId, DeliveryId, UnitId};
@@ -23,23 +26,30 @@ use chancery::simulator::{
     CreateOutcome, Fault, JournalEntry, Kind as FaultKind, Operation, Page, Platform, PostRecord,
     Simulators, User, World,
 };
+use jiff::Timestamp;
 use serde_json::json;
 
+use clock::Shifted;
 pub(crate) use database::{Database, Kind};
+pub(crate) use relay::Relay;
 pub(crate) use setting::Setting;
 pub(crate) use wait::{eventually, now, pass};
 pub(crate) use wanted::Wanted;
 
 /// Makes two tests of one: the same body on SQLite and on PostgreSQL, and the judge after both.
+/// Begins with `with OPTIONS;` when the service is to be started with further options.
 macro_rules! staged {
-    ($($(#[$doc:meta])* async fn $name:ident($stage:ident) $body:block)*) => {
+    (with $options:expr; $($rest:tt)*) => {
+        $crate::stage::staged! { @ $options; $($rest)* }
+    };
+    (@ $options:expr; $($(#[$doc:meta])* async fn $name:ident($stage:ident) $body:block)*) => {
         $($(#[$doc])* mod $name {
             use super::*;
 
             async fn run($stage: &mut $crate::stage::Stage) $body
 
             async fn both(kind: $crate::stage::Kind) {
-                if let Some(mut stage) = $crate::stage::Stage::start(kind, &[]).await {
+                if let Some(mut stage) = $crate::stage::Stage::start(kind, $options).await {
                     run(&mut stage).await;
                     stage.finish().await;
                 }
@@ -55,6 +65,9 @@ macro_rules! staged {
                 both($crate::stage::Kind::Postgres).await;
             }
         })*
+    };
+    ($($rest:tt)*) => {
+        $crate::stage::staged! { @ &[]; $($rest)* }
     };
 }
 pub(crate) use staged;
@@ -77,6 +90,8 @@ pub(crate) struct Stage {
     simulators: Option<Simulators>,
     addresses: [SocketAddr; 2],
     setting: Setting,
+    /// The time at the service, and at the platforms.
+    clocks: [Shifted; 2],
     app: Option<App>,
     caller: Caller,
     unit: UnitId,
@@ -90,16 +105,39 @@ impl Stage {
     pub(crate) async fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
         lines::keep();
         let free = "127.0.0.1:0".parse().unwrap();
-        let simulators = Simulators::start(Arc::new(SystemClock), free, free).await.unwrap();
+        let clocks = [Shifted::new(), Shifted::new()];
+        let [ours, theirs] = shared(&clocks);
+        let simulators = Simulators::start(theirs, free, free).await.unwrap();
         let setting = Setting::new(kind, &simulators, options).await?;
         setting.tell(&simulators.world());
-        let app = App::start(setting.config(), Arc::new(SystemClock)).await.unwrap();
+        let app = App::start(setting.config(), ours).await.unwrap();
         let caller = administrator(app.acts()).await;
         let unit = unit(app.acts(), &caller).await;
         let (outlets, asked) = (Mutex::default(), Mutex::default());
         let addresses = [simulators.facebook_url(), simulators.x_url()].map(|url| address(&url));
         let simulators = Some(simulators);
-        Some(Self { simulators, addresses, setting, app: Some(app), caller, unit, outlets, asked })
+        let app = Some(app);
+        Some(Self { simulators, addresses, setting, clocks, app, caller, unit, outlets, asked })
+    }
+
+    /// Time passes everywhere, and all who slept until then wake.
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clocks.iter().for_each(|clock| clock.advance(span));
+    }
+
+    /// The machine is suspended for so long.
+    pub(crate) fn suspend(&self, span: Duration) {
+        self.clocks.iter().for_each(|clock| clock.suspend(span));
+    }
+
+    /// The service's wall clock steps forward; the platforms' does not.
+    pub(crate) fn step_wall(&self, span: Duration) {
+        self.clocks[0].step(span);
+    }
+
+    /// Now, as the service sees it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clocks[0].now()
     }
 
     /// What acts need.
@@ -125,7 +163,8 @@ impl Stage {
     /// The platforms are back at their addresses, with the accounts and without any posts.
     pub(crate) async fn platforms_return(&mut self) {
         let [facebook, x] = self.addresses;
-        let simulators = Simulators::start(Arc::new(SystemClock), facebook, x).await.unwrap();
+        let [_, theirs] = shared(&self.clocks);
+        let simulators = Simulators::start(theirs, facebook, x).await.unwrap();
         let world = simulators.world();
         self.setting.tell(&world);
         for outlet in self.outlets.lock().unwrap().iter() {
@@ -139,6 +178,11 @@ impl Stage {
         &self.setting
     }
 
+    /// What the next start of the service is told.
+    pub(crate) fn set_option(&mut self, name: &str, value: &str) {
+        self.setting.set(name, value);
+    }
+
     /// Stops the service cleanly.
     pub(crate) async fn stop(&mut self) {
         let app = self.app.take().expect("the service runs");
@@ -148,7 +192,8 @@ impl Stage {
     /// Starts the service again on what it has.
     pub(crate) async fn resume(&mut self) {
         assert!(self.app.is_none(), "the service runs already");
-        let app = App::start(self.setting.config(), Arc::new(SystemClock)).await.unwrap();
+        let [ours, _] = shared(&self.clocks);
+        let app = App::start(self.setting.config(), ours).await.unwrap();
         self.app = Some(app);
     }
 
@@ -207,6 +252,12 @@ impl Stage {
             if there { Ok(shown) } else { Err(status(&shown)) }
         })
         .await
+    }
+
+    /// How often the outcome of a delivery was hidden, by the database itself.
+    pub(crate) async fn doubts(&self, id: &DeliveryId) -> u64 {
+        let sql = format!("SELECT CAST(doubts AS TEXT) FROM deliveries WHERE id = '{id}'");
+        self.setting.database.rows(&sql).await[0][0].parse().unwrap()
     }
 
     /// Waits for a delivery to be published.
@@ -270,6 +321,10 @@ fn status(shown: &DeliveryDetail) -> String {
     let it = &shown.delivery;
     let tries: Vec<_> = shown.attempts.iter().map(|one| one.outcome.as_str()).collect();
     format!("{} {:?} {:?}, attempts {tries:?}", it.state, it.waits_for, it.problem)
+}
+
+fn shared(clocks: &[Shifted; 2]) -> [SharedClock; 2] {
+    clocks.clone().map(|clock| -> SharedClock { Arc::new(clock) })
 }
 
 fn address(url: &str) -> SocketAddr {

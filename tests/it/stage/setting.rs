@@ -70,6 +70,10 @@ impl Setting {
         &self.options
     }
 
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.options.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Where its files lie.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()

@@ -1,6 +1,7 @@
 //! Waiting for something that is not ours to hurry: by its level, bounded, and with the last status
 //! in the message.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use chancery::clock::{Clock as _, SystemClock};
@@ -11,9 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks until there is an answer; `Err` says what was seen instead.
-pub(crate) async fn eventually<T>(
+pub(crate) async fn eventually<T, E: Display>(
     what: &str,
-    mut look: impl AsyncFnMut() -> Result<T, String>,
+    mut look: impl AsyncFnMut() -> Result<T, E>,
 ) -> T {
     let start = SystemClock.elapsed();
     loop {
