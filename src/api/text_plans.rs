@@ -164,6 +164,50 @@ pub(super) const WORDS: &[Words] = &[
         "Một lượt đăng khác của tài khoản này đã có mã bài đó.",
     ),
     words(
+        "remote_id_or_permalink",
+        "Say where the post is",
+        "Chưa cho biết bài ở đâu",
+        "Hãy cho remote_id (mã bài trên nền tảng) hoặc permalink (địa chỉ của bài).",
+    ),
+    words(
+        "link_elsewhere",
+        "A link to somewhere else",
+        "Liên kết không thuộc nền tảng",
+        "Đây không phải địa chỉ của {platform}; hãy sao chép địa chỉ từ chính bài đăng.",
+    ),
+    words(
+        "link_without_id",
+        "A link without an id",
+        "Liên kết không có mã bài",
+        "Không đọc được mã bài từ địa chỉ này; hãy mở chính bài đăng rồi sao chép địa chỉ, hoặc gửi \
+         remote_id.",
+    ),
+    words(
+        "link_of_another_post",
+        "A link to another post",
+        "Liên kết của bài khác",
+        "Liên kết này là của bài {found}, không khớp với remote_id đã cho.",
+    ),
+    words(
+        "post_of_another_account",
+        "A post of another account",
+        "Bài của tài khoản khác",
+        "Bài này thuộc tài khoản khác, không phải tài khoản của lượt đăng.",
+    ),
+    words(
+        "post_not_there",
+        "The platform shows no such post",
+        "Không thấy bài trên nền tảng",
+        "Nền tảng không có bài {value}; hãy kiểm tra lại địa chỉ hoặc mã bài.",
+    ),
+    words(
+        "post_not_verified",
+        "The post could not be read",
+        "Chưa đọc được bài trên nền tảng",
+        "Chưa đọc được bài trên nền tảng nên chưa thay đổi gì ({reason}); hãy kiểm tra kết nối của \
+         tài khoản rồi thử lại.",
+    ),
+    words(
         "unknown_state",
         "Unknown state",
         "Không có trạng thái này",

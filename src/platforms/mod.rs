@@ -22,7 +22,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::Config;
-use outcome::{Lookup, Outcome, Owner, OwnerError, Ticket};
+use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting, Ticket};
 use rules::Rules;
 use session::{Item, Metered, Probe, Progress, Session};
 
@@ -71,6 +71,12 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Looks for a post after doubt.
     fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>>;
+
+    /// The id of the post that a link for people means, for the account with this remote id.
+    fn remote_id_in(&self, link: &url::Url, account: &str) -> Result<String, NoPost>;
+
+    /// Asks for one post by its id, in any spelling that the platform knows.
+    fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting>;
 
     /// Asks who owns a token.
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>>;

@@ -100,6 +100,30 @@ pub enum Lookup {
     },
 }
 
+/// What asking for one post of an account says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// It is there and the account's own.
+    There(Receipt),
+    /// The platform says that there is no such post, or none that the account may see.
+    NotThere,
+    /// It is another account's.
+    OfAnother,
+    /// The read failed: says nothing.
+    CannotSee(String),
+}
+
+/// Why a link names no post of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPost {
+    /// It leads to another host than the platform's.
+    Elsewhere,
+    /// It names another account.
+    AnotherAccount,
+    /// It has no id of a post, or one that only the platform can resolve.
+    NoId,
+}
+
 /// Who a credential belongs to, by the platform's own word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {

@@ -257,6 +257,12 @@ pub(super) fn clock_lead(headers: &HeaderMap, now: Timestamp) -> SignedDuration 
         .map_or(SignedDuration::ZERO, |date| date.timestamp().duration_since(now))
 }
 
+/// Whether two addresses lead to the same host and port.
+pub(super) fn same_place(a: &Url, b: &Url) -> bool {
+    let port = |url: &Url| url.port_or_known_default();
+    a.host().is_some() && a.host() == b.host() && port(a) == port(b)
+}
+
 /// The text of a header.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())

@@ -331,7 +331,8 @@ pub async fn check(
     Ok(done)
 }
 
-async fn stored_token(
+/// The token of an account; `None` when it has none.
+pub(super) async fn stored_token(
     services: &Services,
     reader: &mut Reader,
     account: &Account,

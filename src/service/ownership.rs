@@ -77,15 +77,20 @@ pub(super) async fn ask(
     let Some(platform) = services.platforms.get(&account.platform) else {
         return Ok(Err(OwnerError::Unreachable("the platform is not in this build".to_owned())));
     };
-    let session = Session {
+    let session = session(services, account, token);
+    Ok(platform.owner(&session).await)
+}
+
+/// An account ready to be asked for.
+pub(super) fn session(services: &Services, account: &Account, token: SecretString) -> Session {
+    Session {
         remote_id: account.remote_id.clone(),
         handle: account.handle.clone(),
         token,
         outbound: services.outbound.clone(),
         clock: services.clock.clone(),
         timeout: services.config.publish.request_timeout,
-    };
-    Ok(platform.owner(&session).await)
+    }
 }
 
 /// Makes sure that a credential is the account's own.

@@ -94,11 +94,10 @@ fn address(platform: Platform, account: &Account, post: &PostRecord) -> String {
 
 fn section(body: &mut String, name: &str, handle: &str, posts: usize) {
     let (name, handle) = (escape(name), escape(handle));
+    let counted = if posts == 1 { "1 post".to_owned() } else { format!("{posts} posts") };
     // Writing to a String cannot fail; the same holds below.
-    let _always = write!(
-        body,
-        "<h2 dir=\"auto\">{name}</h2><small dir=\"ltr\">{handle} · {posts} posts</small>"
-    );
+    let _always =
+        write!(body, "<h2 dir=\"auto\">{name}</h2><small dir=\"ltr\">{handle} · {counted}</small>");
 }
 
 fn article(

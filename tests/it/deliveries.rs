@@ -8,7 +8,7 @@ use crate::world::{World, both};
 const FAR: &str = "2031-09-02T02:00:00Z";
 
 /// Waits until the delivery is in a state; what it is then.
-async fn becomes(world: &World, delivery: &Value, state: &str) -> Value {
+pub(crate) async fn becomes(world: &World, delivery: &Value, state: &str) -> Value {
     becomes_within(world, delivery, state, 400).await
 }
 
@@ -25,7 +25,8 @@ async fn becomes_within(world: &World, delivery: &Value, state: &str, rounds: u3
     panic!("never {state}: {now}");
 }
 
-async fn act(world: &World, delivery: &Value, what: &str) -> crate::world::Answer {
+/// Asks for something to be done with a delivery, without a body.
+pub(crate) async fn act(world: &World, delivery: &Value, what: &str) -> crate::world::Answer {
     world.ask("POST", &format!("{}/{what}", delivery_of(delivery))).send().await
 }
 

@@ -135,7 +135,7 @@ staged! {
             let CreateOutcome::Created(remote_id) = stage.creates(&outlet)[2].outcome.clone() else {
                 panic!("the third was carried out")
             };
-            let found = Adoption { remote_id, permalink: None };
+            let found = Adoption { remote_id: Some(remote_id), permalink: None };
             deliveries::adopt(acts, caller, &ids[2], found).await.unwrap();
             stage.published(&ids[2]).await;
             assert_eq!((stage.creates(&outlet).len(), stage.made(&outlet)), (4, 2));

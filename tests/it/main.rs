@@ -12,6 +12,8 @@ mod claims;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod deliveries;
 #[cfg(test)]
 mod doubts;
@@ -31,6 +33,8 @@ mod limits;
 mod media;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod pictures;
 #[cfg(test)]
 mod planning;
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::io::Cursor;
 
 use crate::world::{World, both};
 
-fn png(width: u32, height: u32) -> Vec<u8> {
+/// A picture of this size.
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let picture = image::RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([u8::try_from(x % 251).unwrap(), u8::try_from(y % 241).unwrap(), 7])

@@ -148,7 +148,8 @@ async fn reschedule_delivery(
     Ok(changed(deliveries::reschedule(&api.services, &caller, &id, *seen, body.value).await?))
 }
 
-/// A person has found it at the platform: it counts as published.
+/// A person has found it at the platform: it counts as published, once the platform itself shows
+/// the post on the delivery's account. `permalink` alone is enough where an id can be read from it.
 #[utoipa::path(post, path = "/deliveries/{id}/adopt", tag = "deliveries", request_body = Adoption,
     params(("id" = DeliveryId, Path)),
     responses((status = 200, description = "The delivery as it is now", body = DeliveryView)))]

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::outcome::{Doubt, Lookup, Outcome, Owner, OwnerError, Ticket};
+use super::outcome::{Doubt, Lookup, NoPost, Outcome, Owner, OwnerError, Sighting, Ticket};
 use super::rules::Rules;
 use super::session::{Item, Metered, Probe, Progress, Session};
 use super::wire::{no_settings, number_order};
@@ -15,6 +15,7 @@ mod connect;
 mod find;
 mod publish;
 mod rules;
+mod seen;
 pub(crate) mod simulator;
 
 /// The word by which it is known in the API and the databases.
@@ -93,6 +94,14 @@ impl Platform for Facebook {
 
     fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>> {
         Box::pin(find::find(&self.settings, on, probe))
+    }
+
+    fn remote_id_in(&self, link: &url::Url, account: &str) -> Result<String, NoPost> {
+        seen::remote_id_in(&self.settings, link, account)
+    }
+
+    fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting> {
+        Box::pin(seen::look(&self.settings, on, remote_id))
     }
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {

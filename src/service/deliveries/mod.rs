@@ -1,5 +1,6 @@
 //! The acts on deliveries: look, take back, give another time, and decide about what hangs.
 
+mod adopt;
 mod decide;
 mod view;
 
@@ -8,7 +9,8 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-pub use decide::{Adoption, adopt, give_up, retry};
+pub use adopt::{Adoption, adopt};
+pub use decide::{give_up, retry};
 pub use view::{
     AttemptView, ContentView, DeliveryDetail, DeliveryView, LocalView, ProblemView, ReceiptView,
     WaitsForView,

@@ -21,6 +21,9 @@ pub(crate) use ask::{Answer, Ask};
 /// Makes two tests of one: the same body on SQLite and on PostgreSQL.
 macro_rules! both {
     ($($(#[$doc:meta])* async fn $name:ident($world:ident) $body:block)*) => {
+        $crate::world::both! { with &[]; $($(#[$doc])* async fn $name($world) $body)* }
+    };
+    (with $options:expr; $($(#[$doc:meta])* async fn $name:ident($world:ident) $body:block)*) => {
         $($(#[$doc])* mod $name {
             use super::*;
 
@@ -28,14 +31,14 @@ macro_rules! both {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                let world = $crate::world::World::sqlite().await;
+                let world = $crate::world::World::sqlite_with($options).await;
                 run(&world).await;
                 world.end().await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                if let Some(world) = $crate::world::World::postgres().await {
+                if let Some(world) = $crate::world::World::postgres_with($options).await {
                     run(&world).await;
                     world.end().await;
                 }
@@ -44,6 +47,17 @@ macro_rules! both {
     };
 }
 pub(crate) use both;
+
+/// Timings with which doubts end soon.
+pub(crate) const QUICK: &[(&str, &str)] = &[
+    ("CHANCERY_PUBLISH__REQUEST_TIMEOUT", "900ms"),
+    ("CHANCERY_PUBLISH__LEASE", "5s"),
+    ("CHANCERY_PUBLISH__LOOKAHEAD", "50ms"),
+    ("CHANCERY_PUBLISH__QUIET_WAIT", "300ms"),
+    ("CHANCERY_PUBLISH__POLL_INTERVAL", "100ms"),
+    ("CHANCERY_PUBLISH__BACKOFF", "20ms"),
+    ("CHANCERY_PUBLISH__BACKOFF_MAX", "200ms"),
+];
 
 /// Everything that runs.
 pub(crate) struct World {
@@ -72,7 +86,7 @@ impl World {
     }
 
     /// With its own schema on a server; `None` when PostgreSQL was left out on purpose.
-    pub(crate) async fn postgres() -> Option<Self> {
+    pub(crate) async fn postgres_with(options: &[(&str, &str)]) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = server()?;
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -85,7 +99,8 @@ impl World {
         let store = Store::open(&location).await.unwrap();
         store.migrate().await.unwrap();
         store.close().await;
-        let options = [("CHANCERY_DATABASE__URL", url.as_str())];
+        let mut options = options.to_vec();
+        options.push(("CHANCERY_DATABASE__URL", url.as_str()));
         Some(Self::open(&options, Some((server, schema))).await)
     }
 
@@ -102,6 +117,7 @@ impl World {
             ("CHANCERY_API__TOKEN_CACHE", "1s".to_owned()),
             ("CHANCERY_FACEBOOK__GRAPH_URL", simulators.facebook_url()),
             ("CHANCERY_X__API_URL", simulators.x_url()),
+            ("CHANCERY_X__WEB_URL", simulators.x_url()),
         ];
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
         let given = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -142,6 +158,13 @@ impl World {
     pub(crate) fn anonymous(&self, method: &str, path: &str) -> Ask {
         let method = method.parse().unwrap();
         Ask::new(self.http.request(method, format!("{}{path}", self.base)))
+    }
+
+    /// What somebody sees in a browser.
+    pub(crate) async fn fetch(&self, url: &str) -> Vec<u8> {
+        let response = self.http.get(url).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{url}");
+        response.bytes().await.unwrap().to_vec()
     }
 
     /// A unit.
