@@ -22,7 +22,7 @@ use crate::store::outcomes::{Close, Learn, Move};
 use crate::store::publishing::Prepared;
 use crate::store::{Error, Tx, audit, outcomes as rows};
 
-/// No account is blocked for longer on the word of a platform.
+/// Nothing waits for longer on the word of a platform.
 const LONGEST_BLOCK: Duration = Duration::from_hours(25);
 /// Wait before the platform is asked again that refuses our application as a whole.
 const APPLICATION_UNFIT: Duration = Duration::from_mins(5);
@@ -398,7 +398,8 @@ impl Recorder<'_> {
         let wait = self.tools.pace.back_off.wait(failures, rand::random());
         let backed_off = after(self.now, wait);
         // A little after the window opens, so that many accounts do not come back at one instant.
-        let wanted = deferral.until.map_or(backed_off, |until| until.max(backed_off));
+        let believed = deferral.until.map(|until| until.min(after(self.now, LONGEST_BLOCK)));
+        let wanted = believed.map_or(backed_off, |until| until.max(backed_off));
         let next = wanted.min(prepared.publish_by);
         let detail = json!({"code": deferral.code, "detail": deferral.detail});
         let waiting = if wanted >= prepared.publish_by {

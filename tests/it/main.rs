@@ -20,6 +20,8 @@ mod doubts;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod holds;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod idempotency;
