@@ -1,7 +1,8 @@
-//! Named points at which the crash tests stop the process, as a power cut would.
+//! Named points at which the crash tests stop the process, as a power cut would, or let the part that
+//! passes there panic, as a fault of ours would.
 
-/// Stops the process when `CHANCERY_CRASH_AT` names this point. Compiled to nothing without the
-/// feature `crash-points`, which no shipped binary has.
+/// Stops the process when `CHANCERY_CRASH_AT` names this point, and panics when `CHANCERY_CRASH_PANIC_AT`
+/// does. Compiled to nothing without the feature `crash-points`, which no shipped binary has.
 #[macro_export]
 macro_rules! crash_point {
     ($name:literal) => {
@@ -10,13 +11,21 @@ macro_rules! crash_point {
     };
 }
 
-/// Aborts when this is the point that the environment names.
+/// Aborts or panics when this is the point that the environment names.
+///
+/// # Panics
+///
+/// When it was asked to.
 #[cfg(feature = "crash-points")]
 pub fn at(name: &str) {
+    use std::ffi::{OsStr, OsString};
     use std::sync::OnceLock;
-    static POINT: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();
-    let point = POINT.get_or_init(|| std::env::var_os("CHANCERY_CRASH_AT"));
-    if point.as_deref() == Some(std::ffi::OsStr::new(name)) {
+    static POINTS: OnceLock<[Option<OsString>; 2]> = OnceLock::new();
+    let [abort, panic] = POINTS.get_or_init(|| {
+        [std::env::var_os("CHANCERY_CRASH_AT"), std::env::var_os("CHANCERY_CRASH_PANIC_AT")]
+    });
+    if abort.as_deref() == Some(OsStr::new(name)) {
         std::process::abort();
     }
+    assert_ne!(panic.as_deref(), Some(OsStr::new(name)), "asked to panic here");
 }

@@ -473,3 +473,33 @@ fn said(refusal: &Refusal) -> String {
 pub(super) fn problem(code: &str, detail: &str, hint: &str) -> DeliveryProblem {
     DeliveryProblem { code: code.to_owned(), detail: detail.to_owned(), hint: hint.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::DeliveryId;
+
+    #[test]
+    fn nothing_is_handed_to_the_database_that_it_cannot_keep() {
+        let at = Timestamp::UNIX_EPOCH;
+        let said = || json!({"said": ["a\0b", {"deep": "\0"}]});
+        let close = Close {
+            detail: Some(said()),
+            ..close(&AttemptId::new(at, 1), AttemptOutcome::Unknown)
+        };
+        let change = Move {
+            permalink: Some("https://x.com/\0".to_owned()),
+            problem: Some(problem("code", "a\0b", "hint")),
+            waits_for: waiting_for("code", "a\0b"),
+            ..Move::stay(DeliveryId::new(at, 1), DeliveryState::Publishing)
+        };
+        let mut batch = Batch::default();
+        batch.add(close, change, said());
+        let (change, detail) = (&batch.moves[0].1, &batch.entries[0].1.detail);
+        assert_eq!(change.permalink, None);
+        assert_eq!(change.problem.as_ref().map(|it| it.detail.as_str()), Some("ab"));
+        assert_eq!(change.waits_for.as_ref().map(|it| it.detail.as_str()), Some("ab"));
+        let clean = json!({"said": ["ab", {"deep": ""}]});
+        assert_eq!((detail, batch.closes[0].detail.as_ref()), (&clean, Some(&clean)));
+    }
+}

@@ -268,10 +268,14 @@ pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// An id or another text at `key`; platforms write ids as texts, old ones as numbers.
+/// An id or another text at `key`; platforms write ids as texts, old ones as numbers. Without NUL,
+/// which PostgreSQL does not keep.
 pub(super) fn text_at(value: &Value, key: &str) -> Option<String> {
     let found = value.get(key)?;
-    found.as_str().map(str::to_owned).or_else(|| found.as_u64().map(|number| number.to_string()))
+    found
+        .as_str()
+        .map(|text| text.replace('\0', ""))
+        .or_else(|| found.as_u64().map(|number| number.to_string()))
 }
 
 /// Whether a text is a decimal number as platforms use for ids.

@@ -80,6 +80,7 @@ impl Lease {
                 () = stop.cancelled() => return,
                 () = self.clock.sleep(self.length / 3) => {}
             }
+            crate::crash_point!("lease.before_renewal");
             if let Err(error) = self.renew().await {
                 tracing::error!(node.id = %self.holder.node, %error, "the lease was not renewed");
             }

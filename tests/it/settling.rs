@@ -1,12 +1,17 @@
 //! Outcomes that cannot be written down: kept, tried again, given up in the end, and then looked for;
 //! and what platforms say that no database can keep.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chancery::domain::attempt::AttemptOutcome;
 use chancery::domain::delivery::DeliveryState;
-use chancery::simulator::Kind as FaultKind;
+use chancery::domain::id::DeliveryId;
+use chancery::service::accounts;
+use chancery::simulator::{Kind as FaultKind, Operation};
+use serde_json::{Value, json};
 
-use crate::stage::{Wanted, eventually, staged};
+use crate::stage::{Outlet, Stage, Wanted, eventually, on, pass, staged};
 
 staged! {
     /// The database takes every outcome but one. The neighbours are published at once; that one is
@@ -44,5 +49,118 @@ staged! {
         // Its account is not held up for ever.
         let next = stage.deliver(&page, &Wanted::text("after the given up")).await;
         stage.published(&next).await;
+    }
+}
+
+/// Time goes by in steps that no lease lapses in.
+async fn minutes(stage: &Stage, count: u32) {
+    for _ in 0..count * 60 {
+        stage.advance(Duration::from_secs(1));
+        pass(Duration::from_millis(15)).await;
+    }
+}
+
+async fn waits(stage: &Stage, id: &DeliveryId, code: &str) {
+    eventually(code, async || {
+        let it = stage.show(id).await.delivery;
+        let waits = it.waits_for.map(|it| it.code);
+        let there = it.state == DeliveryState::Scheduled && waits.as_deref() == Some(code);
+        if there { Ok(()) } else { Err(format!("{} {waits:?} {:?}", it.state, it.problem)) }
+    })
+    .await;
+}
+
+/// It was tried some times with growing waits, nothing was sent, and no attempt was used up.
+async fn no_storm(stage: &Stage, id: &DeliveryId, outlet: &Outlet) {
+    let shown = stage.show(id).await;
+    let tries = shown.attempts.len();
+    assert!((3..=12).contains(&tries), "tried {tries} times in five minutes");
+    assert!(shown.attempts.iter().all(|one| one.outcome == AttemptOutcome::Deferred));
+    assert_eq!((shown.delivery.attempt_count, stage.creates(outlet).len()), (0, 0));
+}
+
+staged! {
+    with &[("CHANCERY_PUBLISH__BACKOFF", "10s"), ("CHANCERY_PUBLISH__BACKOFF_MAX", "60s")];
+
+    /// A credential that does not open is no fault of the post: it waits, is tried now and then, and
+    /// goes out when the credential opens.
+    async fn a_credential_that_does_not_open_is_waited_for(stage) {
+        let [outlet, _] = stage.both().await;
+        let version = |by: &str| {
+            // What is sealed is bound to its version.
+            format!("UPDATE credentials SET version = version {by} WHERE account_id = '{}'", outlet.id)
+        };
+        stage.setting().database.execute(&version("+ 1")).await;
+        let id = stage.deliver(&outlet, &Wanted::text("sealed")).await;
+        waits(stage, &id, "credential_sealed").await;
+        minutes(stage, 5).await;
+        no_storm(stage, &id, &outlet).await;
+        stage.setting().database.execute(&version("- 1")).await;
+        stage.advance(Duration::from_secs(61));
+        assert_eq!(stage.published(&id).await.delivery.attempt_count, 1);
+    }
+
+    /// So does a picture that the disk does not give.
+    async fn a_picture_that_cannot_be_read_is_waited_for(stage) {
+        let [outlet, _] = stage.both().await;
+        let (picture, _) = stage.picture(11).await;
+        let files = stage.setting().directory().join("media");
+        let folder = std::fs::read_dir(&files).unwrap().next().unwrap().unwrap().path();
+        let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        let wanted = Wanted::text("unreadable").picture(&picture, "Quốc kỳ");
+        let id = stage.deliver(&outlet, &wanted).await;
+        waits(stage, &id, "media_unreadable").await;
+        minutes(stage, 5).await;
+        no_storm(stage, &id, &outlet).await;
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        stage.advance(Duration::from_secs(61));
+        stage.published(&id).await;
+        assert_eq!(stage.posts(&outlet)[0].photos.len(), 1);
+    }
+}
+
+fn says(status: u16, body: &Value) -> FaultKind {
+    FaultKind::Answer { status, headers: BTreeMap::new(), body: body.to_string(), execute: false }
+}
+
+staged! {
+    /// PostgreSQL keeps no NUL: what platforms say with one is written down without it, whether they
+    /// refuse, cannot be read, or tell their names.
+    async fn a_nul_from_a_platform_is_no_obstacle(stage) {
+        let [page, user] = stage.both().await;
+        let told = [
+            (&page, says(400, &json!({"error": {"message": "bad\0 token", "code": 190, "type": "\0"}}))),
+            (&user, says(401, &json!({"title": "\0", "detail": "bad\0 token", "type": "a/\0b"}))),
+        ];
+        for (outlet, answer) in told {
+            stage.world().faults().push(on(outlet, Operation::Create, answer));
+            let id = stage.deliver(outlet, &Wanted::text("refused with a NUL")).await;
+            let shown = stage.until(&id, DeliveryState::Held).await;
+            assert!(shown.delivery.problem.unwrap().detail.contains("token"));
+        }
+        let [page, user] = stage.both().await;
+        for outlet in [&page, &user] {
+            let answer = json!({"error": {"message": "no\0", "code": 1}, "title": "no\0", "detail": "\0"});
+            let blind = on(outlet, Operation::Any, says(503, &answer));
+            stage.world().faults().push(blind.times(4));
+            stage.spoil(outlet, FaultKind::DropAfter);
+            let id = stage.deliver(outlet, &Wanted::text("read back with a NUL")).await;
+            stage.published(&id).await;
+            assert_eq!(stage.made(outlet), 1);
+        }
+        let names = [
+            (&page, json!({"id": page.remote_id, "name": "A\0B", "followers_count": 1})),
+            (&user, json!({"data": {"id": user.remote_id, "name": "A\0B", "username": "a\0b"}})),
+        ];
+        for (outlet, answer) in names {
+            let identity = on(outlet, Operation::Identity, says(200, &answer));
+            stage.world().faults().push(identity.always());
+            accounts::check(stage.acts(), stage.caller(), &outlet.id).await.unwrap();
+            assert_eq!(stage.account(outlet).await.health.owner_name.as_deref(), Some("AB"));
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
+use chancery::clock::{Clock as _, SystemClock};
 use chancery::store::{Error, Location, SCHEMA_VERSION, Schema, Store, installation, nodes};
 
 use crate::database::{Fresh, Place, Raw, both};
@@ -132,10 +134,34 @@ both! {
     }
 }
 
-/// Each reads and then writes what it read plus one: without the write lock from the start, SQLite
-/// fails at once when another has committed between.
+/// Another connection, such as an operator's, commits between reading and writing: SQLite then refuses
+/// the write at once, however patient one is. So whoever is going to write has the lock from the start,
+/// and the other one waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_on_sqlite_wait_for_each_other() {
+    let fresh = Fresh::sqlite().await;
+    let now: jiff::Timestamp = "2026-09-02T02:00:00Z".parse().unwrap();
+    let mut tx = fresh.store.begin().await.unwrap();
+    installation::find(&mut tx).await.unwrap();
+    let mut raw = fresh.raw().await;
+    let other = tokio::spawn(async move {
+        let at = "INSERT INTO nodes (id, fence, started_at, seen_at, version)
+                  VALUES ('node_other', 7, 0, 0, 'other')";
+        raw.execute(at).await
+    });
+    // Time to commit, if nothing keeps it back.
+    SystemClock.sleep(Duration::from_millis(300)).await;
+    let node = chancery::domain::id::NodeId::new(now, 1);
+    let fence = nodes::register(&mut tx, &node, "test", now).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(fence, 1, "the other one came between");
+    other.await.unwrap().unwrap();
+    fresh.remove().await;
+}
+
+/// Fifty at once, each of whom reads and then writes what it read plus one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_writers_on_sqlite_lose_nothing() {
     let fresh = Fresh::sqlite().await;
     let now: jiff::Timestamp = "2026-09-02T02:00:00Z".parse().unwrap();
     let tasks: Vec<_> = (0..50)

@@ -1,6 +1,7 @@
 //! The real process, as a child.
 
 use std::fs::OpenOptions;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::stage::{Setting, eventually};
@@ -9,6 +10,9 @@ use crate::stage::{Setting, eventually};
 #[derive(Debug)]
 pub(super) struct Daemon {
     child: Child,
+    log: PathBuf,
+    /// How long the log was when it started.
+    start: usize,
 }
 
 impl Daemon {
@@ -20,8 +24,9 @@ impl Daemon {
 
     /// The same with another command.
     pub(super) fn run(setting: &Setting, command: &[&str], further: &[(&str, &str)]) -> Self {
-        let log = setting.directory().join("daemon.log");
-        let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let path = setting.directory().join("daemon.log");
+        let log = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        let start = usize::try_from(log.metadata().unwrap().len()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_chancery"))
             .args(command)
             .env_clear()
@@ -33,7 +38,7 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { child }
+        Self { child, log: path, start }
     }
 
     /// Fails the test when it has ended by itself.
@@ -50,16 +55,41 @@ impl Daemon {
         .await
     }
 
+    /// It stands still, as a machine that swaps or is being moved.
+    pub(super) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on where it stood still.
+    pub(super) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let asked = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(asked.unwrap().success());
+    }
+
     /// The power goes.
     pub(super) async fn kill(mut self) {
         self.child.kill().unwrap();
         self.ended().await;
     }
 
-    /// It is asked to stop, and does so with success.
+    /// It lets people in.
+    pub(super) async fn ready(&self) {
+        eventually("it is ready", async || {
+            let log = std::fs::read(&self.log).unwrap();
+            let own = String::from_utf8_lossy(&log[self.start..]);
+            if own.contains("ready") { Ok(()) } else { Err(own.into_owned()) }
+        })
+        .await;
+    }
+
+    /// It is asked to stop once it is ready, and does so with success.
     pub(super) async fn stop(self) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(asked.unwrap().success());
+        self.ready().await;
+        self.signal("-TERM");
         let status = self.ended().await;
         assert!(status.success(), "it stopped with {status}");
     }

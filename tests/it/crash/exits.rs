@@ -4,7 +4,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 
 use super::daemon::Daemon;
 use super::set;
-use crate::stage::{Kind, Stage, Wanted, eventually};
+use crate::stage::{Kind, Stage, Wanted};
 
 async fn code(stage: &Stage, further: &[(&str, &str)]) -> Option<i32> {
     Daemon::start(stage.setting(), further).ended().await.code()
@@ -17,12 +17,7 @@ async fn a_second_process_on_a_directory_ends_with_4() {
     let [outlet, _] = stage.both().await;
     stage.stop().await;
     let mut first = Daemon::start(stage.setting(), &[]);
-    let log = stage.setting().directory().join("daemon.log");
-    eventually("the first is ready", async || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        if text.contains("ready") { Ok(()) } else { Err(text) }
-    })
-    .await;
+    first.ready().await;
     assert_eq!(code(&stage, &[]).await, Some(4));
     first.must_run();
     first.stop().await;

@@ -3,8 +3,11 @@
 
 mod daemon;
 mod exits;
+mod nodes;
 #[cfg(feature = "crash-points")]
 mod points;
+#[cfg(feature = "crash-points")]
+mod vital;
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use super::{on_both, published_once, soon, standing};
 use crate::stage::{Stage, Wanted, on};
 
 /// The signal of `abort`.
-const SIGABRT: i32 = 6;
+pub(super) const SIGABRT: i32 = 6;
 
 /// One point, and what leads to it.
 struct Point {
@@ -29,6 +29,7 @@ const fn plain(name: &'static str) -> Point {
 fn points() -> Vec<Point> {
     vec![
         plain("claim.before_commit"),
+        plain("lease.before_renewal"),
         plain("publish.after_intent"),
         plain("publish.before_call"),
         plain("publish.after_call"),
