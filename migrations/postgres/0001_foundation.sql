@@ -166,7 +166,7 @@ CREATE INDEX deliveries_post_idx ON deliveries (post_id);
 CREATE INDEX deliveries_account_due_idx ON deliveries (account_id, due_at);
 CREATE INDEX deliveries_unit_due_idx ON deliveries (unit_id, due_at);
 CREATE INDEX deliveries_state_due_idx ON deliveries (state, due_at);
-CREATE INDEX deliveries_text_idx ON deliveries (account_id, text_hash, updated_at);
+CREATE INDEX deliveries_text_idx ON deliveries (account_id, text_hash);
 
 CREATE TABLE attempts (
     id          TEXT    NOT NULL PRIMARY KEY,

@@ -15,7 +15,7 @@ statements! {
     HEAD = "SELECT seq, hash FROM audit_head WHERE id = 1"
         | "SELECT seq, hash FROM audit_head WHERE id = 1 FOR UPDATE";
     MOVE_HEAD = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1";
-    APPEND = "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT json_extract(value, '$.seq'), $2, json_extract(value, '$.actor'), json_extract(value, '$.action'), json_extract(value, '$.subject'), json_extract(value, '$.detail'), json_extract(value, '$.hash') FROM json_each($1)"
+    APPEND = "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT json_extract(value, '$.seq'), $2, json_extract(value, '$.actor'), json_extract(value, '$.action'), json_extract(value, '$.subject'), json_extract(value, '$.detail'), json_extract(value, '$.hash') FROM jsonb_each($1)"
         | "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT seq, CAST($2 AS TIMESTAMPTZ), actor, action, subject, detail, hash FROM jsonb_to_recordset($1) AS new (seq BIGINT, actor TEXT, action TEXT, subject TEXT, detail JSONB, hash TEXT)";
     AFTER = "SELECT seq, at, actor, action, subject, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
 }

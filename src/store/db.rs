@@ -75,7 +75,11 @@ impl Db {
             // Kibibytes, filled only when there is so much to do: with the usual 2 MB a burst
             // reads its pages again and again.
             .pragma("cache_size", "-16384")
+            // What a statement may have to undo is small: no temporary file for it.
+            .pragma("temp_store", "MEMORY")
             .pragma("journal_size_limit", "67108864")
+            // A batch's rows wait for their reader all at once, not the reader for each of them.
+            .row_buffer_size(512)
             .disable_statement_logging();
         let reading = SqliteConnectOptions::new()
             .filename(file)

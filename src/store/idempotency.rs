@@ -12,7 +12,7 @@ use super::{Reader, Tx};
 use crate::domain::id::PersonId;
 
 statements! {
-    CLAIM = "INSERT INTO idempotency (person_id, key, operation, fingerprint, answer, created_at) SELECT json_extract(value, '$.person_id'), json_extract(value, '$.key'), json_extract(value, '$.operation'), json_extract(value, '$.fingerprint'), json_extract(value, '$.answer'), $2 FROM json_each($1) WHERE true ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key"
+    CLAIM = "INSERT INTO idempotency (person_id, key, operation, fingerprint, answer, created_at) SELECT json_extract(value, '$.person_id'), json_extract(value, '$.key'), json_extract(value, '$.operation'), json_extract(value, '$.fingerprint'), json_extract(value, '$.answer'), $2 FROM jsonb_each($1) WHERE true ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key"
         | "INSERT INTO idempotency (person_id, key, operation, fingerprint, answer, created_at) SELECT person_id, key, operation, fingerprint, answer, CAST($2 AS TIMESTAMPTZ) FROM jsonb_to_recordset($1) AS new (person_id TEXT, key TEXT, operation TEXT, fingerprint TEXT, answer JSONB) ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key";
     FIND = "SELECT operation, fingerprint, answer FROM idempotency WHERE person_id = $1 AND key = $2";
     FORGET = "DELETE FROM idempotency WHERE created_at < $1";

@@ -134,7 +134,7 @@ statements! {
         "INSERT INTO jobs (id, kind, unique_key, slot, payload, priority, state, due_at, tries, fence, created_at)
          SELECT value->>'id', value->>'kind', value->>'unique_key', value->>'slot',
                 json_extract(value, '$.payload'), value->>'priority', 'queued', value->>'due_ms', 0, 0, $2
-         FROM json_each($1) WHERE true
+         FROM jsonb_each($1) WHERE true
          ON CONFLICT DO NOTHING"
         |
         "INSERT INTO jobs (id, kind, unique_key, slot, payload, priority, state, due_at, tries, fence, created_at)
@@ -149,7 +149,7 @@ statements! {
          ORDER BY due_at, id LIMIT $3";
     CLAIM =
         "UPDATE jobs SET state = 'running', node = $2, fence = $3, lease_until = $4, tries = tries + 1
-         WHERE state = 'queued' AND due_at <= $5 AND id IN (SELECT value FROM json_each($1))
+         WHERE state = 'queued' AND due_at <= $5 AND id IN (SELECT value FROM jsonb_each($1))
          RETURNING id, unique_key, slot, payload, priority, due_at, tries, created_at"
         |
         "WITH free AS MATERIALIZED (
@@ -165,7 +165,7 @@ statements! {
                 lease_until = NULL, note = v.note,
                 finished_at = CASE WHEN v.state = 'queued' THEN NULL ELSE $2 END
          FROM (SELECT value->>'id' AS id, value->>'state' AS state, value->>'due_ms' AS due_ms,
-                      value->>'note' AS note FROM json_each($1)) AS v
+                      value->>'note' AS note FROM jsonb_each($1)) AS v
          WHERE jobs.id = v.id AND jobs.state = 'running' AND jobs.fence = $3"
         |
         "UPDATE jobs SET state = v.state,
@@ -187,29 +187,19 @@ statements! {
          ORDER BY lease_until, id LIMIT 500 FOR UPDATE SKIP LOCKED";
     HELD_BY =
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
-         WHERE state = 'running' AND fence = $2 AND id IN (SELECT value FROM json_each($1))"
-        |
-        "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
-         WHERE state = 'running' AND fence = $2
-           AND id IN (SELECT jsonb_array_elements_text($1))";
+         WHERE state = 'running' AND fence = $2 AND id IN " ids(1);
     ORPHANED =
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
          WHERE kind = $1 AND state = 'running' AND fence <> $2
          ORDER BY lease_until, id LIMIT 500";
     TAKE_OVER =
         "UPDATE jobs SET fence = $2, node = $3 WHERE state = 'running'
-         AND id IN (SELECT value FROM json_each($1))"
-        |
-        "UPDATE jobs SET fence = $2, node = $3 WHERE state = 'running'
-         AND id IN (SELECT jsonb_array_elements_text($1))";
+         AND id IN " ids(1);
     /// Here and below the state is named twice: word by word as in the index of unique keys, or
     /// that index would not be used and everything queued be walked through.
     REMOVE_QUEUED =
         "DELETE FROM jobs WHERE state = 'queued' AND state IN ('queued', 'running')
-         AND unique_key IN (SELECT value FROM json_each($1))"
-        |
-        "DELETE FROM jobs WHERE state = 'queued' AND state IN ('queued', 'running')
-         AND unique_key IN (SELECT jsonb_array_elements_text($1))";
+         AND unique_key IN " ids(1);
     MOVE_QUEUED =
         "UPDATE jobs SET due_at = $2
          WHERE state = 'queued' AND state IN ('queued', 'running') AND unique_key = $1";

@@ -12,8 +12,7 @@ use crate::domain::media::{Media, MediaKind};
 statements! {
     INSERT = "INSERT INTO media (id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     FIND = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE id = $1 AND removed_at IS NULL";
-    FIND_MANY = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each($1)) ORDER BY id"
-        | "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN (SELECT jsonb_array_elements_text($1)) ORDER BY id";
+    FIND_MANY = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
     LIST = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
     REMOVE = "UPDATE media SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
 }

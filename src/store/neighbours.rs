@@ -46,12 +46,13 @@ struct PlannedRow<'a> {
 }
 
 statements! {
+    /// The `+` makes SQLite look by the text, which is rarer than the account's next days.
     SAME_TEXT =
-        "SELECT v.value->>'place', d.id, d.due_at FROM json_each($1) AS v
+        "SELECT v.value->>'place', d.id, d.due_at FROM jsonb_each($1) AS v
          JOIN deliveries AS d ON d.account_id = v.value->>'account_id'
               AND d.text_hash = v.value->>'text_hash'
          WHERE d.state NOT IN ('failed', 'missed', 'cancelled', 'vanished', 'recalled')
-           AND d.due_at > v.value->>'text_from' AND d.due_at < v.value->>'text_to'
+           AND +d.due_at > v.value->>'text_from' AND +d.due_at < v.value->>'text_to'
          ORDER BY 1, 3, 2 LIMIT 1000"
         |
         "SELECT v.place, d.id, d.due_at
@@ -63,7 +64,7 @@ statements! {
            AND d.due_at < TIMESTAMPTZ 'epoch' + v.text_to * INTERVAL '1 millisecond'
          ORDER BY 1, 3, 2 LIMIT 1000";
     SAME_TIME =
-        "SELECT v.value->>'place', d.id, d.due_at FROM json_each($1) AS v
+        "SELECT v.value->>'place', d.id, d.due_at FROM jsonb_each($1) AS v
          JOIN deliveries AS d ON d.account_id = v.value->>'account_id'
               AND d.due_at > v.value->>'time_from' AND d.due_at < v.value->>'time_to'
          WHERE d.state NOT IN ('failed', 'missed', 'cancelled', 'vanished', 'recalled')

@@ -115,7 +115,7 @@ statements! {
                 sent_at = COALESCE(v.sent_ms, attempts.sent_at), ended_at = $2
          FROM (SELECT value->>'id' AS id, value->>'from' AS was, value->>'outcome' AS outcome,
                       value->>'reach' AS reach, json_extract(value, '$.detail') AS detail,
-                      value->>'sent_ms' AS sent_ms FROM json_each($1)) AS v
+                      value->>'sent_ms' AS sent_ms FROM jsonb_each($1)) AS v
          WHERE attempts.id = v.id AND attempts.outcome = v.was
          RETURNING attempts.id"
         |
@@ -147,7 +147,7 @@ statements! {
                       json_extract(value, '$.waits_for') AS waits_for,
                       json_extract(value, '$.progress') AS progress,
                       value->>'attempts' AS attempts, value->>'doubts' AS doubts,
-                      value->>'refusals' AS refusals FROM json_each($1)) AS v
+                      value->>'refusals' AS refusals FROM jsonb_each($1)) AS v
          WHERE deliveries.id = v.id AND deliveries.state = v.was
          RETURNING deliveries.id"
         |
@@ -179,7 +179,7 @@ statements! {
          FROM (SELECT value->>'id' AS id, value->>'high_water' AS high_water,
                       value->>'blocked_ms' AS blocked_ms, value->>'status' AS status,
                       value->>'credential_version' AS credential_version
-               FROM json_each($1)) AS v
+               FROM jsonb_each($1)) AS v
          WHERE accounts.id = v.id"
         |
         "UPDATE accounts SET high_water = COALESCE(v.high_water, accounts.high_water),
@@ -195,13 +195,10 @@ statements! {
          WHERE accounts.id = v.id";
     HIGH_WATERS =
         "SELECT id, high_water FROM accounts
-         WHERE high_water IS NOT NULL AND id IN (SELECT value FROM json_each($1))"
-        |
-        "SELECT id, high_water FROM accounts
-         WHERE high_water IS NOT NULL AND id IN (SELECT jsonb_array_elements_text($1))";
+         WHERE high_water IS NOT NULL AND id IN " ids(1);
     /// Both columns of the index of remote ids, or everything published would be walked through.
     TAKEN =
-        "SELECT d.account_id, d.remote_id FROM json_each($1) AS v
+        "SELECT d.account_id, d.remote_id FROM jsonb_each($1) AS v
          CROSS JOIN deliveries AS d
          ON d.account_id = v.value->>0 AND d.remote_id = v.value->>1"
         |
@@ -209,23 +206,15 @@ statements! {
          JOIN deliveries AS d ON d.account_id = v.value->>0 AND d.remote_id = v.value->>1";
     OPEN_OF =
         "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
-         WHERE outcome = 'open' AND delivery_id IN (SELECT value FROM json_each($1))"
-        |
-        "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
-         WHERE outcome = 'open' AND delivery_id IN (SELECT jsonb_array_elements_text($1))";
+         WHERE outcome = 'open' AND delivery_id IN " ids(1);
     DOUBTFUL =
         "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
-         WHERE id IN (SELECT value FROM json_each($1))"
-        |
-        "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
-         WHERE id IN (SELECT jsonb_array_elements_text($1))";
+         WHERE id IN " ids(1);
     KNOWN_REMOTE =
         "SELECT remote_id FROM deliveries
          WHERE account_id = $1 AND id <> $2 AND remote_id IS NOT NULL AND published_at >= $3";
     STATES =
-        "SELECT id, state FROM deliveries WHERE id IN (SELECT value FROM json_each($1))"
-        |
-        "SELECT id, state FROM deliveries WHERE id IN (SELECT jsonb_array_elements_text($1))";
+        "SELECT id, state FROM deliveries WHERE id IN " ids(1);
     STANDING_COUNTS =
         "SELECT state, COUNT(*) FROM deliveries
          WHERE state IN ('unknown', 'needs_human', 'held', 'publishing') GROUP BY state";

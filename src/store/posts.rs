@@ -20,7 +20,7 @@ statements! {
          SELECT value->>'id', value->>'unit_id', value->>'campaign_id', value->>'title', value->>'class',
                 value->>'source_language', value->'labels', value->>'revision', value->>'content_hash',
                 value->>'created_by', value->>'created_ms', value->>'created_ms'
-         FROM json_each($1)"
+         FROM jsonb_each($1)"
         |
         "INSERT INTO posts (id, unit_id, campaign_id, title, class, source_language, labels, revision,
                             content_hash, created_by, created_at, updated_at)
@@ -46,7 +46,7 @@ statements! {
                AND state NOT IN ('published', 'missed', 'failed', 'cancelled', 'vanished', 'recalled'))";
     LOCK_REVISIONS =
         "SELECT id, revision FROM posts
-         WHERE id IN (SELECT value FROM json_each($1)) AND removed_at IS NULL"
+         WHERE id IN (SELECT value FROM jsonb_each($1)) AND removed_at IS NULL"
         |
         "SELECT id, revision FROM posts
          WHERE id IN (SELECT jsonb_array_elements_text($1)) AND removed_at IS NULL

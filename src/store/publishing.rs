@@ -204,41 +204,13 @@ impl From<PreparedRow> for Prepared {
 }
 
 statements! {
-    /// Every "never" is a clause here. What is not updated must not be sent. The `+` keeps SQLite
+    /// Every "never" is a clause here. What is not updated must not be sent. `IS TRUE` keeps SQLite
     /// from walking through everything that is due instead of the few that are named.
     GUARD =
         "UPDATE deliveries
          SET state = 'publishing', state_since = $2, attempts = attempts + 1, waits_for = NULL,
              problem = NULL, version = version + 1, updated_at = $2
-         WHERE +state = 'scheduled' AND id IN (SELECT value FROM json_each($1))
-           AND due_at <= $3 AND publish_by > $2
-           AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
-           AND EXISTS (
-               SELECT 1 FROM accounts AS a
-               JOIN credentials AS c ON c.account_id = a.id
-               JOIN posts AS p ON p.id = deliveries.post_id
-               JOIN units AS u ON u.id = p.unit_id
-               WHERE a.id = deliveries.account_id
-                 AND a.status = 'connected' AND a.removed_at IS NULL
-                 AND (a.blocked_until IS NULL OR a.blocked_until <= $2)
-                 AND p.removed_at IS NULL AND u.approval = 'none'
-                 AND (u.closed_on IS NULL OR u.closed_on > $7))
-           AND NOT EXISTS (
-               SELECT 1 FROM deliveries AS o
-               WHERE o.account_id = deliveries.account_id AND o.state = 'publishing')
-           AND NOT EXISTS (
-               SELECT 1 FROM deliveries AS o
-               WHERE o.account_id = deliveries.account_id AND o.text_hash = deliveries.text_hash
-                 AND o.id <> deliveries.id
-                 AND (o.state IN ('unknown', 'needs_human')
-                      OR (o.state = 'published' AND o.published_at > $6
-                          AND NOT deliveries.intended_repeat)))
-         RETURNING id"
-        |
-        "UPDATE deliveries
-         SET state = 'publishing', state_since = $2, attempts = attempts + 1, waits_for = NULL,
-             problem = NULL, version = version + 1, updated_at = $2
-         WHERE state = 'scheduled' AND id IN (SELECT jsonb_array_elements_text($1))
+         WHERE (state = 'scheduled') IS TRUE AND id IN " ids(1) "
            AND due_at <= $3 AND publish_by > $2
            AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
            AND EXISTS (
@@ -284,30 +256,7 @@ statements! {
          JOIN posts AS p ON p.id = d.post_id
          JOIN units AS u ON u.id = p.unit_id
          LEFT JOIN credentials AS c ON c.account_id = d.account_id
-         WHERE d.id IN (SELECT value FROM json_each($1))"
-        |
-        "SELECT d.id, d.state, d.due_at, d.publish_by, d.publish_by <= $2 AS late,
-                (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
-                    AS account_unfit,
-                a.blocked_until,
-                (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $4, FALSE)) AS withdrawn,
-                u.approval <> 'none' AS unapproved,
-                EXISTS (SELECT 1 FROM deliveries AS o
-                        WHERE o.account_id = d.account_id AND o.state = 'publishing'
-                          AND o.id <> d.id) AS busy,
-                EXISTS (SELECT 1 FROM deliveries AS o
-                        WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
-                          AND o.id <> d.id AND o.state IN ('unknown', 'needs_human')) AS doubtful,
-                EXISTS (SELECT 1 FROM deliveries AS o
-                        WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
-                          AND o.id <> d.id AND o.state = 'published' AND o.published_at > $3
-                          AND NOT d.intended_repeat) AS repeated
-         FROM deliveries AS d
-         JOIN accounts AS a ON a.id = d.account_id
-         JOIN posts AS p ON p.id = d.post_id
-         JOIN units AS u ON u.id = p.unit_id
-         LEFT JOIN credentials AS c ON c.account_id = d.account_id
-         WHERE d.id IN (SELECT jsonb_array_elements_text($1))";
+         WHERE d.id IN " ids(1);
     PREPARE =
         "SELECT d.id AS delivery_id, d.post_id, d.account_id, d.platform, d.language, d.class,
                 d.due_at, d.publish_by, d.attempts, d.doubts, d.refusals, d.settings, d.content,
@@ -316,22 +265,13 @@ statements! {
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          JOIN credentials AS c ON c.account_id = d.account_id
-         WHERE d.id IN (SELECT value FROM json_each($1))"
-        |
-        "SELECT d.id AS delivery_id, d.post_id, d.account_id, d.platform, d.language, d.class,
-                d.due_at, d.publish_by, d.attempts, d.doubts, d.refusals, d.settings, d.content,
-                d.content_hash, d.progress, a.remote_id, a.handle, a.high_water,
-                c.kind, c.version AS credential_version, c.key_id, c.sealed
-         FROM deliveries AS d
-         JOIN accounts AS a ON a.id = d.account_id
-         JOIN credentials AS c ON c.account_id = d.account_id
-         WHERE d.id IN (SELECT jsonb_array_elements_text($1))";
+         WHERE d.id IN " ids(1);
     OPEN =
         "INSERT INTO attempts (id, delivery_id, account_id, number, node, fence, fingerprint,
                                high_water, started_at, outcome)
          SELECT value->>'id', value->>'delivery_id', value->>'account_id', value->>'number', $2, $3,
                 value->>'fingerprint', value->>'high_water', $4, 'open'
-         FROM json_each($1)"
+         FROM jsonb_each($1)"
         |
         "INSERT INTO attempts (id, delivery_id, account_id, number, node, fence, fingerprint,
                                high_water, started_at, outcome)

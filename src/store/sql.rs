@@ -11,19 +11,32 @@ pub struct Sql {
 
 /// Names the statements of a file and lists them in `STATEMENTS`, from which a test prepares each
 /// on both databases.
+///
+/// Three forms: one text for both; one text for both in which `ids(1)` stands for the members of
+/// the JSON array that is bound as `$1`; and `sqlite | postgres` where the two truly differ.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $sqlite:literal $(| $postgres:literal)?;)*) => {
+    ($($(#[$doc:meta])* $name:ident =
+        $head:literal $(ids($place:literal) $($tail:literal)?)* $(| $postgres:literal)?;)*) => {
         $(
             $(#[$doc])*
-            const $name: $crate::store::sql::Sql = statements!(@pair $sqlite $(, $postgres)?);
+            const $name: $crate::store::sql::Sql = statements!(
+                @pair $head $(ids($place) $($tail)?)* $(| $postgres)?
+            );
         )*
 
         /// Every statement of this file, by name.
         pub(super) const STATEMENTS: &[(&str, $crate::store::sql::Sql)] =
             &[$((concat!(module_path!(), "::", stringify!($name)), $name)),*];
     };
-    (@pair $both:literal) => { $crate::store::sql::Sql { sqlite: $both, postgres: $both } };
-    (@pair $sqlite:literal, $postgres:literal) => {
+    (@pair $head:literal $(ids($place:literal) $($tail:literal)?)*) => {
+        $crate::store::sql::Sql {
+            sqlite: concat!($head $(, "(SELECT value FROM jsonb_each($", $place, "))" $(, $tail)?)*),
+            postgres: concat!(
+                $head $(, "(SELECT jsonb_array_elements_text($", $place, "))" $(, $tail)?)*
+            ),
+        }
+    };
+    (@pair $sqlite:literal | $postgres:literal) => {
         $crate::store::sql::Sql { sqlite: $sqlite, postgres: $postgres }
     };
 }

@@ -16,8 +16,7 @@ statements! {
     LIST = "SELECT id, person_id, name, prefix, scopes, accounts, expires_at, revoked_at, last_used_at, created_at FROM tokens WHERE id > $1 AND (CAST($2 AS TEXT) IS NULL OR person_id = $2) ORDER BY id LIMIT $3";
     REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     BEARER = "SELECT tokens.id, tokens.person_id, tokens.scopes, tokens.accounts, tokens.expires_at, people.administrator FROM tokens JOIN people ON people.id = tokens.person_id WHERE tokens.hash = $1 AND tokens.revoked_at IS NULL AND people.disabled_at IS NULL";
-    USED = "UPDATE tokens SET last_used_at = $2 WHERE id IN (SELECT value FROM json_each($1)) AND (last_used_at IS NULL OR last_used_at < $2)"
-        | "UPDATE tokens SET last_used_at = $2 WHERE id IN (SELECT jsonb_array_elements_text($1)) AND (last_used_at IS NULL OR last_used_at < $2)";
+    USED = "UPDATE tokens SET last_used_at = $2 WHERE id IN " ids(1) " AND (last_used_at IS NULL OR last_used_at < $2)";
 }
 
 /// A token as people see it: without its secret.

@@ -16,7 +16,7 @@ statements! {
         "INSERT INTO variants (id, post_id, language, position, content, content_hash, revision)
          SELECT value->>'id', value->>'post_id', value->>'language', value->>'position',
                 value->'content', value->>'content_hash', value->>'revision'
-         FROM json_each($1)"
+         FROM jsonb_each($1)"
         |
         "INSERT INTO variants (id, post_id, language, position, content, content_hash, revision)
          SELECT id, post_id, language, position, content, content_hash, revision
@@ -24,10 +24,7 @@ statements! {
               content JSONB, content_hash TEXT, revision BIGINT)";
     OF_POSTS =
         "SELECT post_id, language, content, content_hash, revision FROM variants
-         WHERE post_id IN (SELECT value FROM json_each($1)) ORDER BY post_id, position"
-        |
-        "SELECT post_id, language, content, content_hash, revision FROM variants
-         WHERE post_id IN (SELECT jsonb_array_elements_text($1)) ORDER BY post_id, position";
+         WHERE post_id IN " ids(1) " ORDER BY post_id, position";
     CLEAR =
         "DELETE FROM variants WHERE post_id = $1";
 }

@@ -13,6 +13,7 @@ mod instants;
 mod opening;
 #[cfg(test)]
 mod planned;
+mod plans;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]

@@ -131,7 +131,7 @@ statements! {
             value->'settings', value->'content', value->>'content_hash', value->>'text_hash',
             value->>'intended_repeat', 0, 0, 0, NULL, 1, value->>'created_by',
             value->>'created_ms', value->>'created_ms'
-         FROM json_each($1)"
+         FROM jsonb_each($1)"
         |
         "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
             state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
@@ -167,17 +167,11 @@ statements! {
     ATTEMPTS =
         "SELECT id, number, started_at, sent_at, ended_at, outcome, reach, detail
          FROM attempts WHERE delivery_id = $1 ORDER BY number, started_at, id";
+    /// `IS TRUE` keeps SQLite from walking through everything that is scheduled.
     STALE =
         "SELECT d.post_id, d.id FROM deliveries AS d
-         WHERE d.post_id IN (SELECT value FROM json_each($1))
-           AND d.state IN ('draft', 'pending_approval', 'scheduled', 'held')
-           AND NOT EXISTS (SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
-               AND v.language = d.language AND v.content_hash = d.content_hash)
-         ORDER BY d.due_at, d.id"
-        |
-        "SELECT d.post_id, d.id FROM deliveries AS d
-         WHERE d.post_id IN (SELECT jsonb_array_elements_text($1))
-           AND d.state IN ('draft', 'pending_approval', 'scheduled', 'held')
+         WHERE d.post_id IN " ids(1) "
+           AND (d.state IN ('draft', 'pending_approval', 'scheduled', 'held')) IS TRUE
            AND NOT EXISTS (SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
                AND v.language = d.language AND v.content_hash = d.content_hash)
          ORDER BY d.due_at, d.id";
@@ -187,10 +181,7 @@ statements! {
            AND state NOT IN ('published', 'missed', 'failed', 'cancelled', 'vanished', 'recalled')
          ORDER BY due_at, id LIMIT 20";
     FIT_ACCOUNTS =
-        "SELECT id FROM accounts WHERE id IN (SELECT value FROM json_each($1))
-           AND removed_at IS NULL AND status = 'connected'"
-        |
-        "SELECT id FROM accounts WHERE id IN (SELECT jsonb_array_elements_text($1))
+        "SELECT id FROM accounts WHERE id IN " ids(1) "
            AND removed_at IS NULL AND status = 'connected'";
     CANCEL =
         "UPDATE deliveries SET state = 'cancelled', state_since = $2, waits_for = NULL,

@@ -1,0 +1,78 @@
+//! How SQLite finds the rows of each statement: none may walk through what grows for years.
+//!
+//! Only the shape of a plan is judged, never a time. PostgreSQL plans by statistics, so what it
+//! would do on an empty database says nothing.
+
+use chancery::store;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::database::{Fresh, Raw};
+
+/// Tables that grow with every post, under the names that statements give them.
+const GROWING: [&str; 10] =
+    ["deliveries", "d", "o", "jobs", "attempts", "audit", "posts", "p", "variants", "media"];
+
+/// Statements that may read all rows of an index, and why that is little.
+const ALLOWED: [(&str, &str); 6] = [
+    ("jobs::COUNTS", "counts what is queued, once a minute, on the index alone"),
+    ("jobs::HEARTBEAT", "the index has only what is running"),
+    ("jobs::ORPHANED", "the index has only what is running"),
+    ("deliveries::LIST", "the beginning of a statement; a filter and a page follow"),
+    ("posts::LIST", "the beginning of a statement; a filter and a page follow"),
+    ("media::LIST", "a page, in the order of its key"),
+];
+
+/// Statements that may look by state alone, and why that is little.
+const BY_STATE: [(&str, &str); 3] = [
+    ("outcomes::OLDEST_DUE", "stops at the first"),
+    ("outcomes::STANDING_COUNTS", "counts states that few deliveries stay in"),
+    ("posts::UPDATE", "an account publishes one delivery at a time"),
+];
+
+fn is_among(list: &[(&str, &str)], name: &str) -> bool {
+    list.iter().any(|(allowed, _)| name == format!("chancery::store::{allowed}"))
+}
+
+#[tokio::test]
+async fn no_statement_walks_through_what_grows() {
+    let fresh = Fresh::sqlite().await;
+    let Raw::Sqlite(mut raw) = fresh.raw().await else { panic!("asked for SQLite") };
+    let mut faults = Vec::new();
+    let mut seen = 0;
+    for (name, sql) in store::statements() {
+        if sql.sqlite.starts_with("PRAGMA") {
+            continue;
+        }
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.sqlite));
+        let steps = sqlx::query(explain).fetch_all(&mut raw).await.unwrap();
+        for step in steps {
+            let detail: String = step.get("detail");
+            let mut words = detail.split_whitespace();
+            let (verb, table) = (words.next().unwrap(), words.next().unwrap_or_default());
+            if !GROWING.contains(&table) {
+                continue;
+            }
+            seen += 1;
+            let walks = verb == "SCAN" && !is_among(&ALLOWED, name);
+            let by_state =
+                detail.contains("deliveries_state_due_idx (state=?") && !is_among(&BY_STATE, name);
+            if walks || by_state {
+                faults.push(format!("{name}: {detail}"));
+            }
+        }
+    }
+    fresh.remove().await;
+    assert!(seen > 40, "only {seen} steps were looked at");
+    assert!(faults.is_empty(), "these read too much:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn what_is_allowed_is_there() {
+    for (name, _) in ALLOWED.iter().chain(&BY_STATE) {
+        let full = format!("chancery::store::{name}");
+        assert!(
+            store::statements().iter().any(|(known, _)| *known == full),
+            "{name} is allowed but no statement"
+        );
+    }
+}
