@@ -160,7 +160,9 @@ impl<W: Work> Lane<W> {
         }
         self.look_if_needed().await?;
         let now = self.clock.now();
-        let due_room = (2 * self.work.workers()).saturating_sub(self.due).min(BATCH);
+        // Room for what is being sent, as much again while it is claimed, and twice that while what
+        // came of it is written down: the larger a batch, the less each of it costs.
+        let due_room = (4 * self.work.workers()).saturating_sub(self.due).min(BATCH);
         let mut picked = self.agenda.take(now, now, due_room);
         // While due work waits for room, nothing is claimed ahead of it.
         if picked.len() < due_room {

@@ -11,6 +11,7 @@ use chancery::clock::{Clock as _, SystemClock};
 use chancery::config::Config;
 use chancery::domain::post::Post;
 use chancery::store::{Applied, Apply, Group, Tx, posts};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::daemon::{Daemon, command};
@@ -32,6 +33,8 @@ struct Shared {
     token: String,
     seeded: Seeded,
     until: Duration,
+    /// The first instant that anything is scheduled for.
+    first: Timestamp,
     number: AtomicUsize,
 }
 
@@ -58,6 +61,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<()> {
         token,
         seeded,
         until: SystemClock.elapsed() + span,
+        first: SystemClock.now() + jiff::SignedDuration::from_hours(24 * 30),
         number: AtomicUsize::new(0),
     });
     let start = SystemClock.elapsed();
@@ -88,7 +92,10 @@ async fn work(shared: Arc<Shared>) -> Result<()> {
         let id = post.get("id").and_then(Value::as_str).context("a post without id")?;
         let accounts = &shared.seeded.accounts;
         let account = accounts.get(number % accounts.len()).context("no account")?;
-        let at = SystemClock.now() + jiff::SignedDuration::from_hours(24 * 30);
+        // A quarter of an hour between the posts of one account, as offices plan: what is near in
+        // time is looked up and warned of.
+        let quarters = i32::try_from(number / accounts.len())?;
+        let at = shared.first + jiff::SignedDuration::from_mins(15) * quarters;
         let schedule = json!({ "deliveries": [{ "account_id": account.id, "at": at }] });
         shared.ask(&format!("posts/{id}/deliveries"), &schedule).await?;
     }

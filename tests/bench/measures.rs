@@ -20,6 +20,10 @@ mod service;
 
 use anyhow::{Context as _, Result, bail};
 
+/// The allocator of the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {

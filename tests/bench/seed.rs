@@ -1,8 +1,11 @@
 //! Fills a database: a unit, the accounts of the simulators with sealed tokens, and any number of
 //! scheduled deliveries with their jobs.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use chancery::app::Base;
+use chancery::clock::before;
 use chancery::domain::account::{Account, AccountStatus, CredentialKind, Health};
 use chancery::domain::class::Class;
 use chancery::domain::id::{AccountId, DeliveryId, JobId, PostId, UnitId};
@@ -99,10 +102,12 @@ impl Seeded {
                 .zip(self.accounts.iter().cycle().skip(chunk_start(chunk) % self.accounts.len()))
             {
                 let text = format!("Thông cáo số {number}: the embassy is open again, {due_at}.");
-                deliveries.push(self.delivery(account, &text, *due_at, now));
+                // Written one after another, as people do: a millisecond each.
+                let lag = Duration::from_millis(u64::try_from(dues.len() - number)?);
+                deliveries.push(self.delivery(account, &text, *due_at, before(now, lag)));
                 texts.push(text);
             }
-            let queued: Vec<NewJob> = deliveries.iter().map(|one| job(one, now)).collect();
+            let queued: Vec<NewJob> = deliveries.iter().map(job).collect();
             let rows: Vec<&NewDelivery> = deliveries.iter().collect();
             let mut tx = base.store.begin().await?;
             deliveries::insert(&mut tx, &rows).await?;
@@ -146,9 +151,9 @@ fn chunk_start(chunk: &[(usize, Timestamp)]) -> usize {
     chunk.first().map_or(0, |(number, _)| *number)
 }
 
-fn job(delivery: &NewDelivery, now: Timestamp) -> NewJob {
+fn job(delivery: &NewDelivery) -> NewJob {
     NewJob {
-        id: JobId::new(now, rand::random()),
+        id: JobId::new(delivery.created_at, rand::random()),
         kind: work::PUBLISH,
         unique_key: work::publish_key(&delivery.id),
         slot: delivery.account_id.to_string(),
