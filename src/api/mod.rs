@@ -14,9 +14,12 @@ mod openapi;
 mod page;
 mod problem;
 mod text;
+#[cfg(test)]
+mod text_codes;
 mod text_http;
 mod text_nouns;
 mod text_plans;
+mod text_platforms;
 mod v1;
 
 use std::any::Any;

@@ -71,11 +71,27 @@ pub(super) const fn words(
 }
 
 /// All tables.
-const TABLES: &[&[Words]] =
-    &[super::text_http::WORDS, super::text_nouns::WORDS, super::text_plans::WORDS];
+const TABLES: &[&[Words]] = &[
+    super::text_http::WORDS,
+    super::text_nouns::WORDS,
+    super::text_plans::WORDS,
+    super::text_platforms::WORDS,
+];
 
 fn find(code: &str) -> Option<&'static Words> {
     TABLES.iter().flat_map(|table| table.iter()).find(|words| words.code == code)
+}
+
+/// All rows.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = &'static Words> {
+    TABLES.iter().flat_map(|table| table.iter())
+}
+
+/// The Vietnamese words of a code with their gaps.
+#[cfg(test)]
+pub(super) fn template(code: &str) -> Option<&'static str> {
+    find(code).map(|words| words.vi_detail)
 }
 
 /// The title of a code.

@@ -14,6 +14,8 @@ pub struct Finding {
     pub code: &'static str,
     /// In English.
     pub detail: String,
+    /// What the words in other languages put into their gaps.
+    pub args: Vec<(&'static str, String)>,
     /// True when it forbids publishing; false for a warning.
     pub fatal: bool,
 }
@@ -84,12 +86,19 @@ struct Findings(Vec<Finding>);
 impl Findings {
     fn fatal(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
         let (pointer, detail) = (pointer.into(), detail.into());
-        self.0.push(Finding { pointer, code, detail, fatal: true });
+        self.0.push(Finding { pointer, code, detail, args: Vec::new(), fatal: true });
     }
 
     fn warn(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
         let (pointer, detail) = (pointer.into(), detail.into());
-        self.0.push(Finding { pointer, code, detail, fatal: false });
+        self.0.push(Finding { pointer, code, detail, args: Vec::new(), fatal: false });
+    }
+
+    /// A value for the words of what was found last.
+    fn with(&mut self, name: &'static str, value: impl std::fmt::Display) {
+        if let Some(last) = self.0.last_mut() {
+            last.args.push((name, value.to_string()));
+        }
     }
 }
 
@@ -105,6 +114,8 @@ fn check_text(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
     if length > max {
         let detail = format!("The text counts {length}; {max} is the most.");
         findings.fatal("/text", "text_too_long", detail);
+        findings.with("count", length);
+        findings.with("max", max);
     } else if rules.text.counting == Counting::WeightedV3
         && length + DOUBTFUL > max
         && !links(text).is_empty()
@@ -113,6 +124,8 @@ fn check_text(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
             "The text counts {length} of {max}; the platform may count a link differently."
         );
         findings.warn("/text", "text_near_limit", detail);
+        findings.with("count", length);
+        findings.with("max", max);
     }
     if let Some(c) = text.chars().find(|c| is_forbidden_control(*c)) {
         let detail = format!("The text holds the control character U+{:04X}.", u32::from(c));
@@ -126,6 +139,7 @@ fn check_text(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
     if rules.text.max_cashtags.is_some_and(|most| cashtags > most) {
         let detail = format!("The text has {cashtags} cashtags; the platform refuses so many.");
         findings.warn("/text", "cashtags_too_many", detail);
+        findings.with("count", cashtags);
     }
 }
 
@@ -165,6 +179,7 @@ fn check_link(link: &str, findings: &mut Findings) {
     if link.len() > LONGEST_LINK {
         let detail = format!("The link is longer than {LONGEST_LINK} bytes.");
         findings.fatal("/link", "link_too_long", detail);
+        findings.with("max", LONGEST_LINK);
         return;
     }
     let plain = !link.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -191,6 +206,8 @@ fn check_media(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
     if draft.media.len() > images.max_count {
         let detail = format!("{} pictures; {} are the most.", draft.media.len(), images.max_count);
         findings.fatal("/media", "media_too_many", detail);
+        findings.with("count", draft.media.len());
+        findings.with("max", images.max_count);
     }
     for (index, media) in draft.media.iter().enumerate() {
         if !images.mimes.contains(&media.mime) {
@@ -200,6 +217,8 @@ fn check_media(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
                 images.mimes.join(", ")
             );
             findings.fatal(format!("/media/{index}"), "media_type", detail);
+            findings.with("mime", media.mime);
+            findings.with("accepted", images.mimes.join(", "));
         }
         if media.size_bytes > images.max_bytes {
             let detail = format!(
@@ -207,6 +226,8 @@ fn check_media(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
                 media.size_bytes, images.max_bytes
             );
             findings.fatal(format!("/media/{index}"), "media_too_large", detail);
+            findings.with("count", media.size_bytes);
+            findings.with("max", images.max_bytes);
         }
         let pointer = format!("/media/{index}/alt");
         let length = code_points(media.alt);
@@ -220,6 +241,8 @@ fn check_media(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
                 images.max_alt
             );
             findings.fatal(pointer, "alt_too_long", detail);
+            findings.with("count", length);
+            findings.with("max", images.max_alt);
         } else if media.alt.chars().any(is_forbidden_control) {
             let detail = "The alternative text holds a control character.";
             findings.fatal(pointer, "alt_control_character", detail);

@@ -34,7 +34,8 @@ pub async fn create_administrator(
     locale::check_line("/name", name, LONGEST_NAME, &mut faults);
     if password.as_ref().is_some_and(|it| it.expose_secret().chars().count() < SHORTEST_PASSWORD) {
         let detail = format!("a password needs at least {SHORTEST_PASSWORD} characters");
-        faults.push(Fault::new("/password", "password_short", detail));
+        let fault = Fault::new("/password", "password_short", detail);
+        faults.push(fault.with("min", SHORTEST_PASSWORD));
     }
     all_well(faults)?;
     let hash = match password {

@@ -183,13 +183,12 @@ fn settle(
     let (settings, intended_repeat) = settings(services, account, wanted.settings, pointer, plan);
     if let Some(variant) = variant {
         let platform = services.platforms.get(&account.platform);
-        match platform {
-            Some(platform) => fits(variant, platform.rules(), pointer, plan),
-            None => plan.faults.push(Fault::new(
-                format!("{pointer}/account_id"),
-                "unknown_platform",
-                "this build does not know the platform of the account",
-            )),
+        if let Some(platform) = platform {
+            fits(variant, platform.rules(), pointer, plan);
+        } else {
+            let detail = "this build does not know the platform of the account";
+            let fault = Fault::new(format!("{pointer}/account_id"), "unknown_platform", detail);
+            plan.faults.push(fault.with("value", &account.platform));
         }
     }
     let (variant, (resolved, publish_by)) = variant.zip(times)?;
@@ -395,9 +394,10 @@ fn fits(variant: &Variant, rules: &Rules, pointer: &str, plan: &mut Plan) {
     for finding in check::check(&draft(&variant.content), rules) {
         let detail = format!("{} {}: {}", variant.language, finding.pointer, finding.detail);
         if finding.fatal {
-            let fault = Fault::new(pointer, finding.code, detail)
+            let mut fault = Fault::new(pointer, finding.code, detail)
                 .with("language", &variant.language)
                 .with("place", finding.pointer);
+            fault.args.extend(finding.args);
             plan.faults.push(fault);
         } else {
             plan.warnings.push(Warning {

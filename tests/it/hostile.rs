@@ -115,6 +115,10 @@ impl Case {
                 answer.problem(422, "validation")
             }
         };
+        let details = body["errors"].as_array().into_iter().flatten().chain([&body]);
+        for detail in details.map(|it| it["detail"].as_str().unwrap()) {
+            assert!(tongue == "en" || !detail.is_ascii(), "{}: {detail}", self.what);
+        }
         assert!(answer.bytes.len() < 64 * 1024, "{}: {}", self.what, answer.bytes.len());
         body["title"].as_str().unwrap().to_owned()
     }
