@@ -18,6 +18,8 @@ const AT_ONCE: usize = 64;
 const ACCOUNTS: usize = 200;
 /// The peer becomes slower with its backlog: with a small one it is at its best.
 const PEER_JOBS: usize = 2_000;
+/// How long a platform takes that is not on the same machine.
+const FAR_MS: u64 = 20;
 /// A drain that takes longer has lost something.
 const PATIENCE: Duration = Duration::from_mins(4);
 
@@ -35,6 +37,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<()> {
     print_rate("bare reqwest before", first);
     print_rate("bare reqwest after", second);
     print_ratio("deliveries / bare reqwest", ours, bare, 0.5);
+    far(&mut simulator, extent).await?;
     // Its best first, then the very same backlog.
     for jobs in [extent.of(PEER_JOBS, PEER_JOBS / 10), count] {
         match tokio::task::spawn_blocking(move || peer::drain(jobs)).await? {
@@ -46,6 +49,20 @@ pub(crate) async fn measure(extent: Extent) -> Result<()> {
             Err(error) => println!("  NOT MEASURED: apalis-sqlite could not be run: {error:#}"),
         }
     }
+    Ok(())
+}
+
+/// The same with a platform that takes as long as a near one does over the Internet.
+async fn far(simulator: &mut Simulator, extent: Extent) -> Result<()> {
+    let count = extent.of(10_000, 1_000);
+    simulator.answer_after(FAR_MS)?;
+    let bare = bare::creates(simulator, world(), count, AT_ONCE).await?;
+    let (before, _) = simulator.counts()?;
+    let ours = drain(simulator, count, before).await?;
+    simulator.answer_after(0)?;
+    print_rate(&format!("deliveries, {FAR_MS} ms to the platform"), ours);
+    print_rate(&format!("bare reqwest, {FAR_MS} ms to the platform"), bare);
+    print_ratio("deliveries / bare reqwest", ours, bare, 0.5);
     Ok(())
 }
 

@@ -54,6 +54,17 @@ impl Simulator {
     }
 }
 
+impl Simulator {
+    /// From now on every answer takes this long.
+    pub(crate) fn answer_after(&mut self, millis: u64) -> Result<()> {
+        let questions = self.questions.as_mut().context("it was stopped")?;
+        questions.write_all(format!("answer after {millis}\n").as_bytes())?;
+        let answer = line(&mut self.answers)?;
+        anyhow::ensure!(answer == "yes", "it said {answer}");
+        Ok(())
+    }
+}
+
 impl Drop for Simulator {
     fn drop(&mut self) {
         drop(self.questions.take());
@@ -81,7 +92,12 @@ pub(crate) async fn simulate() -> Result<()> {
     println!("{}\n{}", simulators.facebook_url(), simulators.x_url());
     tokio::task::spawn_blocking(move || -> Result<()> {
         for question in std::io::stdin().lines() {
-            question?;
+            if let Some(millis) = question?.strip_prefix("answer after ") {
+                let millis = millis.parse()?;
+                truth.change_settings(|settings| settings.latency_ms = millis);
+                println!("yes");
+                continue;
+            }
             let counts = truth.counts();
             println!("{} {}", counts.received, counts.created);
         }
