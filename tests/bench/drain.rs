@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::figures::{print_rate, print_ratio, rate};
 use super::process::{Simulator, world};
 use super::service::Service;
-use super::{Extent, bare, peer};
+use super::{Extent, bare, judge, peer};
 
 /// Deliveries in flight at once, and requests of the bare client.
 const AT_ONCE: usize = 64;
@@ -29,7 +29,7 @@ pub(crate) async fn measure(extent: Extent) -> Result<()> {
     let mut simulator = Simulator::start()?;
     println!("  {count} due deliveries, {ACCOUNTS} accounts, {AT_ONCE} at once, synchronous=FULL");
     let first = bare::creates(&simulator, world(), count, AT_ONCE).await?;
-    let (before, _) = simulator.counts()?;
+    let before = simulator.counts()?;
     let ours = drain(&mut simulator, count, before).await?;
     let second = bare::creates(&simulator, world(), count, AT_ONCE).await?;
     let bare = f64::midpoint(first, second);
@@ -57,7 +57,7 @@ async fn far(simulator: &mut Simulator, extent: Extent) -> Result<()> {
     let count = extent.of(10_000, 1_000);
     simulator.answer_after(FAR_MS)?;
     let bare = bare::creates(simulator, world(), count, AT_ONCE).await?;
-    let (before, _) = simulator.counts()?;
+    let before = simulator.counts()?;
     let ours = drain(simulator, count, before).await?;
     simulator.answer_after(0)?;
     print_rate(&format!("deliveries, {FAR_MS} ms to the platform"), ours);
@@ -66,7 +66,7 @@ async fn far(simulator: &mut Simulator, extent: Extent) -> Result<()> {
     Ok(())
 }
 
-async fn drain(simulator: &mut Simulator, count: usize, earlier: u64) -> Result<f64> {
+async fn drain(simulator: &mut Simulator, count: usize, earlier: (u64, u64)) -> Result<f64> {
     let urls = (simulator.facebook.as_str(), simulator.x.as_str());
     let workers = [("CHANCERY_PUBLISH__WORKERS", AT_ONCE.to_string())];
     let service = Service::open(&world(), ACCOUNTS, urls, &workers).await?;
@@ -84,8 +84,6 @@ async fn drain(simulator: &mut Simulator, count: usize, earlier: u64) -> Result<
     let rate = rate(count, start);
     engine.stop(&service.parts.clock, Duration::from_secs(10)).await;
     service.all_published().await?;
-    let (received, created) = simulator.counts()?;
-    let wanted = u64::try_from(count)?;
-    ensure!(created <= received && received - earlier == wanted, "{received} of {wanted} creates");
+    judge::all_once(earlier, simulator.counts()?, u64::try_from(count)?)?;
     Ok(rate)
 }

@@ -1,19 +1,18 @@
 //! How late the create reaches the platform after its instant, beside the bare timer with as many
 //! instants of the same kind at the same time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use chancery::clock::{Clock as _, SystemClock, after};
-use chancery::simulator::{CreateOutcome, JournalEntry, Simulators, WorldSeed};
+use chancery::simulator::{Simulators, WorldSeed};
 use jiff::Timestamp;
 
-use super::Extent;
 use super::clock::FineClock;
 use super::figures::Lateness;
 use super::service::Service;
+use super::{Extent, judge};
 
 /// From starting until the first instant.
 const HEAD_START: Duration = Duration::from_secs(3);
@@ -73,11 +72,11 @@ async fn run(load: &Load) -> Result<()> {
     let timer = timer.await?;
     engine.stop(&service.parts.clock, Duration::from_secs(10)).await;
     service.all_published().await?;
-    let arrived = arrivals(&texts, &dues, world.journal())?;
+    let late = judge::arrivals(&texts, &dues, &world.journal())?;
     println!("  {} within {} s", load.name, load.within.as_secs());
-    arrived.print("due to first byte of the create, as received");
+    Lateness::of(late.clone()).print("due to first byte of the create, as received");
     timer.print("the bare timer in the same process");
-    ensure!(arrived.early() == 0, "{} creates were early", arrived.early());
+    judge::punctual(&late)?;
     simulators.stop().await;
     Ok(())
 }
@@ -98,7 +97,7 @@ async fn bare_timer(instants: Vec<Timestamp>) -> Lateness {
         .map(|at| {
             tokio::spawn(async move {
                 SystemClock.sleep_until(at).await;
-                millis(at, FineClock.now())
+                judge::millis(at, FineClock.now())
             })
         })
         .collect();
@@ -107,21 +106,4 @@ async fn bare_timer(instants: Vec<Timestamp>) -> Lateness {
         late.extend(sleeper.await);
     }
     Lateness::of(late)
-}
-
-fn arrivals(texts: &[String], dues: &[Timestamp], journal: Vec<JournalEntry>) -> Result<Lateness> {
-    let mut waiting: HashMap<&str, Timestamp> =
-        texts.iter().map(String::as_str).zip(dues.iter().copied()).collect();
-    let mut late = Vec::with_capacity(dues.len());
-    for entry in journal {
-        ensure!(matches!(entry.outcome, CreateOutcome::Created(_)), "refused: {entry:?}");
-        let due = waiting.remove(entry.intent.text.as_str());
-        late.push(millis(due.with_context(|| format!("sent twice: {entry:?}"))?, entry.at));
-    }
-    ensure!(waiting.is_empty(), "{} deliveries never arrived", waiting.len());
-    Ok(Lateness::of(late))
-}
-
-fn millis(due: Timestamp, at: Timestamp) -> f64 {
-    at.duration_since(due).as_secs_f64() * 1_000.0
 }

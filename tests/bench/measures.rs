@@ -12,6 +12,7 @@ mod daemon;
 mod drain;
 mod figures;
 mod idle;
+mod judge;
 mod lateness;
 mod peer;
 mod process;
