@@ -3,7 +3,6 @@
 mod ask;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use chancery::app::App;
 use chancery::clock::{SharedClock, SystemClock};
@@ -11,10 +10,9 @@ use chancery::config::Config;
 use chancery::service::tokens::{self, NewToken};
 use chancery::service::{Caller, people};
 use chancery::simulator::{Simulators, WorldSeed};
-use chancery::store::{Location, Store};
-use secrecy::SecretString;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::stage::{Database, Kind};
 
 pub(crate) use ask::{Answer, Ask};
 
@@ -70,7 +68,8 @@ pub(crate) struct World {
     base: String,
     /// A token that may everything.
     pub(crate) admin: String,
-    schema: Option<(String, String)>,
+    /// A schema of its own; none for a file in the directory.
+    database: Option<Database>,
     _directory: tempfile::TempDir,
 }
 
@@ -87,24 +86,15 @@ impl World {
 
     /// With its own schema on a server; `None` when PostgreSQL was left out on purpose.
     pub(crate) async fn postgres_with(options: &[(&str, &str)]) -> Option<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let server = server()?;
-        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        let schema = format!("it_{}_{number}", std::process::id());
-        let mut admin = PgConnection::connect(&server).await.unwrap();
-        admin.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
-        let join = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{join}options=-csearch_path%3D{schema}");
-        let location = Location::Postgres { url: SecretString::from(url.clone()), connections: 2 };
-        let store = Store::open(&location).await.unwrap();
-        store.migrate().await.unwrap();
-        store.close().await;
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::fresh(Kind::Postgres, directory.path()).await?;
+        let url = database.url();
         let mut options = options.to_vec();
         options.push(("CHANCERY_DATABASE__URL", url.as_str()));
-        Some(Self::open(&options, Some((server, schema))).await)
+        Some(Self::open(&options, Some(database)).await)
     }
 
-    async fn open(options: &[(&str, &str)], schema: Option<(String, String)>) -> Self {
+    async fn open(options: &[(&str, &str)], database: Option<Database>) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
         let free = "127.0.0.1:0".parse().unwrap();
         let simulators = Simulators::start(clock.clone(), free, free).await.unwrap();
@@ -126,16 +116,15 @@ impl World {
         let admin = first_token(&app).await;
         let base = format!("http://{}", app.address());
         let http = client();
-        Self { app, simulators, seed, http, base, admin, schema, _directory: directory }
+        Self { app, simulators, seed, http, base, admin, database, _directory: directory }
     }
 
     /// Stops everything and forgets the database.
     pub(crate) async fn end(self) {
         assert!(self.app.stop().await, "not everything in flight was recorded");
         self.simulators.stop().await;
-        if let Some((server, schema)) = self.schema {
-            let mut admin = PgConnection::connect(&server).await.unwrap();
-            admin.execute(AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.unwrap();
+        if let Some(database) = self.database {
+            database.remove().await;
         }
     }
 
@@ -215,20 +204,4 @@ async fn first_token(app: &App) -> String {
         expires_at: None,
     };
     tokens::create(services, &caller, new).await.unwrap().value.token.unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "where the tests' database is, not an option")]
-fn server() -> Option<String> {
-    let skipped = std::env::var("CHANCERY_TEST_SKIP").unwrap_or_default();
-    if skipped.split(',').any(|it| it.trim() == "postgres") {
-        eprintln!("SKIPPED: PostgreSQL, because CHANCERY_TEST_SKIP says so");
-        return None;
-    }
-    Some(std::env::var("CHANCERY_TEST_POSTGRES").unwrap_or_else(|_unset| {
-        panic!(
-            "NO POSTGRESQL TO TEST ON. Run `make test`, or set CHANCERY_TEST_POSTGRES to what \
-             `tests/tools/postgres.sh start` prints, or set CHANCERY_TEST_SKIP=postgres to leave \
-             this half out knowingly"
-        )
-    }))
 }
