@@ -6,6 +6,7 @@ mod answer;
 mod closed;
 mod extract;
 mod frame;
+mod headers;
 mod health;
 mod json;
 mod limits;

@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use utoipa::OpenApi;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{HttpMethod, Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Type};
@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::problem::{Body9457, PROBLEM_JSON};
-use super::{Api, closed, health, v1};
+use super::{Api, closed, headers, health, v1};
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
@@ -69,14 +69,15 @@ pub fn document() -> utoipa::openapi::OpenApi {
     for (path, item) in &mut document.paths.paths {
         let has_id = path.contains('{');
         let mut all = [
-            (&mut item.get, Kind::Look),
-            (&mut item.post, Kind::Create),
-            (&mut item.patch, Kind::Change),
-            (&mut item.delete, Kind::Change),
+            (&mut item.get, Kind::Look, HttpMethod::Get),
+            (&mut item.post, Kind::Create, HttpMethod::Post),
+            (&mut item.patch, Kind::Change, HttpMethod::Patch),
+            (&mut item.delete, Kind::Change, HttpMethod::Delete),
         ];
-        for (operation, kind) in &mut all {
+        for (operation, kind, method) in &mut all {
             if let Some(operation) = operation.as_mut() {
                 complete(operation, *kind, has_id);
+                headers::declare(operation, path, method);
             }
         }
     }

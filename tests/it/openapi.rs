@@ -73,6 +73,35 @@ fn every_operation_has_its_name_and_lists_its_problems() {
     }
 }
 
+/// The headers that clients build on; schemathesis compares them with what is sent.
+#[test]
+fn answers_declare_their_headers() {
+    let document: Value =
+        serde_json::from_str(&chancery::api::document().to_json().unwrap()).unwrap();
+    let mut seen = 0;
+    for (path, method, operation) in operations(&document) {
+        if !path.starts_with("/api/") {
+            continue;
+        }
+        let name = operation["operationId"].as_str().unwrap();
+        let of = |status: &str, header: &str| {
+            operation["responses"][status]["headers"][header]["schema"].is_object()
+        };
+        assert!(of("503", "Retry-After") && of("401", "WWW-Authenticate"), "{name}");
+        let made = operation["responses"]["201"].is_object();
+        assert_eq!(of("201", "Location"), made, "{name}");
+        let names = operation["parameters"].as_array().into_iter().flatten();
+        let conditional = names.clone().any(|it| it["name"] == "If-Match");
+        assert!(!conditional || method == "delete" || of("200", "ETag"), "{name}");
+        // Only what takes a version can be told that it is stale or missing.
+        for status in ["412", "428"] {
+            assert_eq!(operation["responses"][status].is_object(), conditional, "{name} {status}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 25, "only {seen} operations");
+}
+
 #[test]
 fn every_reference_leads_somewhere() {
     let text = chancery::api::document().to_json().unwrap();

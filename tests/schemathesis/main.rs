@@ -66,8 +66,12 @@ mod tests {
         let answers = wrong_status["paths"]["/healthz"]["get"]["responses"].as_object_mut();
         let answer = answers.unwrap().remove("200").unwrap();
         wrong_status["paths"]["/healthz"]["get"]["responses"]["204"] = answer;
+        let mut further_header = document();
+        let answer = &mut further_header["paths"]["/healthz"]["get"]["responses"]["200"];
+        answer["headers"] = json!({"ETag": {"required": true, "schema": {"type": "string"}}});
         for (document, complaint) in [
             (document(), None),
+            (further_header, Some("Missing required response headers")),
             (wrong_shape, Some("Response violates schema")),
             (wrong_status, Some("Undocumented status code")),
         ] {
