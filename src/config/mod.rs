@@ -190,7 +190,7 @@ pub struct X {
 /// Publishing.
 #[derive(Debug, Clone)]
 pub struct Publish {
-    /// Deliveries in flight at once on this node.
+    /// Deliveries in flight at once on this node, for each platform.
     pub workers: usize,
     /// Total deadline of one create.
     pub request_timeout: Duration,

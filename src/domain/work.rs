@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{AttemptId, DeliveryId};
+use super::id::{AccountId, AttemptId, DeliveryId};
 
 /// Publishes one delivery.
 pub const PUBLISH: &str = "publish";
@@ -37,6 +37,17 @@ pub struct Reconcile {
     /// True when the attempt was another process's, which may still be sending.
     #[serde(default)]
     pub foreign: bool,
+}
+
+/// The slot of an account's jobs: at most one of a kind is at work. It begins with the pool.
+pub fn slot(platform: &str, account: &AccountId) -> String {
+    format!("{platform}/{account}")
+}
+
+/// The pool that a slot belongs to: its jobs take each other's room and nobody else's. Empty for
+/// work that has no platform.
+pub fn pool(slot: &str) -> &str {
+    slot.split_once('/').map_or("", |(pool, _)| pool)
 }
 
 /// The key that makes the publish job of a delivery unique.

@@ -53,7 +53,7 @@ pub struct Tools {
 /// The timings of publishing; `src/config/default.toml` explains them.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// Deliveries in flight at once.
+    /// Deliveries in flight at once on each platform.
     pub workers: usize,
     /// Total deadline of one request.
     pub request_timeout: Duration,
@@ -105,7 +105,7 @@ fn publish_job(prepared: &Prepared, now: Timestamp, due_at: Timestamp) -> NewJob
         id: JobId::new(now, rand::random()),
         kind: work::PUBLISH,
         unique_key: work::publish_key(&prepared.delivery_id),
-        slot: prepared.account_id.to_string(),
+        slot: work::slot(&prepared.platform, &prepared.account_id),
         payload: json!(work::Publish { delivery_id: prepared.delivery_id.clone() }),
         priority: i64::from(prepared.class.priority()),
         due_at,
@@ -124,7 +124,7 @@ fn reconcile_job(
         kind: work::RECONCILE,
         unique_key: work::reconcile_key(&prepared.delivery_id),
         // One reader for each account.
-        slot: format!("reconcile:{}", prepared.account_id),
+        slot: work::slot(&prepared.platform, &prepared.account_id),
         payload: json!(payload),
         priority: i64::from(prepared.class.priority()),
         due_at,

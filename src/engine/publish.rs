@@ -5,8 +5,8 @@
 //! look at the clock and at what is left of the lease. A worker that is lost after the intent
 //! leaves a doubt behind, never a second request.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,11 +40,18 @@ const REPEAT_WINDOW: Duration = Duration::from_hours(24);
 pub struct Publish {
     tools: Tools,
     lease: Lease,
-    /// For what has nothing to do before its instant.
-    permits: Arc<Semaphore>,
-    /// For what uploads first and then waits: it must not keep others from leaving on time.
-    upload_permits: Arc<Semaphore>,
+    /// By platform: one that hangs holds nobody's permits but its own.
+    permits: BTreeMap<&'static str, Permits>,
     alone: bool,
+}
+
+/// How many deliveries to one platform may be in flight.
+#[derive(Debug)]
+struct Permits {
+    /// For what has nothing to do before its instant.
+    plain: Semaphore,
+    /// For what uploads first and then waits: it must not keep others from leaving on time.
+    uploads: Semaphore,
 }
 
 /// A guarded delivery with its open intent.
@@ -90,9 +97,11 @@ pub enum Report {
 impl Publish {
     /// Publishes with these tools under this lease; `alone` when no other process can be sending.
     pub fn new(tools: Tools, lease: Lease, alone: bool) -> Self {
-        let permits = Arc::new(Semaphore::new(tools.pace.workers));
-        let upload_permits = Arc::new(Semaphore::new(tools.pace.workers));
-        Self { tools, lease, permits, upload_permits, alone }
+        let workers = tools.pace.workers;
+        let permits =
+            || Permits { plain: Semaphore::new(workers), uploads: Semaphore::new(workers) };
+        let permits = tools.platforms.iter().map(|one| (one.id(), permits())).collect();
+        Self { tools, lease, permits, alone }
     }
 
     async fn admit_all(
@@ -207,7 +216,16 @@ impl Publish {
                 return Report::TakenBack;
             }
         }
-        let permits = if uploads { &self.upload_permits } else { &self.permits };
+        let id = errand.prepared.platform.as_str();
+        let known = self.tools.platforms.get(id).zip(self.permits.get(id));
+        let Some((platform, permits)) = known else {
+            return Report::Unfit {
+                code: "platform_unknown",
+                detail: format!("this build has no platform {id}"),
+                hint: "run the build that scheduled it",
+            };
+        };
+        let permits = if uploads { &permits.uploads } else { &permits.plain };
         let permit = tokio::select! {
             biased;
             () = pass.taken_back() => return Report::TakenBack,
@@ -218,13 +236,6 @@ impl Publish {
             Ok(media) => media,
             Err(unfit) => return unfit,
         };
-        let Some(platform) = self.tools.platforms.get(&errand.prepared.platform) else {
-            return Report::Unfit {
-                code: "platform_unknown",
-                detail: format!("this build has no platform {}", errand.prepared.platform),
-                hint: "run the build that scheduled it",
-            };
-        };
         let Ok(session) = self.tools.session(&errand.prepared) else {
             return Report::NotNow {
                 code: "credential_sealed",
@@ -233,13 +244,7 @@ impl Publish {
                     .to_owned(),
             };
         };
-        let item = Item {
-            text: errand.content.text.clone(),
-            language: errand.prepared.language.clone(),
-            link: errand.content.link.clone(),
-            media,
-            settings: errand.prepared.settings.clone(),
-        };
+        let item = item(errand, media);
         let mut progress: Progress = errand
             .prepared
             .progress
@@ -360,6 +365,17 @@ impl Publish {
         }
         batch.write(tx, now, &settlement.enqueued).await?;
         Ok(settlement)
+    }
+}
+
+/// What the platform is handed.
+fn item(errand: &Errand, media: Vec<ItemMedia>) -> Item {
+    Item {
+        text: errand.content.text.clone(),
+        language: errand.prepared.language.clone(),
+        link: errand.content.link.clone(),
+        media,
+        settings: errand.prepared.settings.clone(),
     }
 }
 

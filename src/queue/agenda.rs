@@ -1,14 +1,16 @@
 //! What is due next, in memory: the database stays the truth, this only says when to ask it.
 //!
-//! Within a slot one job at a time; among slots the more urgent, then the earlier one first. Taking
-//! costs the logarithm of what is pending, however long the backlog.
+//! Within a slot one job at a time; among slots the more urgent, then the earlier one first. A pool
+//! that has no room is passed over, so that it cannot keep the others waiting. Taking costs the
+//! logarithm of what is pending, times the few pools there are, however long the backlog.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use crate::domain::id::JobId;
+use crate::domain::work::pool;
 use crate::store::jobs::Due;
 
 /// Order among jobs that are due.
@@ -23,8 +25,8 @@ pub(super) struct Agenda {
     known: HashMap<JobId, Due>,
     /// Jobs that are due, by slot.
     waiting: HashMap<String, BTreeSet<Rank>>,
-    /// The first waiting job of each slot that is free.
-    heads: BTreeSet<(Rank, String)>,
+    /// By pool, the first waiting job of each slot that is free.
+    heads: BTreeMap<String, BTreeSet<(Rank, String)>>,
     /// Slots with a job at work.
     busy: HashSet<String>,
     /// Slots that rest, with the instant from which they are free.
@@ -43,13 +45,22 @@ impl Agenda {
         self.known.insert(due.id.clone(), due);
     }
 
-    /// Takes up to `room` jobs that are due until `horizon`, marking their slots busy.
-    pub(super) fn take(&mut self, now: Timestamp, horizon: Timestamp, room: usize) -> Vec<Due> {
+    /// Takes up to `most` jobs that are due until `horizon`, and no more of a pool than `room` says
+    /// of it, marking their slots busy.
+    pub(super) fn take(
+        &mut self,
+        now: Timestamp,
+        horizon: Timestamp,
+        most: usize,
+        room: impl Fn(&str) -> usize,
+    ) -> Vec<Due> {
         self.wake(now);
         self.ripen(horizon);
+        let mut left: HashMap<String, usize> =
+            self.heads.keys().map(|pool| (pool.clone(), room(pool))).collect();
         let mut taken = Vec::new();
-        while taken.len() < room
-            && let Some((rank, slot)) = self.heads.pop_first()
+        while taken.len() < most
+            && let Some((rank, slot)) = self.pop_first(&mut left)
         {
             if let Some(waiting) = self.waiting.get_mut(&slot) {
                 waiting.remove(&rank);
@@ -86,6 +97,38 @@ impl Agenda {
         self.known.len()
     }
 
+    /// The first head among the pools that have room, which becomes less by it.
+    fn pop_first(&mut self, left: &mut HashMap<String, usize>) -> Option<(Rank, String)> {
+        let open = |name: &str| left.get(name).is_some_and(|left| *left > 0);
+        let (name, heads) = self
+            .heads
+            .iter_mut()
+            .filter(|(name, _)| open(name))
+            .min_by(|(_, a), (_, b)| a.first().cmp(&b.first()))?;
+        let first = heads.pop_first();
+        let (name, empty) = (name.clone(), heads.is_empty());
+        if empty {
+            self.heads.remove(&name);
+        }
+        if let Some(left) = left.get_mut(&name) {
+            *left -= 1;
+        }
+        first
+    }
+
+    fn put_head(&mut self, rank: Rank, slot: String) {
+        self.heads.entry(pool(&slot).to_owned()).or_default().insert((rank, slot));
+    }
+
+    fn drop_head(&mut self, head: &(Rank, String)) -> bool {
+        let Some(heads) = self.heads.get_mut(pool(&head.1)) else { return false };
+        let there = heads.remove(head);
+        if heads.is_empty() {
+            self.heads.remove(pool(&head.1));
+        }
+        there
+    }
+
     fn wake(&mut self, now: Timestamp) {
         while self.resting.peek().is_some_and(|Reverse((from, _))| *from <= now) {
             if let Some(Reverse((_, slot))) = self.resting.pop() {
@@ -101,22 +144,21 @@ impl Agenda {
             let Some(due) = self.known.get(&id).filter(|due| due.due_at == at) else { continue };
             let rank = (due.priority, due.due_at, id);
             let slot = due.slot.clone();
-            let waiting = self.waiting.entry(slot.clone()).or_default();
-            if !self.busy.contains(&slot) {
-                if let Some(first) = waiting.first() {
-                    self.heads.remove(&(first.clone(), slot.clone()));
+            let first = self.waiting.get(&slot).and_then(BTreeSet::first).cloned();
+            if !self.busy.contains(&slot) && first.as_ref().is_none_or(|first| rank < *first) {
+                if let Some(first) = first {
+                    self.drop_head(&(first, slot.clone()));
                 }
-                let first = waiting.first().filter(|first| **first < rank).unwrap_or(&rank);
-                self.heads.insert((first.clone(), slot));
+                self.put_head(rank.clone(), slot.clone());
             }
-            waiting.insert(rank);
+            self.waiting.entry(slot).or_default().insert(rank);
         }
     }
 
     fn set_free(&mut self, slot: &str) {
         self.busy.remove(slot);
         if let Some(first) = self.waiting.get(slot).and_then(BTreeSet::first) {
-            self.heads.insert((first.clone(), slot.to_owned()));
+            self.put_head(first.clone(), slot.to_owned());
         }
     }
 
@@ -131,10 +173,10 @@ impl Agenda {
         if next.is_none() {
             self.waiting.remove(&old.slot);
         }
-        if self.heads.remove(&(rank, old.slot.clone()))
+        if self.drop_head(&(rank, old.slot.clone()))
             && let Some(next) = next
         {
-            self.heads.insert((next, old.slot));
+            self.put_head(next, old.slot);
         }
     }
 }
@@ -152,6 +194,10 @@ mod tests {
         Due { id, slot: slot.to_owned(), priority, due_at: at(second) }
     }
 
+    fn all(_: &str) -> usize {
+        usize::MAX
+    }
+
     fn order(taken: &[Due]) -> Vec<(String, i64)> {
         taken.iter().map(|due| (due.slot.clone(), due.due_at.as_second())).collect()
     }
@@ -160,9 +206,9 @@ mod tests {
     fn nothing_is_taken_before_its_horizon() {
         let mut agenda = Agenda::default();
         agenda.note(due(1, "a", 2, 10));
-        assert!(agenda.take(at(9), at(9), 9).is_empty());
+        assert!(agenda.take(at(9), at(9), 9, all).is_empty());
         assert_eq!(agenda.next_change(), Some(at(10)));
-        assert_eq!(agenda.take(at(9), at(10), 9).len(), 1);
+        assert_eq!(agenda.take(at(9), at(10), 9, all).len(), 1);
     }
 
     #[test]
@@ -171,11 +217,11 @@ mod tests {
         for job in [due(1, "a", 2, 1), due(2, "a", 2, 2), due(3, "a", 0, 3), due(4, "b", 2, 4)] {
             agenda.note(job);
         }
-        let first = agenda.take(at(9), at(9), 9);
+        let first = agenda.take(at(9), at(9), 9, all);
         assert_eq!(order(&first), [("a".to_owned(), 3), ("b".to_owned(), 4)]);
-        assert!(agenda.take(at(9), at(9), 9).is_empty());
+        assert!(agenda.take(at(9), at(9), 9, all).is_empty());
         agenda.release("a", None);
-        assert_eq!(order(&agenda.take(at(9), at(9), 9)), [("a".to_owned(), 1)]);
+        assert_eq!(order(&agenda.take(at(9), at(9), 9, all)), [("a".to_owned(), 1)]);
     }
 
     #[test]
@@ -183,15 +229,15 @@ mod tests {
         let mut agenda = Agenda::default();
         agenda.note(due(1, "a", 2, 5));
         agenda.note(due(1, "a", 2, 8));
-        assert!(agenda.take(at(6), at(6), 9).is_empty());
-        assert_eq!(order(&agenda.take(at(8), at(8), 9)), [("a".to_owned(), 8)]);
+        assert!(agenda.take(at(6), at(6), 9, all).is_empty());
+        assert_eq!(order(&agenda.take(at(8), at(8), 9, all)), [("a".to_owned(), 8)]);
         // … also when it had become due already.
         agenda.release("a", None);
         agenda.note(due(2, "a", 2, 1));
         agenda.note(due(3, "a", 2, 2));
-        assert!(agenda.take(at(8), at(8), 0).is_empty());
+        assert!(agenda.take(at(8), at(8), 0, all).is_empty());
         agenda.note(due(2, "a", 2, 20));
-        assert_eq!(order(&agenda.take(at(9), at(9), 9)), [("a".to_owned(), 2)]);
+        assert_eq!(order(&agenda.take(at(9), at(9), 9, all)), [("a".to_owned(), 2)]);
     }
 
     #[test]
@@ -199,11 +245,26 @@ mod tests {
         let mut agenda = Agenda::default();
         agenda.note(due(1, "a", 2, 1));
         agenda.note(due(2, "a", 2, 1));
-        assert_eq!(agenda.take(at(1), at(1), 1).len(), 1);
+        assert_eq!(agenda.take(at(1), at(1), 1, all).len(), 1);
         agenda.release("a", Some(at(30)));
-        assert!(agenda.take(at(29), at(29), 9).is_empty());
+        assert!(agenda.take(at(29), at(29), 9, all).is_empty());
         assert_eq!(agenda.next_change(), Some(at(30)));
-        assert_eq!(agenda.take(at(30), at(30), 9).len(), 1);
+        assert_eq!(agenda.take(at(30), at(30), 9, all).len(), 1);
         assert_eq!(agenda.len(), 0);
+    }
+
+    #[test]
+    fn a_pool_without_room_is_passed_over_and_keeps_its_order() {
+        let mut agenda = Agenda::default();
+        for (number, slot) in (1_u128..).zip(["f/a", "f/b", "f/c", "x/a", "x/b"]) {
+            agenda.note(due(number, slot, 2, i64::try_from(number).unwrap()));
+        }
+        let room = |pool: &str| if pool == "f" { 1 } else { 9 };
+        let first = agenda.take(at(9), at(9), 9, room);
+        let expected = [("f/a".to_owned(), 1), ("x/a".to_owned(), 4), ("x/b".to_owned(), 5)];
+        assert_eq!(order(&first), expected);
+        assert!(agenda.take(at(9), at(9), 9, |pool| if pool == "f" { 0 } else { 9 }).is_empty());
+        let rest = agenda.take(at(9), at(9), 9, all);
+        assert_eq!(order(&rest), [("f/b".to_owned(), 2), ("f/c".to_owned(), 3)]);
     }
 }

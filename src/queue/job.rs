@@ -31,7 +31,7 @@ pub trait Work: Send + Sync + 'static {
     /// How much of the lease must be left for a job to be worth claiming.
     fn least_lease(&self) -> Duration;
 
-    /// How many jobs that are due may be at work at once.
+    /// How many jobs that are due may be at work at once in each pool.
     fn workers(&self) -> usize;
 
     /// Decides, in the transaction of the claim, what may run. One answer for each job, in order.

@@ -1,7 +1,7 @@
 //! One lane for each kind of work: sleeps until the next instant, claims what is due in batches,
 //! runs it, and hands what it found out to be settled.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,13 @@ use super::settle::{Ended, Ledger, Settler};
 use super::{Lease, Queue};
 use crate::clock::{SharedClock, after, before};
 use crate::domain::id::JobId;
+use crate::domain::work;
 use crate::store::jobs::{Claimed, Due, Finish};
 use crate::store::{Error, Store, jobs};
 
 /// Most jobs that one transaction claims.
 const BATCH: usize = 256;
-/// Most jobs at work at once, those included that only wait for their instant.
+/// Most jobs of a pool that are at work ahead of their instant, those included that only wait for it.
 const AHEAD: usize = 1_024;
 /// Most jobs kept in memory; more are looked up when these have been worked off.
 const KEPT: usize = 60_000;
@@ -69,10 +70,10 @@ pub struct Lane<W: Work> {
     ended: mpsc::UnboundedSender<Ended<W>>,
     settler: Option<Settler<W>>,
     running: TaskTracker,
-    /// Jobs at work that were due when they were claimed.
-    due: usize,
-    /// Jobs at work that were claimed ahead of their instant.
-    ahead: HashSet<JobId>,
+    /// By pool, how many jobs are at work that were due when they were claimed.
+    due: HashMap<String, usize>,
+    /// By pool, jobs at work that were claimed ahead of their instant.
+    ahead: HashMap<String, HashSet<JobId>>,
     /// Jobs that may be ours in the database although nobody works on them.
     suspects: Vec<JobId>,
     loaded_until: Timestamp,
@@ -115,8 +116,8 @@ impl<W: Work> Lane<W> {
             ended,
             settler: Some(settler),
             running: TaskTracker::new(),
-            due: 0,
-            ahead: HashSet::new(),
+            due: HashMap::new(),
+            ahead: HashMap::new(),
             suspects: Vec::new(),
             loaded_until: Timestamp::MIN,
             complete: true,
@@ -160,20 +161,39 @@ impl<W: Work> Lane<W> {
         }
         self.look_if_needed().await?;
         let now = self.clock.now();
-        // Room for what is being sent, as much again while it is claimed, and twice that while what
-        // came of it is written down: the larger a batch, the less each of it costs.
-        let due_room = (4 * self.work.workers()).saturating_sub(self.due).min(BATCH);
-        let mut picked = self.agenda.take(now, now, due_room);
-        // While due work waits for room, nothing is claimed ahead of it.
-        if picked.len() < due_room {
-            let room = AHEAD.saturating_sub(self.ahead.len()).min(BATCH - picked.len());
-            picked.extend(self.agenda.take(now, after(now, self.work.lookahead()), room));
-        }
+        let picked = self.pick(now);
         if picked.is_empty() {
             self.rest(stop, now).await;
             return Ok(());
         }
         self.claim_all(picked).await
+    }
+
+    /// What may be claimed now. Each pool has its own room: what hangs in one of them takes none
+    /// from the others.
+    fn pick(&mut self, now: Timestamp) -> Vec<Due> {
+        // Room for what is being sent, as much again while it is claimed, and twice that while what
+        // came of it is written down: the larger a batch, the less each of it costs.
+        let most = 4 * self.work.workers();
+        let due = &self.due;
+        let due_room = |pool: &str| most.saturating_sub(due.get(pool).copied().unwrap_or(0));
+        let mut picked = self.agenda.take(now, now, BATCH, due_room);
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for one in &picked {
+            *counts.entry(work::pool(&one.slot)).or_default() += 1;
+        }
+        let ahead = &self.ahead;
+        let room = |pool: &str| {
+            // While due work of a pool waits for room, nothing of it is claimed ahead.
+            if counts.get(pool).copied().unwrap_or(0) >= due_room(pool) {
+                return 0;
+            }
+            AHEAD.saturating_sub(ahead.get(pool).map_or(0, HashSet::len))
+        };
+        let horizon = after(now, self.work.lookahead());
+        let early = self.agenda.take(now, horizon, BATCH - picked.len(), room);
+        picked.extend(early);
+        picked
     }
 
     /// Claims together; when that fails one by one, so that one bad job cannot stop the lane.
@@ -268,8 +288,10 @@ impl<W: Work> Lane<W> {
 
     /// A job is not at work any more.
     fn ended(&mut self, id: &JobId, slot: &str, rest_until: Option<Timestamp>) {
-        if !self.ahead.remove(id) {
-            self.due = self.due.saturating_sub(1);
+        let pool = work::pool(slot);
+        let was_ahead = self.ahead.get_mut(pool).is_some_and(|ahead| ahead.remove(id));
+        if !was_ahead && let Some(due) = self.due.get_mut(pool) {
+            *due = due.saturating_sub(1);
         }
         self.agenda.release(slot, rest_until);
     }
@@ -375,10 +397,11 @@ impl<W: Work> Lane<W> {
                 // others may have decided about it already.
                 let _waiting = self.queue.gate().recall(&job.unique_key);
             }
+            let pool = work::pool(&job.slot).to_owned();
             if job.due_at > now {
-                self.ahead.insert(job.id.clone());
+                self.ahead.entry(pool).or_default().insert(job.id.clone());
             } else {
-                self.due += 1;
+                *self.due.entry(pool).or_default() += 1;
             }
             self.start(job, item, pass);
         }

@@ -138,7 +138,7 @@ pub(super) fn publish_job(services: &Services, row: &NewDelivery) -> NewJob {
         id: JobId::new(services.clock.now(), services.random()),
         kind: work::PUBLISH,
         unique_key: work::publish_key(&row.id),
-        slot: row.account_id.to_string(),
+        slot: work::slot(&row.platform, &row.account_id),
         payload: json!({"delivery_id": row.id}),
         priority: i64::from(row.class.priority()),
         due_at: row.due_at,

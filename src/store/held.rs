@@ -16,7 +16,7 @@ statements! {
         "UPDATE deliveries SET state = 'scheduled', state_since = $2, problem = NULL,
                 waits_for = NULL, version = version + 1, updated_at = $2
          WHERE account_id = $1 AND state = 'held'
-         RETURNING id, class, due_at";
+         RETURNING id, platform, class, due_at";
     PUBLISHING = "SELECT id FROM deliveries WHERE account_id = $1 AND state = 'publishing'";
 }
 
@@ -27,16 +27,16 @@ pub async fn release(
     account: &AccountId,
     now: Timestamp,
 ) -> Result<Vec<NewJob>, Error> {
-    let released: Vec<(DeliveryId, Class, At)> = on!(tx, RELEASE, |sql, conn| {
+    let released: Vec<(DeliveryId, String, Class, At)> = on!(tx, RELEASE, |sql, conn| {
         sqlx::query_as(sql).bind(account).bind(At(now)).fetch_all(conn).await?
     });
     let jobs: Vec<NewJob> = released
         .into_iter()
-        .map(|(id, class, due_at)| NewJob {
+        .map(|(id, platform, class, due_at)| NewJob {
             id: JobId::new(now, rand::random()),
             kind: work::PUBLISH,
             unique_key: work::publish_key(&id),
-            slot: account.to_string(),
+            slot: work::slot(&platform, account),
             payload: json!(work::Publish { delivery_id: id }),
             priority: i64::from(class.priority()),
             due_at: due_at.0.max(now),

@@ -19,7 +19,7 @@ pub struct NewJob {
     pub kind: &'static str,
     /// At most one unfinished job has this key; a second one is not enqueued.
     pub unique_key: String,
-    /// At most one job of a slot runs at a time, such as an account's id.
+    /// At most one job of a slot runs at a time, such as an account's; begins with its pool.
     pub slot: String,
     /// What the kind needs to know.
     pub payload: Value,

@@ -156,7 +156,7 @@ fn job(delivery: &NewDelivery) -> NewJob {
         id: JobId::new(delivery.created_at, rand::random()),
         kind: work::PUBLISH,
         unique_key: work::publish_key(&delivery.id),
-        slot: delivery.account_id.to_string(),
+        slot: work::slot(&delivery.platform, &delivery.account_id),
         payload: json!(work::Publish { delivery_id: delivery.id.clone() }),
         priority: i64::from(delivery.class.priority()),
         due_at: delivery.due_at,

@@ -54,6 +54,8 @@ mod settling;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod starving;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod units;

@@ -290,7 +290,7 @@ fn publish_job(services: &Services, delivery: &Delivery, due_at: Timestamp) -> N
         id: JobId::new(services.clock.now(), services.random()),
         kind: work::PUBLISH,
         unique_key: work::publish_key(&delivery.id),
-        slot: delivery.account_id.to_string(),
+        slot: work::slot(&delivery.platform, &delivery.account_id),
         payload: json!({"delivery_id": delivery.id}),
         priority: i64::from(delivery.class.priority()),
         due_at,
