@@ -1,5 +1,6 @@
 //! What handlers take from a request; each refuses with a [`Problem`].
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -13,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::Api;
 use super::frame::RequestId;
 use super::json;
+use super::limits::Peer;
 use super::problem::Problem;
 use crate::auth;
 use crate::domain::fault::Fault;
@@ -50,8 +52,12 @@ impl FromRequestParts<Api> for Door {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let actor = api.auth.actor(&parts.headers).await.map_err(|error| match error {
+        // Without a connection, as in tests of the router alone, all are one client.
+        let from =
+            parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it: &Peer| it.0);
+        let actor = api.auth.actor(&parts.headers, from).await.map_err(|error| match error {
             auth::Error::Unknown => Problem::unauthenticated(),
+            auth::Error::TooMany { retry_after_s } => Problem::too_many_attempts(retry_after_s),
             auth::Error::Store(source) => Error::from(source).into(),
         })?;
         let request_id =

@@ -38,7 +38,7 @@ pub(super) fn declare(operation: &mut Operation, path: &str, method: &HttpMethod
                 let what = "How to say who asks";
                 add(response, "WWW-Authenticate", text("^Bearer "), what, true);
             }
-            "503" if response.content.contains_key(super::problem::PROBLEM_JSON) => {
+            "429" | "503" if response.content.contains_key(super::problem::PROBLEM_JSON) => {
                 let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
                 add(response, "Retry-After", seconds, "Seconds after which to try again", true);
             }

@@ -107,6 +107,7 @@ fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
         add("401", "Nobody knows who asks");
         add("403", "The asker may not");
         add("422", "Against a rule, or not what was asked for; all faults at once");
+        add("429", "Too many connections, or tokens that are not in force; with Retry-After");
         add("503", "Busy or too slow; with Retry-After");
     }
     if has_id {

@@ -89,6 +89,16 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, Told::new("unauthenticated", detail))
     }
 
+    /// Nobody knows who asks, and it was asked too often.
+    pub(super) fn too_many_attempts(retry_after_s: u64) -> Self {
+        let detail = format!(
+            "too many tokens from your address are not in force; check the token, and try again \
+             in {retry_after_s} s (a token in force is taken at once)"
+        );
+        let told = Told::new("too_many_attempts", detail).with("seconds", retry_after_s);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, told.retry_after(retry_after_s))
+    }
+
     /// Not there, or not for the asker to know.
     pub(super) fn not_found() -> Self {
         let detail = "there is nothing here, or it is not for you to know";

@@ -80,6 +80,13 @@ pub(super) const WORDS: &[Words] = &[
         "Hãy gửi Authorization: Bearer <token> với một token còn hiệu lực.",
     ),
     words(
+        "too_many_attempts",
+        "Too many tokens that are not in force",
+        "Quá nhiều token không hợp lệ",
+        "Địa chỉ của quý vị đã gửi quá nhiều token không còn hiệu lực; đề nghị kiểm tra token và thử \
+         lại sau {seconds} giây (token còn hiệu lực được chấp nhận ngay).",
+    ),
+    words(
         "scope_missing",
         "The token does not allow this",
         "Token không có quyền này",

@@ -3,13 +3,18 @@
 //! Bearers are remembered for a moment, so that a busy client costs no read for each request; a
 //! revocation in this process makes all be forgotten at once.
 
+mod attempts;
+
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+
+use attempts::{Attempts, Refusal};
 
 use crate::domain::actor::Actor;
 use crate::domain::id::TokenId;
@@ -31,6 +36,12 @@ pub enum Error {
     /// No token, or none that is in force.
     #[error("not authenticated")]
     Unknown,
+    /// The same, and too often from this address.
+    #[error("not authenticated, again and again")]
+    TooMany {
+        /// When to try again.
+        retry_after_s: u64,
+    },
     /// It could not be looked up.
     #[error("the token could not be looked up")]
     Store(#[source] store::Error),
@@ -41,6 +52,7 @@ pub enum Error {
 pub struct Auth {
     services: Services,
     memory: Arc<Mutex<Memory>>,
+    attempts: Arc<Attempts>,
 }
 
 #[derive(Debug)]
@@ -60,17 +72,45 @@ impl Auth {
             used: HashSet::new(),
             noted: services.clock.elapsed(),
         };
-        Self { services, memory: Arc::new(Mutex::new(memory)) }
+        let (memory, attempts) = (Arc::new(Mutex::new(memory)), Arc::default());
+        Self { services, memory, attempts }
     }
 
-    /// Who sent a request with these headers.
-    pub async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Error> {
-        let token = bearer_token(headers).ok_or(Error::Unknown)?;
+    /// Who sent a request with these headers from this address. A token in force is always good;
+    /// too many others from one address are told to wait.
+    pub async fn actor(&self, headers: &HeaderMap, from: IpAddr) -> Result<Actor, Error> {
+        // Who sends no credentials tries none.
+        let Some(offered) = headers.get(AUTHORIZATION) else { return Err(Error::Unknown) };
+        match self.recognised(offered, from).await {
+            Err(Error::Unknown) => Err(self.refused(from)),
+            other => other,
+        }
+    }
+
+    fn refused(&self, from: IpAddr) -> Error {
+        match self.attempts.refused(from, self.services.clock.elapsed()) {
+            Refusal::Plain => Error::Unknown,
+            Refusal::TooMany { retry_after_s, news } => {
+                if news {
+                    tracing::warn!(
+                        client.address = %from,
+                        "many tokens that are not in force come from one address"
+                    );
+                }
+                Error::TooMany { retry_after_s }
+            }
+        }
+    }
+
+    async fn recognised(&self, offered: &HeaderValue, from: IpAddr) -> Result<Actor, Error> {
+        let token = bearer_token(offered).ok_or(Error::Unknown)?;
         let hash = token.hash();
         let seen = self.services.revocations.load(Ordering::SeqCst);
-        let bearer = match self.recall(&hash, seen) {
-            Some(bearer) => bearer,
-            None => self.look_up(hash, seen).await?,
+        let bearer = if let Some(bearer) = self.recall(&hash, seen) {
+            bearer
+        } else {
+            let now = self.services.clock.elapsed();
+            self.attempts.in_turn(from, now, self.look_up(hash, seen)).await?
         };
         if bearer.expires_at.is_some_and(|end| end <= self.services.clock.now()) {
             return Err(Error::Unknown);
@@ -149,8 +189,8 @@ impl Auth {
     }
 }
 
-fn bearer_token(headers: &HeaderMap) -> Option<ApiToken> {
-    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+fn bearer_token(offered: &HeaderValue) -> Option<ApiToken> {
+    let text = offered.to_str().ok()?;
     let (scheme, token) = text.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
@@ -160,20 +200,63 @@ fn bearer_token(headers: &HeaderMap) -> Option<ApiToken> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::app::App;
+    use crate::config::Config;
+
+    async fn auth(folder: &tempfile::TempDir) -> Auth {
+        let place = folder.path().display().to_string();
+        let variables = [("CHANCERY_DATA_DIR".to_owned(), place)];
+        let config = Config::load(None, variables.into_iter()).unwrap();
+        Auth::new(App::services(config).await.unwrap())
+    }
+
+    fn made_up(number: u8) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let token = ApiToken::mint([number; 32]);
+        headers.insert(AUTHORIZATION, format!("Bearer {}", token.reveal()).parse().unwrap());
+        headers
+    }
+
+    #[tokio::test]
+    async fn a_flood_waits_for_its_turn_and_nobody_else_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = auth(&folder).await;
+        let [flooded, calm] = ["192.0.2.1", "192.0.2.2"].map(|it| it.parse::<IpAddr>().unwrap());
+        let now = auth.services.clock.elapsed();
+        for _ in 0..50 {
+            auth.attempts.refused(flooded, now);
+        }
+        let mut under_way =
+            Box::pin(auth.attempts.in_turn(flooded, now, std::future::pending::<()>()));
+        assert!(under_way.as_mut().now_or_never().is_none());
+        let headers = made_up(0);
+        let mut waiting = Box::pin(auth.actor(&headers, flooded));
+        let others = async {
+            for number in 1..20 {
+                let refused = auth.actor(&made_up(number), calm).await;
+                assert!(matches!(refused, Err(Error::Unknown)), "{refused:?}");
+            }
+        };
+        tokio::select! {
+            biased;
+            _too_soon = &mut waiting => panic!("looked up beside another of its address"),
+            () = others => {}
+        }
+        drop(under_way);
+        assert!(matches!(waiting.await, Err(Error::TooMany { retry_after_s: 31.. })));
+        auth.services.store.close().await;
+    }
 
     #[test]
     fn only_a_bearer_token_of_the_right_form_is_looked_up() {
         let token = ApiToken::mint([3; 32]);
-        let with = |value: String| {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, value.parse().unwrap());
-            bearer_token(&headers).is_some()
-        };
+        let with = |value: String| bearer_token(&value.parse().unwrap()).is_some();
         assert!(with(format!("Bearer {}", token.reveal())));
         assert!(with(format!("bearer {}", token.reveal())));
         assert!(!with(format!("Basic {}", token.reveal())));
         assert!(!with("Bearer chy_deadbeef".to_owned()));
-        assert!(bearer_token(&HeaderMap::new()).is_none());
     }
 }

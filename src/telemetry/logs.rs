@@ -21,6 +21,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("job.kind", "what kind of work that is"),
     ("request.id", "one call of the API, as the client was told it"),
     ("actor.id", "who called"),
+    ("client.address", "where many bad tokens came from"),
     ("platform", "the platform's id"),
     ("node.id", "the process that writes the line"),
     ("error", "what failed, with all its causes"),

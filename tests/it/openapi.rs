@@ -66,7 +66,7 @@ fn every_operation_has_its_name_and_lists_its_problems() {
         if !path.starts_with("/api/") {
             continue;
         }
-        for status in ["400", "401", "403", "422", "503"] {
+        for status in ["400", "401", "403", "422", "429", "503"] {
             let schema = &operation["responses"][status]["content"]["application/problem+json"];
             assert!(schema["schema"]["$ref"].is_string(), "{method} {path} lacks {status}");
         }
@@ -87,7 +87,8 @@ fn answers_declare_their_headers() {
         let of = |status: &str, header: &str| {
             operation["responses"][status]["headers"][header]["schema"].is_object()
         };
-        assert!(of("503", "Retry-After") && of("401", "WWW-Authenticate"), "{name}");
+        assert!(["429", "503"].iter().all(|status| of(status, "Retry-After")), "{name}");
+        assert!(of("401", "WWW-Authenticate"), "{name}");
         let made = operation["responses"]["201"].is_object();
         assert_eq!(of("201", "Location"), made, "{name}");
         let names = operation["parameters"].as_array().into_iter().flatten();
