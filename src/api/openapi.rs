@@ -16,6 +16,9 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::problem::{Body9457, PROBLEM_JSON};
 use super::{Api, closed, headers, health, v1};
 
+/// Revoking twice is no fault, and nothing stands in its way.
+const NEVER_IN_CONFLICT: &str = "delete_token";
+
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
 
@@ -99,6 +102,7 @@ fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
     }
     let takes_body = operation.request_body.is_some();
     let is_conditional = tags(operation);
+    let revokes = operation.operation_id.as_deref() == Some(NEVER_IN_CONFLICT);
     let mut add = |status: &str, what: &str| {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| problem(what));
     };
@@ -113,7 +117,7 @@ fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
     if has_id {
         add("404", "Not there, or not for the asker to know");
     }
-    if kind != Kind::Look {
+    if kind != Kind::Look && !revokes {
         add("409", "The state has moved, or the first of two equal requests is still running");
     }
     if takes_body {

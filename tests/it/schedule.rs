@@ -155,6 +155,42 @@ both! {
         assert_eq!(list["items"].as_array().unwrap().len(), 1);
     }
 
+    /// Nobody learns from an answer whether an account exists that is not his to know.
+    async fn an_account_of_others_is_answered_like_one_that_is_not_there(world) {
+        let desk = Desk::open(world).await;
+        let post = desk.post(world, "Câu").await;
+        let token = world.token(json!({"name": "narrow", "accounts": [desk.profile]})).await;
+        let token = token["token"].as_str().unwrap();
+        let nobody = format!("acct_{}", "0".repeat(32));
+        for (place, tongue, status) in [
+            (schedule_of(&post), "vi", 422),
+            (schedule_of(&post), "en", 422),
+            ("/api/v1/posts/check".to_owned(), "vi", 200),
+        ] {
+            let told = async |account: &str| {
+                let mut wanted = json!({"deliveries": [
+                    {"account_id": account, "language": "vi", "at": FAR},
+                ]});
+                if place.ends_with("/check") {
+                    wanted["post_id"] = post["id"].clone();
+                }
+                let ask = world.ask_as(token, "POST", &place).header("accept-language", tongue);
+                let mut said = ask.json(&wanted).await.expect(status);
+                said["instance"] = json!(null);
+                said.to_string().replace(account, "<id>")
+            };
+            let real = told(&desk.page).await;
+            assert!(real.contains("unknown_reference") && real.contains("<id>"), "{real}");
+            assert_eq!(real, told(&nobody).await, "{place} in {tongue}");
+        }
+        let listed = async |account: &str| {
+            let place = format!("/api/v1/deliveries?account_id={account}");
+            world.ask_as(token, "GET", &place).send().await.expect(200)
+        };
+        desk.scheduled(world, "Của người khác", FAR).await;
+        assert_eq!(listed(&desk.page).await, listed(&nobody).await);
+    }
+
     async fn a_token_for_other_accounts_cannot_schedule_here(world) {
         let desk = Desk::open(world).await;
         let post = desk.post(world, "Câu").await;
