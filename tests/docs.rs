@@ -184,6 +184,7 @@ fn event_word(event: Event) -> &'static str {
         Event::Withdrawn => "withdrawn",
         Event::AccountUnfit => "account unfit",
         Event::AccountFit => "account fit",
+        Event::Restored => "restored",
     }
 }
 
@@ -206,6 +207,7 @@ const EVENTS: &[Event] = &[
     Event::Withdrawn,
     Event::AccountUnfit,
     Event::AccountFit,
+    Event::Restored,
 ];
 
 #[test]

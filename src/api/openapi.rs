@@ -37,6 +37,7 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "posts", description = "What is to be said"),
         (name = "deliveries", description = "What goes out where and when"),
         (name = "platforms", description = "What platforms allow"),
+        (name = "quarantine", description = "After a restore: nothing is sent until a person lets it"),
         (name = "tokens", description = "API tokens"),
         (name = "health", description = "For whoever watches over the process"),
     ),

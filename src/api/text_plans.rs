@@ -152,6 +152,12 @@ pub(super) const WORDS: &[Words] = &[
         "Không thể làm việc này khi lượt đăng đang ở trạng thái {state}.",
     ),
     words(
+        "not_quarantined",
+        "Not in quarantine",
+        "Không bị cách ly",
+        "Cơ sở dữ liệu không ở trạng thái cách ly sau khôi phục; hệ thống đang đăng bài bình thường.",
+    ),
+    words(
         "not_asked",
         "No person was asked",
         "Chưa cần người quyết định",

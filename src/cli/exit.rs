@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use crate::app;
 use crate::config::Faults;
+use crate::service::{self, backup};
+use crate::store;
 use crate::telemetry::Chain;
-use crate::{service, store};
 
 /// A command that failed.
 #[derive(Debug)]
@@ -31,6 +32,11 @@ impl Failure {
     /// It was asked for in a wrong way.
     pub(super) fn usage(why: impl Into<String>) -> Self {
         Self { code: 2, text: why.into() }
+    }
+
+    /// It is refused because it would do harm.
+    pub(super) fn refused(why: impl Into<String>) -> Self {
+        Self { code: 3, text: why.into() }
     }
 
     /// An act was refused or failed.
@@ -61,6 +67,18 @@ impl Failure {
 impl From<app::Error> for Failure {
     fn from(error: app::Error) -> Self {
         Self { code: error.exit_code(), text: Chain(&error).to_string() }
+    }
+}
+
+impl From<backup::Error> for Failure {
+    fn from(error: backup::Error) -> Self {
+        use backup::Error as E;
+        let code = match &error {
+            E::NotEmpty(_) => 2,
+            E::NotWhole(_) | E::Newer(_) | E::Media(_) | E::Store(store::Error::Unsafe(_)) => 3,
+            E::Store(_) | E::Disk { .. } => 1,
+        };
+        Self { code, text: Chain(&error).to_string() }
     }
 }
 

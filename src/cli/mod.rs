@@ -1,11 +1,13 @@
 //! The command line: one binary, each role a command.
 
 mod admin;
+mod backup;
 mod check;
 mod demo;
 mod exit;
 mod migrate;
 mod openapi;
+mod restore;
 mod serve;
 mod simulate;
 mod token;
@@ -39,6 +41,10 @@ enum Command {
     Simulate(simulate::Options),
     /// Brings the database up to date.
     Migrate,
+    /// Writes a consistent copy of the database, which may be in use, and of the media.
+    Backup(backup::Options),
+    /// Brings a backup back; nothing is sent until a person releases the quarantine.
+    Restore(restore::Options),
     /// Administrators.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -81,6 +87,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Demo(options) => demo::run(&config, options).await,
             Command::Simulate(options) => simulate::run(&config, options).await,
             Command::Migrate => migrate::run(&config).await,
+            Command::Backup(options) => backup::run(&config, options).await,
+            Command::Restore(options) => restore::run(&config, options).await,
             Command::Admin(admin) => admin::run(config, admin).await,
             Command::Token(token) => token::run(config, token).await,
             Command::Check => check::run(&config).await,

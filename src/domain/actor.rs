@@ -30,6 +30,8 @@ words! {
         DeliveriesRead = "deliveries:read",
         /// Schedule, cancel and decide about deliveries.
         DeliveriesWrite = "deliveries:write",
+        /// Let a restored database send again.
+        QuarantineWrite = "quarantine:write",
         /// See tokens (never their secret).
         TokensRead = "tokens:read",
         /// Make and revoke tokens.

@@ -75,6 +75,8 @@ pub enum Event {
     AccountUnfit,
     /// Its account can publish again.
     AccountFit,
+    /// The database came back from a backup that is older than its instant: it may be out.
+    Restored,
 }
 
 /// An event that has no place in a state.
@@ -117,7 +119,9 @@ impl DeliveryState {
                 S::Published
             }
             (S::Publishing, Event::Refused) | (S::Scheduled, Event::GuardRefused) => S::Failed,
-            (S::Publishing, Event::Doubted) => S::Unknown,
+            (S::Publishing, Event::Doubted) | (S::Scheduled | S::Held, Event::Restored) => {
+                S::Unknown
+            }
             (S::Publishing, Event::Deferred | Event::Withdrawn)
             | (S::Unknown, Event::Absent)
             | (S::NeedsHuman, Event::SentAgain)
@@ -177,6 +181,7 @@ mod tests {
         Event::Withdrawn,
         Event::AccountUnfit,
         Event::AccountFit,
+        Event::Restored,
     ];
 
     #[test]

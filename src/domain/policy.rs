@@ -26,6 +26,8 @@ pub enum Action {
     ReadDeliveries,
     /// Schedule, cancel or decide about deliveries.
     WriteDeliveries,
+    /// Let a restored database send again.
+    ReleaseQuarantine,
     /// See tokens.
     ReadTokens,
     /// Make or revoke tokens.
@@ -46,6 +48,7 @@ impl Action {
             Self::WritePosts => Scope::PostsWrite,
             Self::ReadDeliveries => Scope::DeliveriesRead,
             Self::WriteDeliveries => Scope::DeliveriesWrite,
+            Self::ReleaseQuarantine => Scope::QuarantineWrite,
             Self::ReadTokens => Scope::TokensRead,
             Self::WriteTokens => Scope::TokensWrite,
         }
@@ -54,7 +57,11 @@ impl Action {
     /// Whether a token that is limited to some accounts may do it to something that is no account.
     const fn concerns_everybody(self) -> bool {
         match self {
-            Self::WriteUnits | Self::WriteAccounts | Self::ReadTokens | Self::WriteTokens => true,
+            Self::WriteUnits
+            | Self::WriteAccounts
+            | Self::ReleaseQuarantine
+            | Self::ReadTokens
+            | Self::WriteTokens => true,
             Self::ReadUnits
             | Self::ReadAccounts
             | Self::ReadMedia

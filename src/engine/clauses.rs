@@ -54,6 +54,10 @@ pub(super) fn failed(standing: &Standing, now: Timestamp) -> Failed {
         let ending = Ending::Again(standing.due_at.max(now));
         return Failed { clause: "released", change: step(standing, Event::AccountFit), ending };
     }
+    if standing.quarantined {
+        let change = wait(standing, "quarantine", "the database came back from a backup");
+        return Failed { clause: "quarantine", change: Some(change), ending: again(HELD) };
+    }
     if let Some(until) = standing.blocked_until.0.filter(|until| *until > now) {
         let change = wait(standing, "rate_limit", "the platform lets the account wait");
         let ending = Ending::Again(until.max(standing.due_at).min(standing.publish_by));
@@ -142,6 +146,7 @@ mod tests {
             blocked_until: Blocked(None),
             withdrawn: false,
             unapproved: false,
+            quarantined: false,
             busy: false,
             doubtful: false,
             repeated: false,
@@ -157,6 +162,7 @@ mod tests {
             (Standing { withdrawn: true, ..sound() }, "unit", Some(S::Held)),
             (Standing { unapproved: true, ..sound() }, "approval", Some(S::Held)),
             (Standing { account_unfit: true, ..sound() }, "account", Some(S::Held)),
+            (Standing { quarantined: true, ..sound() }, "quarantine", Some(S::Scheduled)),
             (
                 Standing { blocked_until: Blocked(Some(at(300))), ..sound() },
                 "rate_limit",

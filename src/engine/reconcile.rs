@@ -22,7 +22,7 @@ use crate::domain::work;
 use crate::platforms::outcome::Lookup;
 use crate::platforms::session::{Metered, Probe};
 use crate::queue::gate::Pass;
-use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
+use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::{Claimed, Ending};
 use crate::store::outcomes::{Close, Doubtful, Learn, Move};
 use crate::store::publishing::Prepared;
@@ -225,6 +225,35 @@ impl Reconcile {
         Ok(settlement)
     }
 
+    /// Looking may be repeated, but not when it is the looking that kills the process.
+    async fn lose_all(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        jobs: &[Claimed],
+    ) -> Result<Settlement, Error> {
+        let mut entries = Vec::new();
+        let mut batch = Batch::default();
+        let mut settlement = Settlement::default();
+        for (job, admission) in jobs.iter().zip(self.admit_all(tx, jobs).await?) {
+            if let Admission::Run(search) = admission {
+                if job.losses >= SET_ASIDE {
+                    let detail = "the process was lost three times while it looked";
+                    ask(&mut batch, &search, "look_lost", detail);
+                    settlement.verdicts.push(Verdict::discarded("set aside"));
+                    continue;
+                }
+                let detail = json!({"code": "reader_lost"});
+                entries.push(entry("delivery.look_lost", &search.prepared.delivery_id, detail));
+            }
+            let soon = after(now, Duration::from_secs(1));
+            settlement.verdicts.push(Verdict::again(soon, "lost while looking"));
+        }
+        audit::append(tx, &entries, now).await?;
+        batch.write(tx, now, &[]).await?;
+        Ok(settlement)
+    }
+
     fn is_newer(&self, platform: &str, remote_id: &str, known: Option<&String>) -> bool {
         let Some(platform) = self.tools.platforms.get(platform) else { return false };
         known.is_none_or(|known| platform.newer(remote_id, known).is_gt())
@@ -411,26 +440,13 @@ impl Work for Reconcile {
         Box::pin(self.settle_all(tx, now, done))
     }
 
-    /// Looking may be repeated.
     fn lost<'a>(
         &'a self,
         tx: &'a mut Tx,
         now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
-        Box::pin(async move {
-            let mut entries = Vec::new();
-            for job in jobs {
-                if let Ok(payload) = serde_json::from_value::<work::Reconcile>(job.payload.clone())
-                {
-                    let detail = json!({"code": "reader_lost"});
-                    entries.push(entry("delivery.look_lost", &payload.delivery_id, detail));
-                }
-            }
-            audit::append(tx, &entries, now).await?;
-            let again = Verdict::again(after(now, Duration::from_secs(1)), "lost while looking");
-            Ok(Settlement { verdicts: vec![again; jobs.len()], enqueued: Vec::new() })
-        })
+        Box::pin(self.lose_all(tx, now, jobs))
     }
 }
 

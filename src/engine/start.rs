@@ -171,6 +171,7 @@ async fn rescue_all<W: Work>(work: &W, tools: &Tools, lease: &Lease) -> Result<(
         if lost.is_empty() {
             return Ok(());
         }
+        let lost = jobs::lose(&mut tx, lost).await?;
         let settlement = work.lost(&mut tx, now, &lost).await?;
         let finishes = crate::queue::finishes(&lost, &settlement.verdicts);
         jobs::finish(&mut tx, &finishes, lease.holder(), now).await?;

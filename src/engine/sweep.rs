@@ -8,7 +8,7 @@ use super::Tools;
 use crate::clock::{after, before};
 use crate::domain::work;
 use crate::queue::gate::Pass;
-use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
+use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::Claimed;
 use crate::store::{Error, Tx, idempotency, jobs, nodes};
 
@@ -111,8 +111,14 @@ impl Work for Sweep {
         now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
-        let again = Verdict::again(after(now, Duration::from_mins(1)), "lost while sweeping");
-        let verdicts = vec![again; jobs.len()];
+        let verdict = |job: &Claimed| {
+            if job.losses >= SET_ASIDE {
+                // The timetable brings the next one.
+                return Verdict::discarded("set aside: lost three times while sweeping");
+            }
+            Verdict::again(after(now, Duration::from_mins(1)), "lost while sweeping")
+        };
+        let verdicts = jobs.iter().map(verdict).collect();
         Box::pin(async move { Ok(Settlement { verdicts, enqueued: Vec::new() }) })
     }
 }

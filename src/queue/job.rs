@@ -8,6 +8,9 @@ use super::gate::Pass;
 use crate::store::jobs::{Claimed, Ending, NewJob};
 use crate::store::{Error, Tx};
 
+/// A job that was lost so often is not run again: it may be what kills the process.
+pub const SET_ASIDE: i64 = 3;
+
 /// A boxed future, so that a lane can keep many.
 pub type Later<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -59,7 +62,8 @@ pub trait Work: Send + Sync + 'static {
         done: &'a [Settled<Self::Item, Self::Report>],
     ) -> Later<'a, Result<Settlement, Error>>;
 
-    /// Decides what the loss of a worker means (a crash, a panic, a lease that ran out).
+    /// Decides what the loss of a worker means (a crash, a panic, a lease that ran out). A job with
+    /// [`SET_ASIDE`] losses must not run again.
     fn lost<'a>(
         &'a self,
         tx: &'a mut Tx,
@@ -111,6 +115,11 @@ pub struct Verdict {
 impl Verdict {
     /// Finished.
     pub const DONE: Self = Self { ending: Ending::Done, note: None, rest_until: None };
+
+    /// Not to be run again, because of `note`.
+    pub fn discarded(note: impl Into<String>) -> Self {
+        Self { ending: Ending::Discarded, note: Some(note.into()), rest_until: None }
+    }
 
     /// To be run again at `at`, because of `note`.
     pub fn again(at: Timestamp, note: impl Into<String>) -> Self {

@@ -335,6 +335,7 @@ impl<W: Work> Lane<W> {
             self.suspects.clear();
             return Ok(());
         }
+        let lost = jobs::lose(&mut tx, lost).await?;
         let settlement = self.work.lost(&mut tx, now, &lost).await?;
         let finishes = super::settle::finishes(&lost, &settlement.verdicts);
         jobs::finish(&mut tx, &finishes, holder, now).await?;

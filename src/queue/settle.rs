@@ -149,6 +149,7 @@ impl<W: Work> Ledger<W> {
             take(&mut verdicts, &mut enqueued, done.iter().map(|one| &one.job), settlement);
         }
         if !lost.is_empty() {
+            let lost = &jobs::lose(&mut tx, lost.to_vec()).await?;
             let settlement = self.work.lost(&mut tx, now, lost).await?;
             take(&mut verdicts, &mut enqueued, lost.iter(), settlement);
         }

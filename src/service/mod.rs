@@ -5,6 +5,7 @@
 
 pub mod accounts;
 mod act;
+pub mod backup;
 mod batch;
 mod change;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod people;
 pub mod plan;
 pub mod platforms;
 pub mod posts;
+pub mod quarantine;
 pub mod schedule;
 pub mod tokens;
 pub mod units;

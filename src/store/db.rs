@@ -147,6 +147,11 @@ impl Db {
 }
 
 impl Reader {
+    /// A reader on a connection to some other SQLite file.
+    pub(super) fn of(connection: PoolConnection<Sqlite>) -> Self {
+        Self(Source::SqliteRead(connection))
+    }
+
     /// The typed connection, for the `on!` macro.
     pub(crate) fn conn(&mut self) -> Conn<'_> {
         match &mut self.0 {

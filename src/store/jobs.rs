@@ -59,6 +59,8 @@ pub struct Claimed {
     pub due_at: Timestamp,
     /// How often it was claimed, this time included.
     pub tries: i64,
+    /// How often a process or its worker was lost while it was at work, this time included.
+    pub losses: i64,
     /// When it was enqueued.
     pub created_at: Timestamp,
 }
@@ -103,6 +105,7 @@ struct ClaimedRow {
     priority: i64,
     due_at: At,
     tries: i64,
+    losses: i64,
     created_at: At,
 }
 
@@ -116,6 +119,7 @@ impl From<ClaimedRow> for Claimed {
             priority: row.priority,
             due_at: row.due_at.0,
             tries: row.tries,
+            losses: row.losses,
             created_at: row.created_at.0,
         }
     }
@@ -150,7 +154,7 @@ statements! {
     CLAIM =
         "UPDATE jobs SET state = 'running', node = $2, fence = $3, lease_until = $4, tries = tries + 1
          WHERE state = 'queued' AND due_at <= $5 AND id IN (SELECT value FROM jsonb_each($1))
-         RETURNING id, unique_key, slot, payload, priority, due_at, tries, created_at"
+         RETURNING id, unique_key, slot, payload, priority, due_at, tries, losses, created_at"
         |
         "WITH free AS MATERIALIZED (
              SELECT id FROM jobs
@@ -159,7 +163,7 @@ statements! {
              FOR UPDATE SKIP LOCKED)
          UPDATE jobs SET state = 'running', node = $2, fence = $3, lease_until = $4, tries = tries + 1
          WHERE state = 'queued' AND id IN (SELECT id FROM free)
-         RETURNING id, unique_key, slot, payload, priority, due_at, tries, created_at";
+         RETURNING id, unique_key, slot, payload, priority, due_at, tries, losses, created_at";
     FINISH =
         "UPDATE jobs SET state = v.state, due_at = COALESCE(v.due_ms, due_at), node = NULL,
                 lease_until = NULL, note = v.note,
@@ -178,20 +182,25 @@ statements! {
         "UPDATE jobs SET lease_until = $3 WHERE state = 'running' AND node = $1 AND fence = $2";
     /// Never our own: leases are written by the wall clock, and that may step.
     EXPIRED =
-        "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
+        "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
+                created_at FROM jobs
          WHERE kind = $1 AND state = 'running' AND lease_until < $2 AND fence <> $3
          ORDER BY lease_until, id LIMIT 500"
         |
-        "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
+        "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
+                created_at FROM jobs
          WHERE kind = $1 AND state = 'running' AND lease_until < $2 AND fence <> $3
          ORDER BY lease_until, id LIMIT 500 FOR UPDATE SKIP LOCKED";
     HELD_BY =
-        "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
+        "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
+                created_at FROM jobs
          WHERE state = 'running' AND fence = $2 AND id IN " ids(1);
     ORPHANED =
-        "SELECT id, unique_key, slot, payload, priority, due_at, tries, created_at FROM jobs
+        "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
+                created_at FROM jobs
          WHERE kind = $1 AND state = 'running' AND fence <> $2
          ORDER BY lease_until, id LIMIT 500";
+    LOSE = "UPDATE jobs SET losses = losses + 1 WHERE state = 'running' AND id IN " ids(1);
     TAKE_OVER =
         "UPDATE jobs SET fence = $2, node = $3 WHERE state = 'running'
          AND id IN " ids(1);
@@ -206,6 +215,9 @@ statements! {
     REQUEUE =
         "UPDATE jobs SET state = 'queued', due_at = $2, node = NULL, lease_until = NULL
          WHERE state = 'running' AND state IN ('queued', 'running') AND unique_key = $1";
+    HASTEN =
+        "UPDATE jobs SET due_at = $2
+         WHERE kind = $1 AND state = 'queued' AND due_at > $2 AND due_at <= $3";
     PRUNE =
         "DELETE FROM jobs WHERE id IN (
              SELECT id FROM jobs WHERE state IN ('done', 'discarded') AND finished_at < $1 LIMIT 5000)";
@@ -373,6 +385,21 @@ pub async fn take_orphaned(
     take_over(tx, rows, holder).await
 }
 
+/// Counts that these running jobs were lost while they were at work.
+pub async fn lose(tx: &mut Tx, mut lost: Vec<Claimed>) -> Result<Vec<Claimed>, Error> {
+    if lost.is_empty() {
+        return Ok(lost);
+    }
+    let ids: Vec<&JobId> = lost.iter().map(|job| &job.id).collect();
+    on!(tx, LOSE, |sql, conn| {
+        sqlx::query(sql).bind(Json(ids)).execute(conn).await?;
+    });
+    for job in &mut lost {
+        job.losses += 1;
+    }
+    Ok(lost)
+}
+
 async fn take_over(
     tx: &mut Tx,
     rows: Vec<ClaimedRow>,
@@ -411,6 +438,24 @@ pub async fn move_queued(tx: &mut Tx, unique_key: &str, due_at: Timestamp) -> Re
 pub async fn requeue(tx: &mut Tx, unique_key: &str, due_at: Timestamp) -> Result<bool, Error> {
     Ok(on!(tx, REQUEUE, |sql, conn| {
         sqlx::query(sql).bind(unique_key).bind(At(due_at)).execute(conn).await?.rows_affected() > 0
+    }))
+}
+
+/// Makes the queued jobs of a kind due now that are due until `until`; how many.
+pub async fn hasten(
+    tx: &mut Tx,
+    kind: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<u64, Error> {
+    Ok(on!(tx, HASTEN, |sql, conn| {
+        sqlx::query(sql)
+            .bind(kind)
+            .bind(At(now))
+            .bind(At(until))
+            .execute(conn)
+            .await?
+            .rows_affected()
     }))
 }
 

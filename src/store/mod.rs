@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backup;
 mod codec;
 pub mod credentials;
 mod db;
@@ -23,6 +24,7 @@ pub mod outcomes;
 pub mod people;
 pub mod posts;
 pub mod publishing;
+pub mod quarantine;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
     const FILES: &[&[(&str, sql::Sql)]] = &[
         accounts::STATEMENTS,
         audit::STATEMENTS,
+        backup::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
         held::STATEMENTS,
@@ -84,6 +87,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         people::STATEMENTS,
         posts::STATEMENTS,
         publishing::STATEMENTS,
+        quarantine::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,
         variants::STATEMENTS,

@@ -16,7 +16,7 @@ static SQLITE_STEPS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_STEPS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The newest schema step that this build knows.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// The first release without the race that could corrupt a write-ahead log.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -177,7 +177,7 @@ impl Store {
 }
 
 /// What SQLite says of a file that is no database or a damaged one (codes 11 and 26).
-fn not_a_database(error: Error) -> Error {
+pub(super) fn not_a_database(error: Error) -> Error {
     let damaged = matches!(
         &error,
         Error::Database(source) if source.as_database_error().and_then(sqlx::error::DatabaseError::code)

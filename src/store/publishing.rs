@@ -111,6 +111,8 @@ pub struct Standing {
     pub withdrawn: bool,
     /// Its unit wants approvals.
     pub unapproved: bool,
+    /// The database came back from a backup, and nobody has let it send again.
+    pub quarantined: bool,
     /// Another delivery of the account is being published.
     pub busy: bool,
     /// The same text to the account is in doubt.
@@ -213,6 +215,7 @@ statements! {
          WHERE (state = 'scheduled') IS TRUE AND id IN " ids(1) "
            AND due_at <= $3 AND publish_by > $2
            AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
+           AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
            AND EXISTS (
                SELECT 1 FROM accounts AS a
                JOIN credentials AS c ON c.account_id = a.id
@@ -241,6 +244,7 @@ statements! {
                 a.blocked_until,
                 (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $4, FALSE)) AS withdrawn,
                 u.approval <> 'none' AS unapproved,
+                EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL) AS quarantined,
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.state = 'publishing'
                           AND o.id <> d.id) AS busy,

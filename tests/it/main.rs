@@ -48,6 +48,8 @@ mod problems;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod rescue;
 #[cfg(test)]
 mod schedule;

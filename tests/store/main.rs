@@ -13,7 +13,10 @@ mod instants;
 mod opening;
 #[cfg(test)]
 mod planned;
+#[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]

@@ -162,5 +162,6 @@ fn both_folders_have_the_same_steps() {
     let sqlite = steps("sqlite");
     assert_eq!(sqlite, steps("postgres"));
     let numbers: Vec<i64> = sqlite.iter().map(|name| name[..4].parse().unwrap()).collect();
-    assert_eq!(numbers, (1..=SCHEMA_VERSION).collect::<Vec<_>>());
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    assert_eq!(numbers.last(), Some(&SCHEMA_VERSION));
 }

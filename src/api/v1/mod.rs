@@ -5,6 +5,7 @@ mod deliveries;
 mod media;
 mod platforms;
 mod posts;
+mod quarantine;
 mod tokens;
 mod units;
 
@@ -20,6 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(platforms::routes())
         .merge(deliveries::routes())
         .merge(posts::routes())
+        .merge(quarantine::routes())
         .merge(tokens::routes())
         .merge(units::routes())
 }

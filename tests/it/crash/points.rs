@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
+use chancery::domain::delivery::DeliveryState;
 use chancery::simulator::{Kind, Operation};
 
 use super::daemon::Daemon;
@@ -102,4 +103,27 @@ fn collect(directory: &Path, named: &mut BTreeSet<String>) {
             named.insert(rest.split('"').next().unwrap_or_default().to_owned());
         }
     }
+}
+
+/// What kills the process three times is not tried a fourth time: a person is asked, and the process
+/// lives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_kills_the_process_three_times_is_set_aside() {
+    on_both(async |stage| {
+        let [outlet, other] = stage.both().await;
+        stage.spoil(&outlet, Kind::DropAfter);
+        let id = stage.deliver(&outlet, &Wanted::text("poison").at(soon())).await;
+        stage.stop().await;
+        for _ in 0..3 {
+            assert_ne!(standing(stage, &id).await.0, "needs_human");
+            dies_at(stage, "reconcile.after_look").await;
+        }
+        stage.resume().await;
+        let asked = stage.until(&id, DeliveryState::NeedsHuman).await;
+        assert_eq!(asked.delivery.problem.unwrap().code, "look_lost");
+        let next = stage.deliver(&other, &Wanted::text("others go on")).await;
+        stage.published(&next).await;
+        assert_eq!(stage.made(&outlet), 1);
+    })
+    .await;
 }

@@ -1,0 +1,37 @@
+//! The quarantine of a restored database over HTTP.
+
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+use crate::api::answer::Answer;
+use crate::api::extract::Door;
+use crate::api::problem::Problem;
+use crate::service::quarantine::{self, QuarantineView};
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(get_quarantine)).routes(routes!(release_quarantine))
+}
+
+/// Tells whether the database came back from a backup and sends nothing, and what is in doubt.
+#[utoipa::path(get, path = "/quarantine", tag = "quarantine",
+    responses((status = 200, description = "The quarantine", body = QuarantineView)))]
+async fn get_quarantine(
+    State(api): State<Api>,
+    door: Door,
+) -> Result<Answer<QuarantineView>, Problem> {
+    Ok(Answer::ok(quarantine::show(&api.services, &door.caller()).await?))
+}
+
+/// Lets the database send again; what is still in doubt stays in doubt.
+#[utoipa::path(post, path = "/quarantine/release", tag = "quarantine",
+    responses((status = 200, description = "Released", body = QuarantineView)))]
+async fn release_quarantine(
+    State(api): State<Api>,
+    door: Door,
+) -> Result<Answer<QuarantineView>, Problem> {
+    let caller = door.creating([0; 32]);
+    Ok(Answer::done(quarantine::release(&api.services, &caller).await?))
+}
