@@ -25,7 +25,8 @@ const ALLOWED: [(&str, &str); 8] = [
 ];
 
 /// Statements that may look by state alone, and why that is little.
-const BY_STATE: [(&str, &str); 3] = [
+const BY_STATE: [(&str, &str); 4] = [
+    ("quarantine::SENT_PERHAPS", "of a span of time, once in a restore"),
     ("outcomes::OLDEST_DUE", "stops at the first"),
     ("outcomes::STANDING_COUNTS", "counts states that few deliveries stay in"),
     ("posts::UPDATE", "an account publishes one delivery at a time"),
