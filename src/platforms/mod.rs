@@ -22,7 +22,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::Config;
-use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting, Ticket};
+use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting};
 use rules::Rules;
 use session::{Item, Metered, Probe, Progress, Session};
 
@@ -65,9 +65,6 @@ pub trait Platform: Send + Sync + fmt::Debug {
         progress: &'a mut Progress,
         leave: Leave<'a>,
     ) -> Answer<'a, Result<Metered<Outcome>, Withdrawn>>;
-
-    /// Asks what became of something that was still being processed.
-    fn poll<'a>(&'a self, on: &'a Session, ticket: &'a Ticket) -> Answer<'a, Metered<Outcome>>;
 
     /// Looks for a post after doubt.
     fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>>;

@@ -117,6 +117,7 @@ pub async fn create(
     }
     let now = services.clock.now();
     let wanted = wanted(caller, &new, now)?;
+    let listed = new.accounts.unwrap_or_default();
     let secret = ApiToken::mint(rand::random());
     let token = Token {
         id: TokenId::new(now, services.random()),
@@ -131,7 +132,7 @@ pub async fn create(
         created_at: now,
     };
     let mut tx = services.store.begin().await?;
-    check_references(&mut tx, &token).await?;
+    check_references(&mut tx, &token.person_id, &listed).await?;
     tokens::insert(&mut tx, &token, &secret.hash()).await?;
     let detail = json!({
         "name": token.name, "person_id": token.person_id, "scopes": token.scopes,
@@ -214,19 +215,22 @@ fn unknown_account(index: usize, account: &AccountId) -> Fault {
     Fault::new(format!("/accounts/{index}"), "unknown_reference", detail).with("value", account)
 }
 
-async fn check_references(tx: &mut Tx, token: &Token) -> Result<(), Error> {
+/// The accounts as they were listed: a fault names the place where the asker wrote it.
+async fn check_references(
+    tx: &mut Tx,
+    person: &PersonId,
+    listed: &[AccountId],
+) -> Result<(), Error> {
     let mut faults = Vec::new();
-    if people::find(tx, &token.person_id).await?.is_none() {
-        let detail = format!("there is no person {}", token.person_id);
+    if people::find(tx, person).await?.is_none() {
+        let detail = format!("there is no person {person}");
         let fault = Fault::new("/person_id", "unknown_reference", detail);
-        faults.push(fault.with("value", &token.person_id));
+        faults.push(fault.with("value", person));
     }
-    if let Some(listed) = &token.accounts {
-        let known = accounts::find_many(tx, listed).await?;
-        for (index, account) in listed.iter().enumerate() {
-            if !known.iter().any(|it| it.id == *account) {
-                faults.push(unknown_account(index, account));
-            }
+    let known = accounts::find_many(tx, listed).await?;
+    for (index, account) in listed.iter().enumerate() {
+        if !known.iter().any(|it| it.id == *account) {
+            faults.push(unknown_account(index, account));
         }
     }
     all_well(faults)

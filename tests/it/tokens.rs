@@ -62,6 +62,17 @@ both! {
         assert_eq!(codes, ["bad_expiry", "blank", "unknown_scope"]);
     }
 
+    /// The fault names the place where the asker wrote it, whatever order the accounts are kept in.
+    async fn an_account_that_is_not_there_is_named_by_its_place(world) {
+        let unit = world.unit().await;
+        let page = world.page_of(1, &unit);
+        let mine = world.ask("POST", "/api/v1/accounts").json(&page).await.expect(201);
+        let unknown = format!("acct_{}", "f".repeat(32));
+        let body = json!({"name": "two", "accounts": [unknown, mine["id"]]});
+        let faults = world.ask("POST", "/api/v1/tokens").json(&body).await.faults();
+        assert_eq!(faults, [("/accounts/0".to_owned(), "unknown_reference".to_owned())]);
+    }
+
     async fn a_token_for_one_account_knows_no_other(world) {
         let unit = world.unit().await;
         let connect = |office| {

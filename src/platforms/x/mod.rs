@@ -2,12 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::outcome::{Doubt, Lookup, NoPost, Outcome, Owner, OwnerError, Sighting, Ticket};
+use super::outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting};
 use super::rules::Rules;
 use super::session::{Item, Metered, Probe, Progress, Session};
 use super::wire::{no_settings, number_order};
 use super::{Answer, Leave, Platform, Withdrawn};
-use crate::domain::attempt::Reach;
 
 mod api;
 mod classify;
@@ -77,18 +76,6 @@ impl Platform for X {
         leave: Leave<'a>,
     ) -> Answer<'a, Result<Metered<Outcome>, Withdrawn>> {
         Box::pin(publish::publish(&self.settings, on, item, progress, leave))
-    }
-
-    /// Texts and pictures are published or not at once; nothing here ever gives a ticket.
-    fn poll<'a>(&'a self, _: &'a Session, ticket: &'a Ticket) -> Answer<'a, Metered<Outcome>> {
-        Box::pin(async move {
-            let value = Outcome::Unknown(Doubt {
-                reach: Reach::NotConnected,
-                detail: format!("nothing is known of a ticket {}", ticket.id),
-                remote_id: None,
-            });
-            Metered { value, usage: Vec::new() }
-        })
     }
 
     fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>> {
