@@ -13,6 +13,7 @@ use crate::api::{self, Vitals};
 use crate::auth::Auth;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Place};
+use crate::domain::circuit::Rules;
 use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
 use crate::engine::watchdog::Watch;
@@ -173,6 +174,13 @@ fn pace(config: &Config) -> Pace {
         },
         catch_up_after: publish.catch_up_after,
         catch_up_spacing: publish.catch_up_spacing,
+        circuits: Rules {
+            failures: i64::from(publish.circuit_failures),
+            accounts: usize::try_from(publish.incident_accounts).unwrap_or(usize::MAX),
+            window: publish.incident_window,
+            first: publish.circuit_wait,
+            most: publish.circuit_wait_max,
+        },
         back_off: BackOff { first: publish.backoff, most: publish.backoff_max },
     }
 }

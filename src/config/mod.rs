@@ -212,6 +212,16 @@ pub struct Publish {
     pub backoff: Duration,
     /// Longest wait after such failures.
     pub backoff_max: Duration,
+    /// Failures in a row after which an account or a platform is left alone.
+    pub circuit_failures: u32,
+    /// The first time for which it is left alone.
+    pub circuit_wait: Duration,
+    /// The longest.
+    pub circuit_wait_max: Duration,
+    /// Accounts that must be concerned before a whole platform is.
+    pub incident_accounts: u32,
+    /// Refusals within this time belong together.
+    pub incident_window: Duration,
 }
 
 impl Publish {
@@ -414,6 +424,11 @@ fn read_publish(read: &Read<'_>) -> Publish {
         poll_interval: read.duration("publish.poll_interval", LEAST),
         backoff: read.duration("publish.backoff", LEAST),
         backoff_max: read.duration("publish.backoff_max", LEAST),
+        circuit_failures: read.number("publish.circuit_failures", 1..=1_000_000),
+        circuit_wait: read.duration("publish.circuit_wait", LEAST),
+        circuit_wait_max: read.duration("publish.circuit_wait_max", LEAST),
+        incident_accounts: read.number("publish.incident_accounts", 2..=1_000_000),
+        incident_window: read.duration("publish.incident_window", LEAST),
     }
 }
 

@@ -152,7 +152,8 @@ pub struct DeliveryProblem {
 /// What a delivery that is not final waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitsFor {
-    /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`.
+    /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`,
+    /// `circuit`, `incident`.
     pub code: String,
     /// For people.
     pub detail: String,

@@ -21,6 +21,20 @@ pub(super) struct Failed {
     pub(super) ending: Ending,
 }
 
+/// Why a delivery may not go now although the guard's clauses would let it: something wider than
+/// itself stands in the way.
+#[derive(Debug, Clone)]
+pub(super) struct Brake {
+    /// What it waits for, as a stable word.
+    pub(super) code: &'static str,
+    /// For people.
+    pub(super) detail: String,
+    /// When it is worth another look.
+    pub(super) until: Timestamp,
+    /// Whether the delivery is held, which people are shown, or only waits.
+    pub(super) holds: bool,
+}
+
 /// Wait before a delivery is guarded again that stands behind another one.
 const BEHIND: Duration = Duration::from_millis(250);
 /// How often it is looked at whether a held delivery is still held.
@@ -29,7 +43,7 @@ pub(super) const HELD: Duration = Duration::from_mins(1);
 const IN_DOUBT: Duration = Duration::from_secs(5);
 
 /// Names the first clause that failed, most lasting one first.
-pub(super) fn failed(standing: &Standing, now: Timestamp) -> Failed {
+pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Failed {
     let again = |span| Ending::Again(after(now, span).min(standing.publish_by));
     if !matches!(standing.state, DeliveryState::Scheduled | DeliveryState::Held) {
         return Failed { clause: standing.state.as_str(), change: None, ending: Ending::Done };
@@ -49,6 +63,9 @@ pub(super) fn failed(standing: &Standing, now: Timestamp) -> Failed {
     if standing.account_unfit {
         return held(standing, now, "account", "its account must be connected again");
     }
+    if let Some(brake) = brake.filter(|brake| brake.holds) {
+        return held(standing, now, brake.code, &brake.detail);
+    }
     if standing.state == DeliveryState::Held {
         // Nothing holds it any more.
         let ending = Ending::Again(standing.due_at.max(now));
@@ -57,6 +74,11 @@ pub(super) fn failed(standing: &Standing, now: Timestamp) -> Failed {
     if standing.quarantined {
         let change = wait(standing, "quarantine", "the database came back from a backup");
         return Failed { clause: "quarantine", change: Some(change), ending: again(HELD) };
+    }
+    if let Some(brake) = brake {
+        let change = wait(standing, brake.code, &brake.detail);
+        let ending = Ending::Again(brake.until.max(standing.due_at).min(standing.publish_by));
+        return Failed { clause: brake.code, change: Some(change), ending };
     }
     if let Some(until) = standing.blocked_until.0.filter(|until| *until > now) {
         let change = wait(standing, "rate_limit", "the platform lets the account wait");
@@ -174,7 +196,7 @@ mod tests {
             (Standing { state: S::Cancelled, ..sound() }, "cancelled", None),
         ];
         for (standing, clause, state) in rows {
-            let failed = failed(&standing, at(200));
+            let failed = failed(&standing, None, at(200));
             assert_eq!(failed.clause, clause);
             assert_eq!(failed.change.map(|change| change.state), state, "{clause}");
         }
@@ -190,7 +212,7 @@ mod tests {
             (Standing { late: true, ..held() }, "late", Some(S::Missed), Ending::Done),
         ];
         for (standing, clause, state, ending) in rows {
-            let failed = failed(&standing, at(200));
+            let failed = failed(&standing, None, at(200));
             assert_eq!(failed.clause, clause);
             assert_eq!(failed.change.map(|change| change.state), state, "{clause}");
             assert_eq!(failed.ending, ending, "{clause}");
@@ -198,8 +220,32 @@ mod tests {
     }
 
     #[test]
+    fn a_brake_holds_or_lets_wait_but_lateness_comes_first() {
+        use DeliveryState as S;
+        let brake = |holds| Brake { code: "why", detail: "so".into(), until: at(700), holds };
+        let rows = [
+            (sound(), true, "why", Some(S::Held), Ending::Again(at(260))),
+            (sound(), false, "why", Some(S::Scheduled), Ending::Again(at(700))),
+            (Standing { state: S::Held, ..sound() }, true, "why", None, Ending::Again(at(260))),
+            (Standing { late: true, ..sound() }, true, "late", Some(S::Missed), Ending::Done),
+            (
+                Standing { publish_by: at(300), ..sound() },
+                false,
+                "why",
+                Some(S::Scheduled),
+                Ending::Again(at(300)),
+            ),
+        ];
+        for (standing, holds, clause, state, ending) in rows {
+            let failed = failed(&standing, Some(&brake(holds)), at(200));
+            assert_eq!((failed.clause, failed.ending), (clause, ending));
+            assert_eq!(failed.change.map(|change| change.state), state);
+        }
+    }
+
+    #[test]
     fn no_wait_outlasts_the_latest_useful_time() {
         let standing = Standing { blocked_until: Blocked(Some(at(9_000))), ..sound() };
-        assert_eq!(failed(&standing, at(200)).ending, Ending::Again(at(1_000)));
+        assert_eq!(failed(&standing, None, at(200)).ending, Ending::Again(at(1_000)));
     }
 }

@@ -3,6 +3,7 @@
 //! Only this folder sees both the store and the platforms. Nothing here keeps a transaction open
 //! while a platform is awaited.
 
+mod circuits;
 mod clauses;
 mod outcomes;
 pub mod publish;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::clock::SharedClock;
 use crate::domain::audit::NewEntry;
+use crate::domain::circuit::Rules;
 use crate::domain::id::{DeliveryId, JobId};
 use crate::domain::work;
 use crate::media::Files;
@@ -69,6 +71,8 @@ pub struct Pace {
     pub catch_up_after: Duration,
     /// Between two deliveries of a backlog on one account.
     pub catch_up_spacing: Duration,
+    /// When platforms and accounts are left alone.
+    pub circuits: Rules,
     /// After definite failures that may pass.
     pub back_off: BackOff,
 }

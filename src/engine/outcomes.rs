@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::circuits::Lessons;
 use super::publish::{Errand, Report, close, moved, waiting_for};
 use super::{Tools, entry, reconcile_job};
 use crate::clock::after;
@@ -24,8 +25,8 @@ use crate::store::{Error, Tx, audit, outcomes as rows};
 
 /// Nothing waits for longer on the word of a platform.
 const LONGEST_BLOCK: Duration = Duration::from_hours(25);
-/// Wait before the platform is asked again that refuses our application as a whole.
-const APPLICATION_UNFIT: Duration = Duration::from_mins(5);
+/// What is said of every incident.
+const WHOLE_PLATFORM: &str = "several accounts are refused alike; tried again by itself";
 
 /// Changes that are written together.
 #[derive(Debug, Default)]
@@ -153,21 +154,25 @@ pub(super) async fn settle(
     let accounts: Vec<&AccountId> = done.iter().map(|one| &one.item.prepared.account_id).collect();
     let high_waters: HashMap<AccountId, String> =
         rows::high_waters(tx, &accounts).await?.into_iter().collect();
+    let mut lessons = Lessons::of(tools, tx, now, done).await?;
     let mut settlement = Settlement::default();
     let mut batch = Batch::default();
     for one in done {
+        let incident = lessons.learn(one);
         let mut recorder = Recorder {
             tools,
             now,
             errand: &one.item,
             high_water: high_waters.get(&one.item.prepared.account_id),
             taken: &taken,
+            incident,
             batch: &mut batch,
             enqueued: &mut settlement.enqueued,
         };
         settlement.verdicts.push(recorder.record(&one.report));
     }
     batch.write(tx, now, &settlement.enqueued).await?;
+    lessons.write(tx).await?;
     Ok(settlement)
 }
 
@@ -200,6 +205,8 @@ struct Recorder<'a> {
     errand: &'a Errand,
     high_water: Option<&'a String>,
     taken: &'a HashSet<(AccountId, String)>,
+    /// The refusal is one of many alike: it says nothing about this delivery or its account.
+    incident: bool,
     batch: &'a mut Batch,
     enqueued: &'a mut Vec<NewJob>,
 }
@@ -352,32 +359,51 @@ impl Recorder<'_> {
         sent_at: Option<Timestamp>,
         progress: Option<Value>,
     ) -> Verdict {
-        let detail = json!({"code": refusal.code, "detail": refusal.detail});
-        let (status, hint) = match refusal.kind {
-            RefusalKind::Content => {
-                let hint = "change the post and schedule it again";
-                return self.fail(problem("refused", &said(refusal), hint), detail);
-            }
+        let (status, hint) = remedy(refusal.kind);
+        match refusal.kind {
             RefusalKind::Duplicate => {
                 let doubt = Doubt {
                     reach: crate::domain::attempt::Reach::AnswerStarted,
                     detail: said(refusal),
                     remote_id: None,
                 };
-                return self.doubt(&doubt, sent_at, true);
+                self.doubt(&doubt, sent_at, true)
             }
-            RefusalKind::Credential => (Some("needs_reconnect"), "connect the account again"),
-            RefusalKind::Permission => (Some("paused"), "give the token the right it lacks"),
-            RefusalKind::Person => (Some("paused"), "do what the platform asks for there"),
-            RefusalKind::Configuration => (None, "correct the application's set-up"),
-            RefusalKind::Credits => (None, "top up the application's credit"),
-        };
+            RefusalKind::Content if !self.incident => {
+                let detail = json!({"code": refusal.code, "detail": refusal.detail});
+                self.fail(problem("refused", &said(refusal), hint), detail)
+            }
+            RefusalKind::Content
+            | RefusalKind::Credential
+            | RefusalKind::Permission
+            | RefusalKind::Person
+            | RefusalKind::Configuration
+            | RefusalKind::Credits => {
+                let status = status.filter(|_| !self.incident);
+                self.hold(refusal, (status, hint), sent_at, progress)
+            }
+        }
+    }
+
+    /// Held, because of the account or of the whole platform; no attempt is used up.
+    fn hold(
+        &mut self,
+        refusal: &Refusal,
+        (status, hint): (Option<&'static str>, &str),
+        sent_at: Option<Timestamp>,
+        progress: Option<Value>,
+    ) -> Verdict {
+        let detail = json!({"code": refusal.code, "detail": refusal.detail});
         let prepared = &self.errand.prepared;
+        let hint =
+            if self.incident { format!("{hint}; {WHOLE_PLATFORM}") } else { hint.to_owned() };
+        let (code, why) =
+            if self.incident { ("incident", "incident") } else { ("account_unfit", "account") };
         let change = Move {
             attempts: -1,
             progress,
-            problem: Some(problem("account_unfit", &said(refusal), hint)),
-            waits_for: waiting_for("account", format!("{}; {hint}", refusal.detail)),
+            problem: Some(problem(code, &said(refusal), &hint)),
+            waits_for: waiting_for(why, format!("{}; {hint}", refusal.detail)),
             ..moved(prepared, DeliveryState::Publishing, Event::AccountUnfit)
         };
         let close = Close {
@@ -388,8 +414,10 @@ impl Recorder<'_> {
         self.batch.add(close, change, detail);
         self.batch.learn(&self.errand.attempt, Learn { status, ..learns_nothing(prepared) });
         // Looked at again from time to time: somebody may have put it right.
-        let wait = if status.is_some() { super::clauses::HELD } else { APPLICATION_UNFIT };
-        Verdict::again(after(self.now, wait).min(prepared.publish_by), refusal.code.clone())
+        Verdict::again(
+            after(self.now, super::clauses::HELD).min(prepared.publish_by),
+            refusal.code.clone(),
+        )
     }
 
     fn deferred(&mut self, deferral: &Deferral, progress: Option<Value>) -> Verdict {
@@ -462,6 +490,19 @@ pub(super) fn learns_nothing(prepared: &Prepared) -> Learn {
         blocked_ms: None,
         status: None,
         credential_version: prepared.credential.version,
+    }
+}
+
+/// What a refusal makes of the account, and what one can do.
+const fn remedy(kind: RefusalKind) -> (Option<&'static str>, &'static str) {
+    match kind {
+        RefusalKind::Content => (None, "change the post and schedule it again"),
+        RefusalKind::Duplicate => (None, "look at the live account"),
+        RefusalKind::Credential => (Some("needs_reconnect"), "connect the account again"),
+        RefusalKind::Permission => (Some("paused"), "give the token the right it lacks"),
+        RefusalKind::Person => (Some("paused"), "do what the platform asks for there"),
+        RefusalKind::Configuration => (None, "correct the application's set-up"),
+        RefusalKind::Credits => (None, "top up the application's credit"),
     }
 }
 

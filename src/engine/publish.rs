@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{Tools, clauses, entry, outcomes, reconcile_job};
+use super::clauses::Brake;
+use super::{Tools, circuits, clauses, entry, outcomes, reconcile_job};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
@@ -119,13 +120,17 @@ impl Publish {
             today: &today,
             holder: self.lease.holder(),
         };
+        let brakes = circuits::brakes(&self.tools, tx, now, jobs).await?;
+        let free: Vec<DeliveryId> =
+            ids.iter().filter(|id| !brakes.stopped.contains_key(id)).cloned().collect();
         let guarded: HashSet<DeliveryId> =
-            publishing::guard(tx, &ids, &guard).await?.into_iter().collect();
+            publishing::guard(tx, &free, &guard).await?.into_iter().collect();
+        brakes.give_back(tx, &guarded).await?;
         let (granted, refused): (Vec<_>, Vec<_>) =
             ids.into_iter().partition(|id| guarded.contains(id));
         let mut admissions = self.intend(tx, now, &granted).await?;
         if !refused.is_empty() {
-            admissions.extend(self.explain(tx, now, &refused, &guard).await?);
+            admissions.extend(self.explain(tx, &refused, &brakes.stopped, &guard).await?);
         }
         Ok(jobs
             .iter()
@@ -182,15 +187,16 @@ impl Publish {
     async fn explain(
         &self,
         tx: &mut Tx,
-        now: Timestamp,
         refused: &[DeliveryId],
+        stopped: &HashMap<DeliveryId, Brake>,
         guard: &Guard<'_>,
     ) -> Result<HashMap<DeliveryId, Admission<Errand>>, Error> {
+        let now = guard.now;
         let mut admissions = HashMap::new();
         let mut moves = Vec::new();
         let mut entries = Vec::new();
         for standing in publishing::standing(tx, refused, guard).await? {
-            let failed = clauses::failed(&standing, now);
+            let failed = clauses::failed(&standing, stopped.get(&standing.id), now);
             tracing::debug!(delivery.id = %standing.id, clause = failed.clause, "not guarded");
             if let Some(change) = failed.change {
                 if change.state != standing.state {
@@ -379,7 +385,7 @@ fn item(errand: &Errand, media: Vec<ItemMedia>) -> Item {
     }
 }
 
-fn delivery_of(job: &Claimed) -> Option<DeliveryId> {
+pub(super) fn delivery_of(job: &Claimed) -> Option<DeliveryId> {
     let payload: work::Publish = serde_json::from_value(job.payload.clone()).ok()?;
     Some(payload.delivery_id)
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Tools;
 use crate::clock::until;
 use crate::domain::delivery::DeliveryState;
-use crate::store::{Error, jobs, outcomes};
+use crate::store::{Error, Reader, circuits, jobs, outcomes};
 
 /// How often it looks.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -55,6 +55,7 @@ impl Watch {
         metrics::gauge!("chancery_deliveries_needing_human")
             .set(float(of(DeliveryState::NeedsHuman)));
         metrics::gauge!("chancery_deliveries_unknown").set(float(of(DeliveryState::Unknown)));
+        self.look_at_circuits(tools, &mut reader).await?;
         for kind in crate::domain::work::KINDS {
             for state in ["queued", "running"] {
                 metrics::gauge!("chancery_jobs", "kind" => *kind, "state" => state).set(0.0);
@@ -62,6 +63,28 @@ impl Watch {
         }
         for (kind, state, count) in jobs::counts(&mut reader).await? {
             metrics::gauge!("chancery_jobs", "kind" => kind, "state" => state).set(float(count));
+        }
+        Ok(())
+    }
+}
+
+impl Watch {
+    async fn look_at_circuits(&self, tools: &Tools, reader: &mut Reader) -> Result<(), Error> {
+        let open = circuits::open(reader).await?;
+        for platform in tools.platforms.iter().map(|platform| platform.id()) {
+            let of = |incident: bool| {
+                let here = |(scope, it): &&(String, bool)| {
+                    *it == incident && scope.split('/').next() == Some(platform)
+                };
+                let count = open.iter().filter(here).count();
+                float(i64::try_from(count).unwrap_or(i64::MAX))
+            };
+            for (reason, count) in [("no_answer", of(false)), ("incident", of(true))] {
+                metrics::gauge!(
+                    "chancery_circuits_open", "platform" => platform, "reason" => reason
+                )
+                .set(count);
+            }
         }
         Ok(())
     }

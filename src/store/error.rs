@@ -48,12 +48,14 @@ pub enum Error {
 const CONSTRAINTS: &[(&str, &str)] = &[
     ("accounts_remote_key", "accounts.platform, accounts.remote_id"),
     ("attempts_open_key", "attempts.delivery_id"),
+    ("budgets_pkey", "budgets.scope, budgets.name"),
     ("deliveries_publishing_key", "deliveries.account_id"),
     ("deliveries_remote_key", "deliveries.account_id, deliveries.remote_id"),
     ("idempotency_pkey", "idempotency.person_id, idempotency.key"),
     ("jobs_unique_key", "jobs.unique_key"),
     ("nodes_fence_key", "nodes.fence"),
     ("people_email_key", "people.email"),
+    ("spending_pkey", "spending.scope, spending.slice"),
     ("tokens_hash_key", "tokens.hash"),
     ("variants_post_language_key", "variants.post_id, variants.language"),
 ];

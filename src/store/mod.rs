@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod backup;
+pub mod circuits;
 mod codec;
 pub mod credentials;
 mod db;
@@ -73,6 +74,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         accounts::STATEMENTS,
         audit::STATEMENTS,
         backup::STATEMENTS,
+        circuits::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
         held::STATEMENTS,

@@ -81,6 +81,18 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Deliveries of which nobody knows yet whether the platform has them",
     ),
+    metric(
+        "chancery_circuits_open",
+        Kind::Gauge,
+        &["platform", "reason"],
+        "Platforms and accounts that are left alone because they do not answer or refuse alike",
+    ),
+    metric(
+        "chancery_incidents_total",
+        Kind::Counter,
+        &["platform"],
+        "Incidents of whole platforms: several accounts refused alike",
+    ),
     metric("chancery_jobs", Kind::Gauge, &["kind", "state"], "Jobs in the queue"),
     metric(
         "chancery_attempt_seconds",

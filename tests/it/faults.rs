@@ -2,6 +2,7 @@
 //! requests that takes, and that it is there once or not at all.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chancery::domain::account::AccountStatus;
 use chancery::domain::delivery::DeliveryState;
@@ -105,19 +106,15 @@ fn graph_codes() -> Vec<(&'static str, Kind, End)> {
 fn problems() -> Vec<(&'static str, Kind, End)> {
     vec![
         ("401", problem(Problem::Unauthorized, false), Held(NeedsReconnect)),
-        ("402", problem(Problem::PaymentRequired, false), Held(Connected)),
-        ("402, the older", problem(Problem::CreditsDepleted, false), Held(Connected)),
         ("403 duplicate", problem(Problem::Duplicate, false), Asked("duplicate_not_found")),
         ("403 duplicate although done", problem(Problem::Duplicate, true), Published(1)),
         ("403 not permitted", problem(Problem::NotPermitted, false), Failed),
         ("403 reply rule", problem(Problem::ReplyRule, false), Failed),
-        ("403 client", problem(Problem::ClientForbidden, false), Held(Connected)),
         (
             "403 kind of token",
             problem(Problem::UnsupportedAuthentication, false),
             Held(NeedsReconnect),
         ),
-        ("403 right of the app", problem(Problem::Oauth1Permissions, false), Held(Connected)),
         ("403 suspended", problem(Problem::UserSuspended, false), Held(Paused)),
         ("429 of the old kind", problem(Problem::OldRateLimit, false), Waits("rate_limit")),
         ("429 cap", problem(Problem::UsageCapped, false), Waits("daily_limit")),
@@ -133,6 +130,14 @@ fn problems() -> Vec<(&'static str, Kind, End)> {
         ),
     ]
 }
+
+/// What X says of the application as a whole.
+const OF_THE_APPLICATION: [Problem; 4] = [
+    Problem::PaymentRequired,
+    Problem::CreditsDepleted,
+    Problem::ClientForbidden,
+    Problem::Oauth1Permissions,
+];
 
 /// One delivery with its fault.
 struct Case {
@@ -251,6 +256,22 @@ staged! {
             }
         }
         all_end_as_told(stage, cases).await;
+    }
+
+    /// Each refusal of the whole application holds the delivery, leaves the account as it is, and is
+    /// tried again by itself.
+    async fn a_refusal_of_the_application_holds(stage) {
+        for refused in OF_THE_APPLICATION {
+            let outlet = stage.outlet(Platform::X).await;
+            stage.spoil(&outlet, problem(refused, false));
+            let end = Held(Connected);
+            let id = stage.deliver(&outlet, &Wanted::text("the application")).await;
+            let name = format!("{refused:?}");
+            all_end_as_told(stage, vec![Case { name, outlet, id: id.clone(), end }]).await;
+            stage.advance(Duration::from_secs(61));
+            let shown = stage.published(&id).await;
+            assert_eq!(shown.delivery.attempt_count, 1, "{refused:?}");
+        }
     }
 
     /// Bringing a picture may be repeated, and never leaves a post without it.

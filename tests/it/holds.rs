@@ -34,14 +34,14 @@ async fn stays_held(stage: &Stage, id: &DeliveryId, span: Duration) {
 }
 
 staged! {
-    /// Nobody says that the application was put right: after five minutes it is tried.
+    /// Nobody says that the application was put right: within a minute it is tried.
     async fn a_refusal_of_the_whole_application_is_tried_again_by_itself(stage) {
         let outlet = stage.outlet(Platform::X).await;
         let wanted = Wanted::text("no credit");
         let id = held(stage, &outlet, Problem::PaymentRequired, &wanted).await;
-        stays_held(stage, &id, Duration::from_secs(285)).await;
+        stays_held(stage, &id, Duration::from_secs(50)).await;
         assert_eq!(stage.creates(&outlet).len(), 1, "the platform was asked too early");
-        stage.advance(Duration::from_secs(20));
+        stage.advance(Duration::from_secs(12));
         let shown = stage.published(&id).await;
         assert_eq!((shown.delivery.attempt_count, stage.creates(&outlet).len()), (1, 2));
     }

@@ -10,6 +10,8 @@ mod badinput;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod circuits;
+#[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod crash;
