@@ -36,6 +36,43 @@ words! {
     }
 }
 
+words! {
+    /// What a person can do about a delivery; the last part of its address in the API.
+    Act {
+        /// Take it back before it leaves.
+        Cancel = "cancel",
+        /// Choose another instant.
+        Reschedule = "reschedule",
+        /// Say which post at the platform it is.
+        Adopt = "adopt",
+        /// Give it up.
+        Drop = "drop",
+        /// Send it again.
+        Retry = "retry",
+    }
+}
+
+impl Act {
+    /// What it means to the delivery.
+    const fn event(self) -> Event {
+        match self {
+            Self::Cancel => Event::Cancelled,
+            Self::Reschedule => Event::Rescheduled,
+            Self::Adopt => Event::Found,
+            Self::Drop => Event::Dropped,
+            Self::Retry => Event::SentAgain,
+        }
+    }
+
+    /// Whether it answers a question, and is out of place where nobody was asked.
+    const fn is_an_answer(self) -> bool {
+        match self {
+            Self::Adopt | Self::Drop | Self::Retry => true,
+            Self::Cancel | Self::Reschedule => false,
+        }
+    }
+}
+
 /// What can happen to a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -108,6 +145,15 @@ impl DeliveryState {
             | Self::NeedsHuman
             | Self::Held => false,
         }
+    }
+
+    /// What a person can do about a delivery that stands here.
+    pub fn acts(self) -> impl Iterator<Item = Act> {
+        let asked = matches!(self, Self::NeedsHuman);
+        Act::ALL
+            .iter()
+            .copied()
+            .filter(move |act| (asked || !act.is_an_answer()) && self.apply(act.event()).is_ok())
     }
 
     /// The state after `event`; an error when it has no place here.
@@ -191,6 +237,20 @@ mod tests {
             for &event in EVENTS {
                 assert!(state.apply(event).is_err(), "{event:?} moved {state}");
             }
+        }
+    }
+
+    #[test]
+    fn what_can_be_done_about_it_follows_from_where_it_stands() {
+        let acts = |state: DeliveryState| state.acts().map(Act::as_str).collect::<Vec<_>>();
+        assert_eq!(acts(DeliveryState::Scheduled), ["cancel", "reschedule"]);
+        assert_eq!(acts(DeliveryState::Held), ["cancel", "reschedule"]);
+        assert_eq!(acts(DeliveryState::NeedsHuman), ["adopt", "drop", "retry"]);
+        for state in [DeliveryState::Publishing, DeliveryState::Unknown] {
+            assert!(acts(state).is_empty(), "{state}: it may have left");
+        }
+        for &state in DeliveryState::ALL.iter().filter(|state| state.is_final()) {
+            assert!(acts(state).is_empty(), "{state} is final");
         }
     }
 

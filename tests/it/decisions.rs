@@ -59,6 +59,7 @@ impl Outlet {
     async fn in_doubt(&self, world: &World, desk: &Desk, text: &str, kind: Kind) -> Value {
         let delivery = self.doubtful(world, desk, text, kind).await;
         let shown = becomes(world, &delivery, "needs_human").await;
+        assert_eq!(shown["acts"], json!(["adopt", "drop", "retry"]));
         assert_eq!(shown["problem"]["code"], "statement_in_doubt", "{shown}");
         world.simulators.world().set_read_lag(self.platform, &self.own, None);
         shown

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::class::Class;
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{Act, DeliveryState};
 use crate::domain::id::{AccountId, AttemptId, DeliveryId, PostId, UnitId};
 use crate::domain::schedule::{self, Civil};
 use crate::service::plan::{Ready, shown_zone};
@@ -37,6 +37,8 @@ pub struct DeliveryView {
     pub state_since: Timestamp,
     /// What it waits for; nothing at its end.
     pub waits_for: Option<WaitsForView>,
+    /// What one can do about it now: each is a `POST` below its address.
+    pub acts: Vec<Act>,
     /// Its instant; it never goes out before.
     pub due_at: Timestamp,
     /// The same on the wall in `zone`.
@@ -201,6 +203,7 @@ impl From<Delivery> for DeliveryView {
             state: delivery.state,
             state_since: delivery.state_since,
             waits_for: waits_for.filter(|_| !delivery.state.is_final()),
+            acts: delivery.state.acts().collect(),
             due_at: delivery.due_at,
             due_local: schedule::local_in(delivery.due_at, &zone),
             zone,
