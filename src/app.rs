@@ -117,7 +117,7 @@ pub async fn open_store(config: &Config) -> Result<Store, Error> {
     if let Place::Sqlite(file) = &config.database.place {
         make_directory(file.parent().unwrap_or(Path::new(".")))?;
     }
-    Ok(Store::open(&location(config)).await?)
+    Ok(Store::open_within(&location(config), config.database.timeout).await?)
 }
 
 fn make_directory(path: &Path) -> Result<(), Error> {

@@ -89,6 +89,8 @@ pub struct Database {
     pub place: Place,
     /// Connections to a server at most.
     pub max_connections: u32,
+    /// How long a server is waited for.
+    pub timeout: Duration,
 }
 
 /// A file or a server.
@@ -383,7 +385,8 @@ fn read_database(read: &Read<'_>, data_dir: &Path) -> Database {
         }
         Place::Postgres(address)
     };
-    Database { place, max_connections }
+    let timeout = read.duration("database.timeout", Duration::from_millis(100));
+    Database { place, max_connections, timeout }
 }
 
 fn read_vault(read: &Read<'_>, data_dir: &Path) -> Vault {

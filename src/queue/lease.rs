@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
-use crate::clock::{SharedClock, after};
+use crate::clock::{Clock as _, SharedClock, SystemClock, after};
 use crate::store::jobs::Holder;
 use crate::store::{Error, Store, jobs, nodes};
 
@@ -81,7 +81,13 @@ impl Lease {
                 () = self.clock.sleep(self.length / 3) => {}
             }
             crate::crash_point!("lease.before_renewal");
-            if let Err(error) = self.renew().await {
+            let renewed = tokio::select! {
+                renewed = self.renew() => renewed,
+                // A server that does not answer must not keep us from asking again: meanwhile the lease
+                // runs out, and nothing leaves. Real time: it is the server that is waited for.
+                () = SystemClock.sleep(self.length / 3) => Err(Error::Busy),
+            };
+            if let Err(error) = renewed {
                 tracing::error!(node.id = %self.holder.node, %error, "the lease was not renewed");
             }
         }

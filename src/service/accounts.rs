@@ -283,6 +283,7 @@ pub async fn remove(
 ) -> Result<(), Error> {
     permit(caller, Action::WriteAccounts, Subject::Account(id))?;
     let mut tx = services.store.begin().await?;
+    accounts::lock(&mut tx, id).await?;
     let account = seen_version(&mut tx, id, seen).await?;
     let waiting = accounts::waiting(&mut tx, id).await?;
     if waiting > 0 {

@@ -153,6 +153,6 @@ pub async fn finish<T: Serialize + DeserializeOwned>(
         }
     }
     audit::append(&mut tx, entries, now).await?;
-    tx.commit().await?;
+    tx.conclude().await?;
     Ok(Done { value, replayed: false })
 }

@@ -13,6 +13,7 @@ statements! {
     INSERT = "INSERT INTO accounts (id, unit_id, platform, remote_id, display_name, handle, languages, time_zone, status, health, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     UPDATE = "UPDATE accounts SET unit_id = $2, display_name = $3, handle = $4, languages = $5, time_zone = $6, status = $7, health = $8, version = version + 1, updated_at = $9 WHERE id = $1 AND version = $10 AND removed_at IS NULL";
     REMOVE = "UPDATE accounts SET removed_at = $2, updated_at = $2, version = version + 1 WHERE id = $1 AND version = $3 AND removed_at IS NULL";
+    LOCK = "SELECT id FROM accounts WHERE id = $1" | "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
     FIND = "SELECT id, unit_id, platform, remote_id, display_name, handle, languages, time_zone, status, health, version, created_at, updated_at FROM accounts WHERE id = $1 AND removed_at IS NULL";
     FIND_MANY = "SELECT id, unit_id, platform, remote_id, display_name, handle, languages, time_zone, status, health, version, created_at, updated_at FROM accounts WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
     LIST = "SELECT id, unit_id, platform, remote_id, display_name, handle, languages, time_zone, status, health, version, created_at, updated_at FROM accounts WHERE removed_at IS NULL AND id > $1 AND (CAST($2 AS TEXT) IS NULL OR unit_id = $2) AND (CAST($3 AS TEXT) IS NULL OR platform = $3) AND (CAST($4 AS TEXT) IS NULL OR status = $4) AND ($5 IS NULL OR id IN (SELECT value FROM jsonb_each($5))) ORDER BY id LIMIT $6"
@@ -175,4 +176,13 @@ pub async fn waiting(reader: &mut Reader, id: &AccountId) -> Result<i64, Error> 
     on!(reader, WAITING, |sql, conn| {
         Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
     })
+}
+
+/// Keeps everybody from scheduling for an account until the transaction ends, after those who are
+/// at it.
+pub async fn lock(tx: &mut Tx, id: &AccountId) -> Result<(), Error> {
+    on!(tx, LOCK, |sql, conn| {
+        sqlx::query(sql).bind(id).execute(conn).await?;
+    });
+    Ok(())
 }

@@ -17,6 +17,7 @@ statements! {
     MOVE_HEAD = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1";
     APPEND = "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT json_extract(value, '$.seq'), $2, json_extract(value, '$.actor'), json_extract(value, '$.action'), json_extract(value, '$.subject'), json_extract(value, '$.detail'), json_extract(value, '$.hash') FROM jsonb_each($1)"
         | "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT seq, CAST($2 AS TIMESTAMPTZ), actor, action, subject, detail, hash FROM jsonb_to_recordset($1) AS new (seq BIGINT, actor TEXT, action TEXT, subject TEXT, detail JSONB, hash TEXT)";
+    HAS = "SELECT EXISTS (SELECT 1 FROM audit WHERE seq = $1 AND hash = $2)";
     AFTER = "SELECT seq, at, actor, action, subject, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
 }
 
@@ -53,7 +54,17 @@ pub async fn append(tx: &mut Tx, entries: &[NewEntry], now: Timestamp) -> Result
     on!(tx, MOVE_HEAD, |sql, conn| {
         sqlx::query(sql).bind(seq).bind(&hash).execute(conn).await?;
     });
+    tx.adds_link(seq, hash);
     Ok(())
+}
+
+/// Whether this link is in the chain. Waits for whoever is appending: afterwards it is certain.
+pub async fn has(tx: &mut Tx, seq: i64, hash: &str) -> Result<bool, Error> {
+    let _head: (i64, String) =
+        on!(tx, HEAD, |sql, conn| sqlx::query_as(sql).fetch_one(conn).await?);
+    Ok(on!(tx, HAS, |sql, conn| {
+        sqlx::query_scalar(sql).bind(seq).bind(hash).fetch_one(conn).await?
+    }))
 }
 
 /// Links after a place, in order.

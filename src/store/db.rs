@@ -2,26 +2,26 @@
 //!
 //! SQLite has one writer connection, on which every transaction begins with `BEGIN IMMEDIATE` (one
 //! that reads first and writes later fails at once when another has committed between), and a pool
-//! of read-only connections. PostgreSQL has one pool. No transaction may be open while anything
-//! outside is awaited: a [`Tx`] is therefore never handed to a platform.
+//! of read-only connections. PostgreSQL has one pool, see `session`. No transaction may be open
+//! while anything outside is awaited: a [`Tx`] is therefore never handed to a platform.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{
-    ConnectOptions, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
-    Transaction,
-};
+use sqlx::{ConnectOptions, PgConnection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::error::Error;
+use super::session::{Server, Session};
 use crate::clock::{Clock as _, SystemClock};
 
-/// How long a caller waits for a connection or a lock before the answer is "busy".
+/// How long a caller waits for SQLite's file or its writer before the answer is "busy".
 const WAIT: Duration = Duration::from_secs(20);
+
+/// Between two looks for what became of a commit.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Read-only connections to SQLite; reads seldom take longer than a millisecond.
 const SQLITE_READERS: u32 = 4;
@@ -32,7 +32,7 @@ pub(super) enum Db {
     /// One writer and several readers on one file.
     Sqlite { writer: SqlitePool, readers: SqlitePool },
     /// One pool on a server.
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 /// A connection that can only be read from.
@@ -43,8 +43,7 @@ pub struct Reader(Source);
 enum Source {
     SqliteRead(PoolConnection<Sqlite>),
     SqliteTx(Transaction<'static, Sqlite>),
-    PostgresRead(PoolConnection<Postgres>),
-    PostgresTx(Transaction<'static, Postgres>),
+    Postgres(Session),
 }
 
 /// A transaction; whatever takes a [`Reader`] takes it too. Rolled back when dropped.
@@ -53,12 +52,15 @@ pub struct Tx {
     reader: Reader,
     /// For metrics: who changes something.
     purpose: &'static str,
+    /// The link that it has added to the audit's chain, by which it can be known again.
+    link: Option<(i64, String)>,
 }
 
 /// The typed connection that the `on!` macro hands to a statement.
 pub(crate) enum Conn<'a> {
     Sqlite(&'a mut SqliteConnection),
-    Postgres(&'a mut PgConnection),
+    /// With the longest that a statement may take.
+    Postgres(&'a mut PgConnection, Duration),
 }
 
 impl Db {
@@ -104,24 +106,10 @@ impl Db {
         Ok(Self::Sqlite { writer, readers })
     }
 
-    pub(super) async fn open_postgres(url: &str, connections: u32) -> Result<Self, Error> {
-        let options: PgConnectOptions = url.parse::<PgConnectOptions>()?;
-        let options = options
-            .application_name("chancery")
-            .options([("synchronous_commit", "on"), ("timezone", "UTC")])
-            .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(WAIT)
-            .connect_with(options)
-            .await?;
-        Ok(Self::Postgres(pool))
-    }
-
     pub(super) async fn read(&self) -> Result<Reader, Error> {
         Ok(Reader(match self {
             Self::Sqlite { readers, .. } => Source::SqliteRead(readers.acquire().await?),
-            Self::Postgres(pool) => Source::PostgresRead(pool.acquire().await?),
+            Self::Postgres(server) => Source::Postgres(server.read().await?),
         }))
     }
 
@@ -130,9 +118,9 @@ impl Db {
             Self::Sqlite { writer, .. } => {
                 Source::SqliteTx(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
-            Self::Postgres(pool) => Source::PostgresTx(pool.begin().await?),
+            Self::Postgres(server) => Source::Postgres(server.begin().await?),
         });
-        Ok(Tx { reader, purpose })
+        Ok(Tx { reader, purpose, link: None })
     }
 
     pub(super) async fn close(&self) {
@@ -141,7 +129,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(server) => server.close().await,
         }
     }
 }
@@ -153,25 +141,60 @@ impl Reader {
     }
 
     /// The typed connection, for the `on!` macro.
-    pub(crate) fn conn(&mut self) -> Conn<'_> {
-        match &mut self.0 {
+    pub(crate) fn conn(&mut self) -> Result<Conn<'_>, Error> {
+        Ok(match &mut self.0 {
             Source::SqliteRead(conn) => Conn::Sqlite(conn),
             Source::SqliteTx(tx) => Conn::Sqlite(tx),
-            Source::PostgresRead(conn) => Conn::Postgres(conn),
-            Source::PostgresTx(tx) => Conn::Postgres(tx),
-        }
+            Source::Postgres(session) => {
+                let (conn, longest) = session.conn()?;
+                Conn::Postgres(conn, longest)
+            }
+        })
     }
 }
 
 impl Tx {
+    /// Notes the newest link that this transaction has added to the audit's chain.
+    pub(super) fn adds_link(&mut self, seq: i64, hash: String) {
+        self.link = Some((seq, hash));
+    }
+
+    /// Makes the changes durable like [`Self::commit`]. When the answer to that is lost although the
+    /// server may have made them, looks for the link that they added to the audit, and says what is
+    /// true.
+    pub async fn conclude(self) -> Result<(), Error> {
+        let server = match &self.reader.0 {
+            Source::Postgres(session) => Some(session.server()),
+            // A file tells its outcome itself.
+            Source::SqliteTx(_) | Source::SqliteRead(_) => None,
+        };
+        let link = self.link.clone();
+        let Err(error) = self.commit().await else { return Ok(()) };
+        let (Some(server), Some((seq, hash))) = (server, link) else { return Err(error) };
+        tracing::warn!(error = %crate::telemetry::Chain(&error), "it is not known whether a commit was made: looking");
+        let start = SystemClock.elapsed();
+        loop {
+            let looking = Db::Postgres(server.clone());
+            match looked(&looking, seq, &hash).await {
+                Ok(true) => return Ok(()),
+                Ok(false) if is_lost(&error) => return Err(Error::Busy),
+                Ok(false) => return Err(error),
+                Err(_unseen) if SystemClock.elapsed().saturating_sub(start) > server.longest() => {
+                    return Err(Error::Busy);
+                }
+                Err(_unseen) => SystemClock.sleep(PAUSE).await,
+            }
+        }
+    }
+
     /// Makes the changes durable. Only after this has returned may anybody be told of them.
     pub async fn commit(self) -> Result<(), Error> {
         // Real time, whatever clock the caller has: it is the disk that is measured.
         let start = SystemClock.elapsed();
         let done = match self.reader.0 {
             Source::SqliteTx(tx) => tx.commit().await.map_err(Error::from),
-            Source::PostgresTx(tx) => tx.commit().await.map_err(Error::from),
-            Source::SqliteRead(_) | Source::PostgresRead(_) => Err(Error::NotCommitted),
+            Source::Postgres(session) => session.commit().await,
+            Source::SqliteRead(_) => Err(Error::NotCommitted),
         };
         let span = SystemClock.elapsed().saturating_sub(start);
         metrics::histogram!("chancery_store_commit_seconds").record(span.as_secs_f64());
@@ -182,6 +205,17 @@ impl Tx {
         .increment(1);
         done
     }
+}
+
+/// Whether the connection broke, which says nothing about what it was used for.
+fn is_lost(error: &Error) -> bool {
+    matches!(error, Error::Database(sqlx::Error::Io(_)))
+}
+
+/// Whether a link is in the audit's chain.
+async fn looked(db: &Db, seq: i64, hash: &str) -> Result<bool, Error> {
+    let mut tx = db.begin("look").await?;
+    super::audit::has(&mut tx, seq, hash).await
 }
 
 impl Deref for Tx {

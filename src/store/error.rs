@@ -68,9 +68,9 @@ pub fn constraints() -> impl Iterator<Item = &'static str> {
 /// SQLite's extended result codes for a lock that another connection holds.
 const SQLITE_BUSY: &[&str] = &["5", "261", "517", "773"];
 
-/// PostgreSQL's codes for transactions that were undone so that others could go on: serialization
-/// failure, deadlock.
-const POSTGRES_BUSY: &[&str] = &["40001", "40P01"];
+/// PostgreSQL's codes for what was undone so that others could go on: serialization failure,
+/// deadlock; and for what took too long: a lock, a statement, a pause in a transaction.
+const POSTGRES_BUSY: &[&str] = &["40001", "40P01", "55P03", "57014", "25P03"];
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {

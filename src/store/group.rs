@@ -104,6 +104,7 @@ async fn commit<A: Apply>(
 ) -> Result<Vec<Answer<A::Answer>>, Error> {
     let mut tx = store.begin_for("group").await?;
     let answers = apply.apply(&mut tx, items).await?;
-    tx.commit().await?;
+    // An answer that was lost is looked for: the askers get what is true.
+    tx.conclude().await?;
     Ok(answers)
 }

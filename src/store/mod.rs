@@ -26,6 +26,7 @@ pub mod people;
 pub mod posts;
 pub mod publishing;
 pub mod quarantine;
+mod session;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ pub mod variants;
 pub use db::{Reader, Tx};
 pub use error::{Error, constraints};
 pub use group::{Answer, Applied, Apply, Group};
-pub use open::{Location, SCHEMA_VERSION, Schema};
+pub use open::{LONGEST_WAIT, Location, SCHEMA_VERSION, Schema};
 
 use std::sync::Arc;
 

@@ -4,12 +4,15 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use super::Store;
 use super::db::Db;
 use super::error::Error;
+use super::session::Server;
 use super::sql::{on, statements};
 
 static SQLITE_STEPS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -17,6 +20,9 @@ static POSTGRES_STEPS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The newest schema step that this build knows.
 pub const SCHEMA_VERSION: i64 = 5;
+
+/// How long a server is waited for when nobody says otherwise.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// The first release without the race that could corrupt a write-ahead log.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -91,6 +97,11 @@ pub(super) fn lock_directory(directory: &Path) -> Result<File, Error> {
 impl Store {
     /// Opens the database, checks that it is safe to use, and does not change its schema.
     pub async fn open(location: &Location) -> Result<Self, Error> {
+        Self::open_within(location, LONGEST_WAIT).await
+    }
+
+    /// The same; no wait for a server is longer than `longest`.
+    pub async fn open_within(location: &Location, longest: Duration) -> Result<Self, Error> {
         let (db, lock) = match location {
             Location::Sqlite { file } => {
                 let directory = file.parent().unwrap_or(Path::new("."));
@@ -100,7 +111,8 @@ impl Store {
             }
             Location::Postgres { url, connections } => {
                 use secrecy::ExposeSecret as _;
-                (Db::open_postgres(url.expose_secret(), *connections).await?, None)
+                let url = url.expose_secret();
+                (Db::Postgres(Server::open(url, *connections, longest).await?), None)
             }
         };
         let store = Self { inner: std::sync::Arc::new(Opened { db, lock: Mutex::new(lock) }) };
@@ -112,7 +124,14 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), Error> {
         let done = match &self.inner.db {
             Db::Sqlite { writer, .. } => SQLITE_STEPS.run(writer).await,
-            Db::Postgres(pool) => POSTGRES_STEPS.run(pool).await,
+            // By itself: a step may take long, or wait for another node that takes it.
+            Db::Postgres(server) => {
+                let mut conn = server.unlimited().await?;
+                let done = POSTGRES_STEPS.run(&mut conn).await;
+                // Nothing depends on how it ends.
+                let _closed = conn.close().await;
+                done
+            }
         };
         let Err(error) = done else { return Ok(()) };
         if let MigrateError::VersionMissing(version) = error {

@@ -39,6 +39,8 @@ statements! {
                 revision = revision + 1, content_hash = $8, updated_at = $9
          WHERE id = $1 AND revision = $2 AND removed_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE post_id = $1 AND state = 'publishing')";
+    /// Before `REMOVE`, which would otherwise not see what was scheduled while it waited.
+    LOCK = "SELECT id FROM posts WHERE id = $1" | "SELECT id FROM posts WHERE id = $1 FOR UPDATE";
     REMOVE =
         "UPDATE posts SET removed_at = $3, revision = revision + 1, updated_at = $3
          WHERE id = $1 AND revision = $2 AND removed_at IS NULL
@@ -183,6 +185,9 @@ pub async fn remove(
     revision: i64,
     now: Timestamp,
 ) -> Result<bool, Error> {
+    on!(tx, LOCK, |sql, conn| {
+        sqlx::query(sql).bind(id).execute(conn).await?;
+    });
     let changed = on!(tx, REMOVE, |sql, conn| {
         sqlx::query(sql).bind(id).bind(revision).bind(At(now)).execute(conn).await?.rows_affected()
     });

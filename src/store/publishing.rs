@@ -237,6 +237,15 @@ statements! {
                       OR (o.state = 'published' AND o.published_at > $6
                           AND NOT deliveries.intended_repeat)))
          RETURNING id";
+    /// Of two nodes that guard deliveries of one account at once, the second waits for the first and
+    /// then sees what it did, instead of losing its whole batch to the unique key. In one order, and
+    /// apart from the locks of all other changes, so that nobody can wait in a circle.
+    IN_TURN =
+        "SELECT '' WHERE $1 IS NULL"
+        |
+        "SELECT CAST(pg_advisory_xact_lock(turn.account) AS TEXT) FROM (
+             SELECT DISTINCT hashtextextended(account_id, 0) AS account FROM deliveries
+             WHERE id IN (SELECT jsonb_array_elements_text($1)) ORDER BY 1) AS turn";
     STANDING =
         "SELECT d.id, d.state, d.due_at, d.publish_by, d.publish_by <= $2 AS late,
                 (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
@@ -297,6 +306,9 @@ pub async fn guard(
     ids: &[DeliveryId],
     with: &Guard<'_>,
 ) -> Result<Vec<DeliveryId>, Error> {
+    on!(tx, IN_TURN, |sql, conn| {
+        sqlx::query(sql).bind(Json(ids)).execute(conn).await?;
+    });
     Ok(on!(tx, GUARD, |sql, conn| {
         sqlx::query_scalar(sql)
             .bind(Json(ids))

@@ -43,16 +43,18 @@ macro_rules! statements {
 
 /// Runs a body on whichever database the reader or transaction belongs to. The body is written
 /// once and compiled for both drivers, so a type that only one of them can carry does not compile.
+/// A server that does not answer is not waited for for ever.
 macro_rules! on {
     ($on:expr, $statement:expr, |$sql:ident, $conn:ident| $body:expr) => {
-        match $on.conn() {
+        match $on.conn()? {
             $crate::store::db::Conn::Sqlite($conn) => {
                 let $sql = $statement.sqlite;
                 $body
             }
-            $crate::store::db::Conn::Postgres($conn) => {
+            $crate::store::db::Conn::Postgres($conn, longest) => {
                 let $sql = $statement.postgres;
-                $body
+                let work = async { Ok::<_, $crate::store::Error>($body) };
+                $crate::store::session::within(longest, work).await?
             }
         }
     };

@@ -38,6 +38,8 @@ mod limits;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod pictures;

@@ -248,7 +248,7 @@ pub async fn reschedule(
     }
     if seen.is_some() && !taken_back && delivery.version != before.version {
         // It may have been taken back from its way out: that has to stay so.
-        tx.commit().await?;
+        tx.conclude().await?;
         services.queue.look_again();
         return Err(Error::Stale);
     }

@@ -180,9 +180,14 @@ statements! {
          WHERE post_id = $1
            AND state NOT IN ('published', 'missed', 'failed', 'cancelled', 'vanished', 'recalled')
          ORDER BY due_at, id LIMIT 20";
+    /// None of them can be removed before the transaction ends.
     FIT_ACCOUNTS =
-        "SELECT id FROM accounts WHERE id IN " ids(1) "
-           AND removed_at IS NULL AND status = 'connected'";
+        "SELECT id FROM accounts WHERE id IN (SELECT value FROM jsonb_each($1))
+           AND removed_at IS NULL AND status = 'connected'"
+        |
+        "SELECT id FROM accounts WHERE id IN (SELECT jsonb_array_elements_text($1))
+           AND removed_at IS NULL AND status = 'connected'
+         ORDER BY id FOR KEY SHARE";
     CANCEL =
         "UPDATE deliveries SET state = 'cancelled', state_since = $2, waits_for = NULL,
             version = version + 1, updated_at = $2

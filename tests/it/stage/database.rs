@@ -118,6 +118,24 @@ impl Database {
         connection
     }
 
+    /// Keeps whoever changes something from his commit until the connection is closed.
+    pub(crate) async fn lock_audit(&self) -> PgConnection {
+        let Self::Postgres { url, .. } = self else { panic!("a file has no locks on rows") };
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let sql = "BEGIN; SELECT seq FROM audit_head FOR UPDATE";
+        connection.execute(sql).await.unwrap();
+        connection
+    }
+
+    /// How many of those who have to do with a table wait for somebody.
+    pub(crate) async fn waiting_with(&self, table: &str) -> usize {
+        let sql = format!(
+            "SELECT DISTINCT a.pid::text FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid
+             WHERE a.wait_event_type = 'Lock' AND l.relation = '{table}'::regclass"
+        );
+        self.rows(&sql).await.len()
+    }
+
     /// From now on the database refuses this change, such as `UPDATE ON attempts`, for rows that the
     /// condition on `NEW` (and `OLD`) fits.
     pub(crate) async fn refuse(&self, change: &str, condition: &str) {

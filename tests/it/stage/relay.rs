@@ -1,20 +1,30 @@
 //! Stands between the service and PostgreSQL, and can lose the answer to one commit: the server has
-//! made it, and the service never hears of that.
+//! made it, and the service never hears of that. It can also fall silent with all connections open.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What a transaction must have named for the answer to its commit to be lost; once.
-type Marker = Arc<Mutex<Option<String>>>;
+/// What a transaction must have named for its commit to be lost, and whether the server is to make
+/// it all the same; once.
+type Marker = Arc<Mutex<Option<(String, Made)>>>;
+
+/// Whether a lost commit was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Yes,
+    No,
+}
 
 /// The relay; nobody gets through any more when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Relay {
     marker: Marker,
+    silent: watch::Sender<bool>,
     listening: JoinHandle<()>,
 }
 
@@ -28,22 +38,47 @@ impl Relay {
         let address = listener.local_addr().unwrap();
         let marker = Marker::default();
         let shared = marker.clone();
+        let silent = watch::Sender::new(false);
+        let silence = silent.subscribe();
         let listening = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            while let Ok((mut client, _)) = listener.accept().await {
                 let marker = shared.clone();
+                let mut silence = silence.clone();
                 tokio::spawn(async move {
-                    let server = TcpStream::connect(server).await.unwrap();
-                    // Either end may go as it likes.
-                    let _ended = pass_on(client, server, &marker).await;
+                    let mut server = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        biased;
+                        // Both ends stay as they are, and nobody hears anything, for good.
+                        () = async { let _there = silence.wait_for(|silent| *silent).await; } => {
+                            std::future::pending::<()>().await;
+                        }
+                        // Either end may go as it likes.
+                        _ended = pass_on(&mut client, &mut server, &marker) => {}
+                    }
                 });
             }
         });
-        (Self { marker, listening }, format!("{start}@{address}/{end}"))
+        (Self { marker, silent, listening }, format!("{start}@{address}/{end}"))
+    }
+
+    /// From now on nothing passes, although every connection stays open and new ones are taken.
+    pub(crate) fn fall_silent(&self) {
+        self.silent.send_replace(true);
+    }
+
+    /// New connections pass again; those that fell silent never do.
+    pub(crate) fn speak(&self) {
+        self.silent.send_replace(false);
     }
 
     /// The next transaction that names this is committed, and the connection breaks at that moment.
     pub(crate) fn lose_commit_of(&self, marker: &str) {
-        *self.marker.lock().unwrap() = Some(marker.to_owned());
+        *self.marker.lock().unwrap() = Some((marker.to_owned(), Made::Yes));
+    }
+
+    /// The connection of the next transaction that names this breaks before its commit arrives.
+    pub(crate) fn cut_commit_of(&self, marker: &str) {
+        *self.marker.lock().unwrap() = Some((marker.to_owned(), Made::No));
     }
 
     /// Whether a commit is still to be lost.
@@ -62,23 +97,20 @@ fn contains(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|it| it == word.as_bytes())
 }
 
-/// Whether these bytes commit a transaction that has named the marker.
-fn is_named(bytes: &[u8], marker: &Marker, named: &mut bool) -> bool {
+/// Whether these bytes commit a transaction that has named the marker, and what is to come of it.
+fn is_named(bytes: &[u8], marker: &Marker, named: &mut bool) -> Option<Made> {
     let mut marker = marker.lock().unwrap();
-    *named |= marker.as_ref().is_some_and(|it| contains(bytes, it));
+    *named |= marker.as_ref().is_some_and(|(it, _)| contains(bytes, it));
     if contains(bytes, "ROLLBACK") {
         *named = false;
     }
     let commits = *named && contains(bytes, "COMMIT");
-    if commits {
-        marker.take();
-    }
-    commits
+    if commits { marker.take().map(|(_, made)| made) } else { None }
 }
 
 async fn pass_on(
-    mut client: TcpStream,
-    mut server: TcpStream,
+    client: &mut TcpStream,
+    server: &mut TcpStream,
     marker: &Marker,
 ) -> std::io::Result<()> {
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
@@ -91,7 +123,11 @@ async fn pass_on(
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                losing |= is_named(bytes, marker, &mut named);
+                match is_named(bytes, marker, &mut named) {
+                    Some(Made::No) => return Ok(()),
+                    Some(Made::Yes) => losing = true,
+                    None => {}
+                }
                 server.write_all(bytes).await?;
             }
             length = server.read(&mut answered) => {

@@ -66,13 +66,15 @@ impl Wanted {
         Self { repeat: true, ..self }
     }
 
-    fn variant(&self) -> Value {
+    /// The post's variant, as a request names it.
+    pub(crate) fn variant(&self) -> Value {
         let pictures = self.pictures.iter();
         let media: Vec<_> = pictures.map(|(id, alt)| json!({"media_id": id, "alt": alt})).collect();
         json!({"language": "en", "text": self.text, "link": self.link, "media": media})
     }
 
-    fn delivery(&self, outlet: &Outlet) -> Value {
+    /// The delivery to one account, as a request names it.
+    pub(crate) fn delivery(&self, outlet: &Outlet) -> Value {
         let mut wanted = json!({"account_id": outlet.id, "language": "en"});
         match self.at {
             Some(at) => wanted["at"] = json!(at.to_string()),

@@ -1,0 +1,192 @@
+//! Several nodes on one server, and a server that behaves badly: nothing is sent that is not certain,
+//! and nobody needs to start anything anew.
+
+use std::time::Duration;
+
+use chancery::clock::{after, before};
+use chancery::domain::delivery::DeliveryState;
+use chancery::domain::id::{DeliveryId, NodeId};
+use chancery::service::{Error, accounts, posts, schedule, units};
+use chancery::store::jobs::Holder;
+use chancery::store::publishing::{self, Guard};
+use serde_json::json;
+use sqlx::Connection as _;
+
+use crate::stage::{Kind, Relay, Stage, Wanted, eventually, pass};
+
+/// A stage whose service reaches the server through a relay.
+async fn relayed(options: &[(&str, &str)]) -> Option<(Stage, Relay)> {
+    let mut stage = Stage::start(Kind::Postgres, options).await?;
+    stage.stop().await;
+    let (relay, url) = Relay::before(&stage.setting().database.url()).await;
+    stage.set_option("CHANCERY_DATABASE__URL", &url);
+    stage.resume().await;
+    Some((stage, relay))
+}
+
+/// How a delivery stands, past the service.
+async fn state(stage: &Stage, id: &DeliveryId) -> String {
+    let sql = format!("SELECT state FROM deliveries WHERE id = '{id}'");
+    stage.setting().database.rows(&sql).await.remove(0).remove(0)
+}
+
+/// The server falls silent while deliveries wait at the gate, and no connection is closed. The lease
+/// runs out, so nothing leaves; and when new connections are answered, the service goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_falls_silent_closes_the_gate_and_is_left() {
+    let options = [
+        ("CHANCERY_DATABASE__TIMEOUT", "2s"),
+        ("CHANCERY_PUBLISH__LOOKAHEAD", "3s"),
+        ("CHANCERY_PUBLISH__LEASE", "7s"),
+    ];
+    let Some((stage, relay)) = relayed(&options).await else { return };
+    let outlets = stage.both().await;
+    let due = after(stage.now(), Duration::from_millis(3_500));
+    let mut ids = Vec::new();
+    for outlet in &outlets {
+        ids.push(stage.deliver(outlet, &Wanted::text("silence at the gate").at(due)).await);
+    }
+    for id in &ids {
+        stage.until(id, DeliveryState::Publishing).await;
+    }
+    relay.fall_silent();
+    stage.advance(Duration::from_secs(6));
+    pass(Duration::from_secs(3)).await;
+    assert_eq!(stage.world().counts().received, 0, "sent under a lease that had run out");
+    relay.speak();
+    for (id, outlet) in ids.iter().zip(&outlets) {
+        eventually("it is published", async || {
+            let found = state(&stage, id).await;
+            if found == "published" { Ok(()) } else { Err(found) }
+        })
+        .await;
+        assert_eq!(stage.creates(outlet).len(), 1);
+    }
+    stage.finish().await;
+}
+
+/// A commit is made and its answer lost: whoever asked is told the truth, whether his change shared a
+/// transaction with others or had its own. A commit that never arrived is told as such.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_a_lost_commit_is_found_out() {
+    let Some((stage, relay)) = relayed(&[]).await else { return };
+    let [outlet, _] = stage.both().await;
+    let wanted = Wanted::text("an answer that was lost");
+
+    relay.lose_commit_of("an answer that was lost");
+    let post = stage.post("evergreen", &[wanted.variant()]).await;
+    assert!(!relay.waits(), "no commit was lost");
+    let database = &stage.setting().database;
+    assert_eq!(database.rows("SELECT id FROM posts").await.len(), 1);
+
+    relay.lose_commit_of("an answer that was lost");
+    let id = stage.schedule(&post, &[wanted.delivery(&outlet)]).await.remove(0);
+    assert!(!relay.waits(), "no commit was lost");
+    stage.published(&id).await;
+    assert_eq!(stage.creates(&outlet).len(), 1);
+
+    let (acts, caller) = (stage.acts(), stage.caller());
+    let unit = posts::show(acts, caller, &post).await.unwrap().unit_id;
+    let named =
+        |name: &str| serde_json::from_value(json!({"name": {"en": name, "vi": name}})).unwrap();
+    relay.lose_commit_of("A ministry lost");
+    let done = units::change(acts, caller, &unit, None, named("A ministry lost")).await.unwrap();
+    assert!(!relay.waits(), "no commit was lost");
+    assert_eq!(units::show(acts, caller, &unit).await.unwrap(), done.value);
+
+    relay.cut_commit_of("A ministry cut");
+    let cut = units::change(acts, caller, &unit, None, named("A ministry cut")).await;
+    assert!(!relay.waits(), "no commit was cut");
+    assert!(matches!(cut, Err(Error::Busy)), "{cut:?}");
+    assert_eq!(units::show(acts, caller, &unit).await.unwrap(), done.value);
+    stage.finish().await;
+}
+
+/// Somebody schedules a post, and while his commit is on its way another one removes the post or the
+/// account: one of the two is refused, and no delivery is left on what is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_on_what_is_removed_meanwhile() {
+    let Some(stage) = Stage::start(Kind::Postgres, &[]).await else { return };
+    let [outlet, _] = stage.both().await;
+    let (acts, caller) = (stage.acts(), stage.caller());
+    let database = &stage.setting().database;
+    for (removed, table) in [("post", "posts"), ("account", "accounts")] {
+        let wanted = Wanted::text(removed).at(after(stage.now(), Duration::from_hours(5)));
+        let post = stage.post("evergreen", &[wanted.variant()]).await;
+        let lock = database.lock_audit().await;
+        let scheduling = async {
+            let wanted = json!({"deliveries": [wanted.delivery(&outlet)]});
+            let wanted = serde_json::from_value(wanted).unwrap();
+            schedule::schedule(acts, caller, &post, wanted).await.map(|_| ())
+        };
+        let removing = async {
+            waiting(&stage, "deliveries", 1).await;
+            if removed == "post" {
+                posts::remove(acts, caller, &post, None).await
+            } else {
+                accounts::remove(acts, caller, &outlet.id, None).await
+            }
+        };
+        let letting = async {
+            waiting(&stage, table, 2).await;
+            lock.close().await.unwrap();
+        };
+        let (scheduled, gone, ()) = futures_util::join!(scheduling, removing, letting);
+        assert!(scheduled.is_ok(), "{scheduled:?}");
+        assert!(matches!(gone, Err(Error::Conflict(_))), "the {removed} was removed: {gone:?}");
+        let orphans = "SELECT d.id FROM deliveries AS d JOIN posts AS p ON p.id = d.post_id
+                       JOIN accounts AS a ON a.id = d.account_id
+                       WHERE p.removed_at IS NOT NULL OR a.removed_at IS NOT NULL";
+        assert!(database.rows(orphans).await.is_empty());
+    }
+    stage.finish().await;
+}
+
+async fn waiting(stage: &Stage, table: &str, count: usize) {
+    eventually(&format!("{count} wait with {table}"), async || {
+        let waiting = stage.setting().database.waiting_with(table).await;
+        if waiting >= count { Ok(()) } else { Err(waiting) }
+    })
+    .await;
+}
+
+/// Two nodes guard deliveries of one account at the same moment: the second gets all others of its
+/// batch, and only the one that stands behind is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_not_lost_to_another_nodes_claim() {
+    let Some(stage) = Stage::start(Kind::Postgres, &[]).await else { return };
+    let [one, other] = stage.both().await;
+    let due = after(stage.now(), Duration::from_hours(5));
+    let mut ids = Vec::new();
+    for (outlet, text) in [(&one, "first"), (&one, "second"), (&other, "third")] {
+        ids.push(stage.deliver(outlet, &Wanted::text(text).at(due)).await);
+    }
+    let node = stage.setting().database.rows("SELECT id, fence::text FROM nodes").await.remove(0);
+    let node_id: NodeId = node[0].parse().unwrap();
+    let holder = Holder { node: node_id, fence: node[1].parse().unwrap() };
+    let guard = Guard {
+        now: due,
+        horizon: due,
+        repeat_since: before(due, Duration::from_hours(24)),
+        today: "2026-01-01",
+        holder: &holder,
+    };
+    let store = &stage.acts().store;
+    let mut first = store.begin().await.unwrap();
+    let claimed = publishing::guard(&mut first, &ids[..1], &guard).await.unwrap();
+    assert_eq!(claimed, ids[..1]);
+    let second = async {
+        let mut second = store.begin().await.unwrap();
+        publishing::guard(&mut second, &ids[1..], &guard).await
+    };
+    let committing = async {
+        waiting(&stage, "deliveries", 1).await;
+        first.commit().await.unwrap();
+    };
+    let (claimed, ()) = futures_util::join!(second, committing);
+    assert_eq!(claimed.unwrap(), ids[2..]);
+    // As if that node had never been there.
+    let back = "UPDATE deliveries SET state = 'scheduled', attempts = 0 WHERE state = 'publishing'";
+    stage.setting().database.execute(back).await;
+    stage.finish().await;
+}
