@@ -36,6 +36,14 @@ words! {
         TokensRead = "tokens:read",
         /// Make and revoke tokens.
         TokensWrite = "tokens:write",
+        /// See one's own notifications.
+        NotificationsRead = "notifications:read",
+        /// Mark one's own notifications and choose what to be told.
+        NotificationsWrite = "notifications:write",
+        /// See webhooks and what came of telling them.
+        WebhooksRead = "webhooks:read",
+        /// Enter, change and remove webhooks.
+        WebhooksWrite = "webhooks:write",
     }
 }
 

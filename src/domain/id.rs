@@ -124,6 +124,16 @@ ids! {
     JobId = "job_";
     /// One running process.
     NodeId = "node_";
+    /// What is told of one thing that happened; the same however often it is sent.
+    MessageId = "msg_";
+    /// A message in one person's inbox.
+    NotificationId = "ntf_";
+    /// A message on its way into one person's mail.
+    MailItemId = "mail_";
+    /// An address of another program that is told what happens.
+    WebhookId = "whk_";
+    /// One try to tell a webhook.
+    WebhookTryId = "wht_";
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub mod fault;
 pub mod id;
 pub mod locale;
 pub mod media;
+pub mod outbox;
+pub mod outbox_text;
 pub mod policy;
 pub mod post;
 pub mod schedule;
@@ -20,6 +22,7 @@ pub mod text;
 pub mod token;
 pub mod unit;
 pub mod variant;
+pub mod webhook;
 pub mod work;
 
 /// Makes an enum whose members are written as the same fixed words in the API and in the databases.

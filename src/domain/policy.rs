@@ -32,6 +32,14 @@ pub enum Action {
     ReadTokens,
     /// Make or revoke tokens.
     WriteTokens,
+    /// See notifications.
+    ReadNotifications,
+    /// Mark notifications, or choose what to be told.
+    WriteNotifications,
+    /// See webhooks.
+    ReadWebhooks,
+    /// Enter, change or remove webhooks.
+    WriteWebhooks,
 }
 
 impl Action {
@@ -51,6 +59,10 @@ impl Action {
             Self::ReleaseQuarantine => Scope::QuarantineWrite,
             Self::ReadTokens => Scope::TokensRead,
             Self::WriteTokens => Scope::TokensWrite,
+            Self::ReadNotifications => Scope::NotificationsRead,
+            Self::WriteNotifications => Scope::NotificationsWrite,
+            Self::ReadWebhooks => Scope::WebhooksRead,
+            Self::WriteWebhooks => Scope::WebhooksWrite,
         }
     }
 
@@ -61,7 +73,9 @@ impl Action {
             | Self::WriteAccounts
             | Self::ReleaseQuarantine
             | Self::ReadTokens
-            | Self::WriteTokens => true,
+            | Self::WriteTokens
+            | Self::ReadWebhooks
+            | Self::WriteWebhooks => true,
             Self::ReadUnits
             | Self::ReadAccounts
             | Self::ReadMedia
@@ -69,7 +83,9 @@ impl Action {
             | Self::ReadPosts
             | Self::WritePosts
             | Self::ReadDeliveries
-            | Self::WriteDeliveries => false,
+            | Self::WriteDeliveries
+            | Self::ReadNotifications
+            | Self::WriteNotifications => false,
         }
     }
 }
@@ -119,6 +135,12 @@ pub fn may(actor: &Actor, action: Action, subject: Subject<'_>) -> Result<(), Re
         Subject::Any | Subject::Account(_) | Subject::Person(_) => {}
     }
     if actor.administrator || named || own { Ok(()) } else { Err(Refused::NeedsAdministrator) }
+}
+
+/// Whether a person is told of something by himself: administrators of everything, others of what
+/// they scheduled (people of a unit, when there are roles).
+pub const fn hears(administrator: bool, is_author: bool) -> bool {
+    administrator || is_author
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{AccountId, AttemptId, DeliveryId};
+use super::id::{AccountId, AttemptId, DeliveryId, MessageId, PersonId, WebhookId};
+use super::outbox::Occasion;
 
 /// Publishes one delivery.
 pub const PUBLISH: &str = "publish";
@@ -10,9 +11,13 @@ pub const PUBLISH: &str = "publish";
 pub const RECONCILE: &str = "reconcile";
 /// Forgets what need not be kept.
 pub const SWEEP: &str = "sweep";
+/// Tells one webhook of one message.
+pub const WEBHOOK: &str = "webhook";
+/// Writes to one person what has happened of one kind.
+pub const MAIL: &str = "mail";
 
 /// Every kind there is.
-pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP];
+pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL];
 
 /// What a publish job needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,4 +63,32 @@ pub fn publish_key(delivery: &DeliveryId) -> String {
 /// The key that makes the reconcile job of a delivery unique.
 pub fn reconcile_key(delivery: &DeliveryId) -> String {
     format!("reconcile:{delivery}")
+}
+
+/// What a webhook job needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Which webhook.
+    pub webhook_id: WebhookId,
+    /// Of what.
+    pub message_id: MessageId,
+}
+
+/// What a mail job needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// To whom.
+    pub person_id: PersonId,
+    /// Of what kind.
+    pub event: Occasion,
+}
+
+/// The key that makes the job unique that tells one webhook of one message.
+pub fn webhook_key(job: &Webhook) -> String {
+    format!("{WEBHOOK}:{}:{}", job.webhook_id, job.message_id)
+}
+
+/// The key that makes the job unique that writes to one person what has happened of one kind.
+pub fn mail_key(job: &Mail) -> String {
+    format!("{MAIL}:{}:{}", job.person_id, job.event)
 }

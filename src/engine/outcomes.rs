@@ -104,12 +104,24 @@ impl Batch {
         let ours = |(attempt, kept)| closed.contains(&attempt).then_some(kept);
         let moves: Vec<Move> = self.moves.into_iter().filter_map(ours).collect();
         rows::transition(tx, &moves, now).await?;
-        rows::learn(tx, &merged(self.learned, &closed), now).await?;
+        let unfit = rows::learn(tx, &merged(self.learned, &closed), now).await?;
         let ours = |(attempt, kept)| closed.contains(&attempt).then_some(kept);
-        let entries: Vec<NewEntry> = self.entries.into_iter().filter_map(ours).collect();
+        let mut entries: Vec<NewEntry> = self.entries.into_iter().filter_map(ours).collect();
+        // What is told of hangs on the audit, so an account that falls out must stand there too.
+        entries.extend(unfit.into_iter().map(|(account, status)| fallen_out(&account, status)));
         audit::append(tx, &entries, now).await?;
         jobs::enqueue(tx, enqueued, now).await?;
         Ok(closed)
+    }
+}
+
+/// An account that may not publish any more.
+fn fallen_out(account: &AccountId, status: &str) -> NewEntry {
+    NewEntry {
+        actor: "engine".to_owned(),
+        action: format!("account.{status}"),
+        subject: account.to_string(),
+        detail: json!({}),
     }
 }
 

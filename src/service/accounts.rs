@@ -319,15 +319,18 @@ pub async fn check(
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     let mut account = accounts::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
-    let from = account.version;
+    let (from, was) = (account.version, account.status);
     note(&mut account, said, now);
     account.version = from + 1;
     account.updated_at = now;
     accounts::update(&mut tx, &account, from).await?;
     let released = release(&mut tx, &account, now).await?;
     let detail = json!({"status": account.status, "released": released.len()});
-    let entry = caller.entry("account.check", id, detail);
-    let done = finish(services, caller, tx, account, &[entry]).await?;
+    let mut entries = vec![caller.entry("account.check", id, detail)];
+    if account.status == AccountStatus::NeedsReconnect && account.status != was {
+        entries.push(caller.entry("account.needs_reconnect", id, json!({})));
+    }
+    let done = finish(services, caller, tx, account, &entries).await?;
     services.queue.announce(&released);
     Ok(done)
 }

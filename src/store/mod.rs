@@ -15,12 +15,16 @@ mod error;
 mod group;
 pub mod held;
 pub mod idempotency;
+pub mod incidents;
 pub mod installation;
 pub mod jobs;
+pub mod mail_items;
 pub mod media;
 pub mod neighbours;
 pub mod nodes;
+pub mod notifications;
 mod open;
+pub mod outbox;
 pub mod outcomes;
 pub mod people;
 pub mod posts;
@@ -33,6 +37,8 @@ mod tests;
 pub mod tokens;
 pub mod units;
 pub mod variants;
+pub mod webhook_tries;
+pub mod webhooks;
 
 pub use db::{Reader, Tx};
 pub use error::{Error, constraints};
@@ -80,12 +86,16 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         deliveries::STATEMENTS,
         held::STATEMENTS,
         idempotency::STATEMENTS,
+        incidents::STATEMENTS,
         installation::STATEMENTS,
         jobs::STATEMENTS,
+        mail_items::STATEMENTS,
         media::STATEMENTS,
         neighbours::STATEMENTS,
         nodes::STATEMENTS,
+        notifications::STATEMENTS,
         open::STATEMENTS,
+        outbox::STATEMENTS,
         outcomes::STATEMENTS,
         people::STATEMENTS,
         posts::STATEMENTS,
@@ -94,6 +104,8 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         tokens::STATEMENTS,
         units::STATEMENTS,
         variants::STATEMENTS,
+        webhook_tries::STATEMENTS,
+        webhooks::STATEMENTS,
     ];
     FILES.concat()
 }

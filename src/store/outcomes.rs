@@ -180,7 +180,8 @@ statements! {
                       value->>'blocked_ms' AS blocked_ms, value->>'status' AS status,
                       value->>'credential_version' AS credential_version
                FROM jsonb_each($1)) AS v
-         WHERE accounts.id = v.id"
+         WHERE accounts.id = v.id
+         RETURNING accounts.id, accounts.status"
         |
         "UPDATE accounts SET high_water = COALESCE(v.high_water, accounts.high_water),
                 blocked_until = COALESCE(TIMESTAMPTZ 'epoch' + v.blocked_ms * INTERVAL '1 millisecond',
@@ -192,7 +193,8 @@ statements! {
                 version = version + CASE WHEN v.status IS NULL THEN 0 ELSE 1 END, updated_at = $2
          FROM jsonb_to_recordset($1) AS v(id TEXT, high_water TEXT, blocked_ms BIGINT, status TEXT,
                                           credential_version BIGINT)
-         WHERE accounts.id = v.id";
+         WHERE accounts.id = v.id
+         RETURNING accounts.id, accounts.status";
     HIGH_WATERS =
         "SELECT id, high_water FROM accounts
          WHERE high_water IS NOT NULL AND id IN " ids(1);
@@ -243,15 +245,24 @@ pub async fn transition(
     }))
 }
 
-/// Lets accounts learn from answers.
-pub async fn learn(tx: &mut Tx, learned: &[Learn], now: Timestamp) -> Result<(), Error> {
+/// Lets accounts learn from answers; gives those that now have the status they were to get, in no
+/// order.
+pub async fn learn(
+    tx: &mut Tx,
+    learned: &[Learn],
+    now: Timestamp,
+) -> Result<Vec<(AccountId, &'static str)>, Error> {
     if learned.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    on!(tx, LEARN, |sql, conn| {
-        sqlx::query(sql).bind(Json(learned)).bind(At(now)).execute(conn).await?;
+    let stand: Vec<(AccountId, String)> = on!(tx, LEARN, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(learned)).bind(At(now)).fetch_all(conn).await?
     });
-    Ok(())
+    let got = |(id, status): (AccountId, String)| {
+        let wanted = learned.iter().find(|one| one.id == id)?.status?;
+        (wanted == status).then_some((id, wanted))
+    };
+    Ok(stand.into_iter().filter_map(got).collect())
 }
 
 /// The newest known posts of accounts; in no order.

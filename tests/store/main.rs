@@ -10,6 +10,8 @@ mod constraints;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod follow_ups;
+#[cfg(test)]
 mod instants;
 #[cfg(test)]
 mod opening;

@@ -1,0 +1,95 @@
+//! What people read of an occasion, in plain words, in Vietnamese and English.
+
+use serde::{Deserialize, Serialize};
+
+use super::outbox::{Locale, Occasion};
+
+/// What a sentence names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// The post's title, the account's name, or what else it is about.
+    #[serde(default)]
+    pub what: String,
+    /// Where: the account's name.
+    #[serde(default)]
+    pub place: String,
+    /// The reason as the service knows it, in English.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A short heading for an occasion, without names: it also heads mails, which others may see.
+pub const fn heading(occasion: Occasion, locale: Locale) -> &'static str {
+    match (occasion, locale) {
+        (Occasion::DeliveryPublished, Locale::Vi) => "Bài đã đăng",
+        (Occasion::DeliveryPublished, Locale::En) => "Published",
+        (Occasion::DeliveryUnknown, Locale::Vi) => "Chưa rõ bài đã lên hay chưa",
+        (Occasion::DeliveryUnknown, Locale::En) => "Not yet known whether it is out",
+        (Occasion::DeliveryNeedsHuman, Locale::Vi) => "Bài cần người quyết định",
+        (Occasion::DeliveryNeedsHuman, Locale::En) => "A person must decide",
+        (Occasion::DeliveryHeld, Locale::Vi) => "Bài đang bị giữ lại",
+        (Occasion::DeliveryHeld, Locale::En) => "Held back",
+        (Occasion::DeliveryMissed, Locale::Vi) => "Bài đã quá giờ nên không đăng",
+        (Occasion::DeliveryMissed, Locale::En) => "Too late, so it was not sent",
+        (Occasion::DeliveryFailed, Locale::Vi) => "Bài không đăng được",
+        (Occasion::DeliveryFailed, Locale::En) => "Could not be published",
+        (Occasion::PublishingLate, Locale::Vi) => "Việc đăng bài đang chậm",
+        (Occasion::PublishingLate, Locale::En) => "Publishing is late",
+        (Occasion::PublishingOnTime, Locale::Vi) => "Việc đăng bài đã đúng giờ trở lại",
+        (Occasion::PublishingOnTime, Locale::En) => "Publishing is on time again",
+        (Occasion::AccountNeedsReconnect, Locale::Vi) => "Tài khoản cần kết nối lại",
+        (Occasion::AccountNeedsReconnect, Locale::En) => "An account must be connected again",
+        (Occasion::AccountPaused, Locale::Vi) => "Tài khoản bị nền tảng tạm ngừng",
+        (Occasion::AccountPaused, Locale::En) => "The platform has paused an account",
+        (Occasion::WebhookDisabled, Locale::Vi) => "Webhook đã bị tắt",
+        (Occasion::WebhookDisabled, Locale::En) => "A webhook was switched off",
+    }
+}
+
+/// One line on what happened.
+pub fn sentence(occasion: Occasion, locale: Locale, names: &Names) -> String {
+    let mut text = heading(occasion, locale).to_owned();
+    if !names.what.is_empty() {
+        text.push_str(": ");
+        text.push_str(&names.what);
+    }
+    if !names.place.is_empty() {
+        text.push_str(" – ");
+        text.push_str(&names.place);
+    }
+    if !names.reason.is_empty() {
+        text.push_str(" (");
+        text.push_str(&names.reason);
+        text.push(')');
+    }
+    // A title could hold what begins a new line or a new header elsewhere.
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_occasion_has_words_in_both_languages() {
+        for &occasion in Occasion::ALL {
+            let (vi, en) = (heading(occasion, Locale::Vi), heading(occasion, Locale::En));
+            assert!(!vi.is_ascii() && en.is_ascii() && !en.is_empty(), "{occasion}: {vi} / {en}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_one_line_whatever_it_names() {
+        let names = Names {
+            what: "Quốc khánh\r\nBcc: all@example.org".into(),
+            place: "Page".into(),
+            reason: "late".into(),
+        };
+        let text = sentence(Occasion::DeliveryMissed, Locale::En, &names);
+        assert_eq!(
+            text,
+            "Too late, so it was not sent: Quốc khánh  Bcc: all@example.org – Page (late)"
+        );
+        assert!(!sentence(Occasion::PublishingLate, Locale::Vi, &Names::default()).contains(':'));
+    }
+}

@@ -1,0 +1,27 @@
+//! What is wrong with the service as a whole: one row while it is, so that it is told of once,
+//! however many processes see it and however often they start.
+
+use jiff::Timestamp;
+
+use super::codec::At;
+use super::sql::{on, statements};
+use super::{Error, Tx};
+
+statements! {
+    OPEN = "INSERT INTO incidents (kind, began_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    CLOSE = "DELETE FROM incidents WHERE kind = $1";
+}
+
+/// Notes that something has begun to be wrong; false when that is known.
+pub async fn open(tx: &mut Tx, kind: &str, now: Timestamp) -> Result<bool, Error> {
+    Ok(on!(tx, OPEN, |sql, conn| {
+        sqlx::query(sql).bind(kind).bind(At(now)).execute(conn).await?.rows_affected() == 1
+    }))
+}
+
+/// Notes that it is over; false when it was not known to be wrong.
+pub async fn close(tx: &mut Tx, kind: &str) -> Result<bool, Error> {
+    Ok(on!(tx, CLOSE, |sql, conn| {
+        sqlx::query(sql).bind(kind).execute(conn).await?.rows_affected() == 1
+    }))
+}
