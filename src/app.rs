@@ -14,12 +14,14 @@ use crate::auth::Auth;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Place};
 use crate::domain::circuit::Rules;
+use crate::engine::follow::Means;
 use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
 use crate::engine::watchdog::Watch;
 use crate::engine::{Pace, QuietWait, Tools};
 use crate::media::Files;
-use crate::outbound::{Outbound, SetupError};
+use crate::outbound::mail::Mailer;
+use crate::outbound::{self, Outbound, SetupError};
 use crate::platforms::{self, Platforms};
 use crate::queue::retry::BackOff;
 use crate::queue::{Queue, Timing};
@@ -57,6 +59,9 @@ pub enum Error {
     /// The HTTP client.
     #[error("the HTTP client cannot be used")]
     Outbound(#[from] SetupError),
+    /// The way to the mail server.
+    #[error("mail cannot be used")]
+    Mail(#[from] outbound::mail::SetupError),
     /// The metrics.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] MetricsError),
@@ -82,6 +87,7 @@ impl Error {
             Self::Store(store::Error::Unsafe(_)) | Self::Vault(_) | Self::CheckValue => 3,
             Self::DataDir { .. }
             | Self::SchemaBehind(_)
+            | Self::Mail(_)
             | Self::Engine(StartError::Timetable(_)) => 2,
             Self::Store(_)
             | Self::Outbound(_)
@@ -232,6 +238,20 @@ impl Parts {
         }
     }
 
+    /// What follow-ups work with.
+    fn means(&self, config: &Config) -> Result<Means, Error> {
+        Ok(Means {
+            store: self.base.store.clone(),
+            clock: self.clock.clone(),
+            vault: self.base.vault.clone(),
+            outbound: self.outbound.clone(),
+            mailer: Mailer::configured(&config.mail)?,
+            notify: config.notify.clone(),
+            webhooks: config.webhooks.clone(),
+            mail: config.mail.clone(),
+        })
+    }
+
     /// Starts what happens by itself.
     pub async fn start_engine(&self, config: &Config) -> Result<Engine, Error> {
         let tools = Tools {
@@ -245,9 +265,15 @@ impl Parts {
         };
         let settings = Settings {
             tools,
+            means: self.means(config)?,
+            desk: config.server.public_url.to_string(),
             queue: self.queue.clone(),
             timing: Timing { poll: config.publish.poll_interval, window: Duration::from_mins(10) },
-            keep: Keep { jobs: config.jobs.keep, idempotency: config.api.idempotency_keep },
+            keep: Keep {
+                jobs: config.jobs.keep,
+                idempotency: config.api.idempotency_keep,
+                follow_ups: config.notify.keep,
+            },
             prune: config.jobs.prune.clone(),
             // A local file is locked by one process; a server's database is not.
             alone: matches!(config.database.place, Place::Sqlite(_)),

@@ -6,15 +6,25 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Response, Type};
 
 /// What has a version, which a change must name.
-const VERSIONED: [&str; 4] =
-    ["/api/v1/units", "/api/v1/accounts", "/api/v1/posts", "/api/v1/deliveries"];
+const VERSIONED: [&str; 6] = [
+    "/api/v1/units",
+    "/api/v1/accounts",
+    "/api/v1/posts",
+    "/api/v1/deliveries",
+    "/api/v1/webhooks",
+    SETTINGS,
+];
 
-/// What lies below these without being one of them: a dry run, and the making of several others.
-const UNVERSIONED: [&str; 2] = ["/api/v1/posts/check", "/api/v1/posts/{id}/deliveries"];
+/// One thing although nothing in its address tells it from others: everybody has his own.
+const SETTINGS: &str = "/api/v1/notifications/settings";
+
+/// What lies below these without being one of them: a dry run, the making of several others, a log.
+const UNVERSIONED: [&str; 3] =
+    ["/api/v1/posts/check", "/api/v1/posts/{id}/deliveries", "/api/v1/webhooks/{id}/tries"];
 
 /// Declares the headers of every answer of an operation.
 pub(super) fn declare(operation: &mut Operation, path: &str, method: &HttpMethod) {
-    let is_list = *method == HttpMethod::Get && !path.contains('{');
+    let is_list = *method == HttpMethod::Get && !path.contains('{') && path != SETTINGS;
     let noun = VERSIONED.iter().any(|it| path.starts_with(it));
     let versioned = noun && !is_list && !UNVERSIONED.contains(&path);
     for (status, response) in &mut operation.responses.responses {

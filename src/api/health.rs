@@ -16,9 +16,6 @@ use super::Api;
 use super::answer::Answer;
 use crate::service;
 
-/// Lateness of the oldest due delivery from which on it is worth a word.
-const LATE: Duration = Duration::from_mins(1);
-
 /// What the parts of the running process tell about themselves.
 pub trait Vitals: Send + Sync + fmt::Debug + 'static {
     /// How late the oldest delivery is that is due and has not left.
@@ -90,7 +87,7 @@ async fn get_readiness(State(api): State<Api>) -> Response {
         reasons.push(Reason { code: "stopping", detail: "the process is stopping".into() });
     }
     let ready = reasons.is_empty();
-    if late >= LATE {
+    if late >= api.services.config.notify.late_after {
         // No reason to refuse requests: the desk is needed most when sending lags behind.
         let detail = format!("the oldest due delivery is {} s late", late.as_secs());
         reasons.push(Reason { code: "late", detail });

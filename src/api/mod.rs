@@ -17,6 +17,7 @@ mod problem;
 mod text;
 #[cfg(test)]
 mod text_codes;
+mod text_follow_ups;
 mod text_http;
 mod text_nouns;
 mod text_plans;

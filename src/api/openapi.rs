@@ -39,6 +39,8 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "platforms", description = "What platforms allow"),
         (name = "quarantine", description = "After a restore: nothing is sent until a person lets it"),
         (name = "tokens", description = "API tokens"),
+        (name = "notifications", description = "What one is told in the product"),
+        (name = "webhooks", description = "Other programs that are told what happens"),
         (name = "health", description = "For whoever watches over the process"),
     ),
 )]

@@ -5,6 +5,7 @@
 
 mod duration;
 mod fault;
+mod follow_ups;
 mod layers;
 mod print;
 mod read;
@@ -21,6 +22,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use fault::{Fault, Faults, Origin};
+pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
 use layers::Layers;
 use read::Read;
 
@@ -54,6 +56,12 @@ pub struct Config {
     pub jobs: Jobs,
     /// Pictures.
     pub media: Media,
+    /// Notifications.
+    pub notify: Notify,
+    /// Webhooks going out.
+    pub webhooks: Webhooks,
+    /// Mail going out.
+    pub mail: Mail,
     /// What an operator should know about this configuration although it is valid.
     pub warnings: Vec<String>,
     effective: String,
@@ -328,6 +336,9 @@ impl Config {
                 max_bytes: read.number("media.max_bytes", 1..=1 << 32),
                 max_pixels: read.number("media.max_pixels", 1..=1 << 32),
             },
+            notify: follow_ups::read_notify(read),
+            webhooks: follow_ups::read_webhooks(read),
+            mail: follow_ups::read_mail(read),
             server: server?,
             facebook: facebook?,
             x: x?,

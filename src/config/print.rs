@@ -7,7 +7,7 @@ use super::layers::{Layers, Value};
 use super::secret;
 
 /// Keys whose value is never shown.
-const SECRETS: &[&str] = &["vault.key", "facebook.app_secret", "x.client_secret"];
+const SECRETS: &[&str] = &["vault.key", "facebook.app_secret", "x.client_secret", "mail.password"];
 
 pub(super) fn effective(layers: &Layers) -> String {
     // Keys of the top level come first, as TOML wants it.

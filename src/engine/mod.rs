@@ -5,6 +5,7 @@
 
 mod circuits;
 mod clauses;
+pub mod follow;
 mod outcomes;
 pub mod publish;
 pub mod reconcile;

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Tools;
+use super::follow::{Means, mail, relay, webhook};
 use super::publish::Publish;
 use super::reconcile::Reconcile;
 use super::sweep::{Keep, Sweep};
@@ -27,6 +28,10 @@ const REGISTRATIONS: usize = 20;
 pub struct Settings {
     /// What all kinds of work share.
     pub tools: Tools,
+    /// What follow-ups work with.
+    pub means: Means,
+    /// Where people find the service.
+    pub desk: String,
     /// Hints and the gate.
     pub queue: Queue,
     /// How lanes look for work.
@@ -65,7 +70,7 @@ pub struct Engine {
 impl Engine {
     /// Registers this process, rescues what another one has left behind, and starts working.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { tools, queue, timing, keep, prune, alone } = settings;
+        let Settings { tools, means, desk, queue, timing, keep, prune, alone } = settings;
         let holder = register(&tools).await?;
         let lease = Lease::new(
             tools.store.clone(),
@@ -78,10 +83,14 @@ impl Engine {
         let publish = Publish::new(tools.clone(), lease.clone(), alone);
         let reconcile = Reconcile::new(tools.clone());
         let sweep = Sweep::new(tools.clone(), keep);
+        let tell = webhook::Tell::new(means.clone());
+        let write = mail::Write::new(means.clone(), desk);
         if alone {
             rescue(&publish, &tools, &lease).await;
             rescue(&reconcile, &tools, &lease).await;
             rescue(&sweep, &tools, &lease).await;
+            rescue(&tell, &tools, &lease).await;
+            rescue(&write, &tools, &lease).await;
         }
         let periodic = Periodic::new(work::SWEEP, &prune)?;
 
@@ -91,7 +100,11 @@ impl Engine {
         let (store, clock) = (tools.store.clone(), tools.clock.clone());
         let rest = vec![
             tokio::spawn(vital("lease", lease.clone().keep(stop_rest.clone()))),
-            tokio::spawn(vital("watch", watch.clone().keep(tools.clone(), stop_rest.clone()))),
+            tokio::spawn(vital(
+                "watch",
+                watch.clone().keep(tools.clone(), means.notify.clone(), stop_rest.clone()),
+            )),
+            tokio::spawn(relay::Relay::new(means, queue.clone()).keep(stop_rest.clone())),
             tokio::spawn(vital(
                 "timetable",
                 periodic.keep(store, clock, queue.clone(), stop_rest.clone()),
@@ -101,6 +114,8 @@ impl Engine {
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
+        lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
+        lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
         lanes.close();
         Ok(Self { watch, lanes, stop_lanes, stop_rest, rest })
     }

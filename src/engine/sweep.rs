@@ -1,4 +1,5 @@
-//! Forgets what need not be kept: finished jobs, answers to idempotency keys, processes long gone.
+//! Forgets what need not be kept: finished jobs, answers to idempotency keys, processes long gone,
+//! what people were told long ago.
 
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use crate::domain::work;
 use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::Claimed;
-use crate::store::{Error, Tx, idempotency, jobs, nodes};
+use crate::store::{
+    Error, Tx, idempotency, jobs, mail_items, nodes, notifications, outbox, webhook_tries,
+};
 
 /// Processes that were not seen for this long are forgotten.
 const NODES: Duration = Duration::from_hours(30 * 24);
@@ -29,6 +32,8 @@ pub struct Keep {
     pub jobs: Duration,
     /// Answers to idempotency keys.
     pub idempotency: Duration,
+    /// Messages, notifications and what came of telling others.
+    pub follow_ups: Duration,
 }
 
 impl Sweep {
@@ -46,6 +51,11 @@ impl Sweep {
             let mut round = jobs::prune(&mut tx, before(now, self.keep.jobs)).await?;
             round += idempotency::forget(&mut tx, before(now, self.keep.idempotency)).await?;
             round += nodes::forget(&mut tx, before(now, NODES)).await?;
+            let told = before(now, self.keep.follow_ups);
+            round += notifications::forget(&mut tx, told).await?;
+            round += mail_items::forget(&mut tx, told).await?;
+            round += webhook_tries::forget(&mut tx, told).await?;
+            round += outbox::forget(&mut tx, told).await?;
             tx.commit().await?;
             swept += round;
             if round == 0 {

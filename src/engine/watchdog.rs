@@ -1,19 +1,24 @@
-//! Watches how late the oldest due delivery is and how many need somebody, for `/readyz` and the
-//! metrics.
+//! Watches how late the oldest due delivery is and how many need somebody, for `/readyz`, the metrics,
+//! and the people who are told once when publishing becomes late and once when it is on time again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::Tools;
 use crate::clock::until;
+use crate::config;
+use crate::domain::audit::NewEntry;
 use crate::domain::delivery::DeliveryState;
-use crate::store::{Error, Reader, circuits, jobs, outcomes};
+use crate::domain::outbox::Occasion;
+use crate::store::{Error, Reader, audit, circuits, incidents, jobs, outcomes};
 
-/// How often it looks.
-const PERIOD: Duration = Duration::from_secs(5);
+/// The incident of the oldest due delivery being late, among all processes on one database.
+const LATE: &str = "late";
 
 /// What the watchdog last saw. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -28,16 +33,50 @@ impl Watch {
     }
 
     /// Looks until told to stop.
-    pub async fn keep(self, tools: Tools, stop: CancellationToken) {
+    pub async fn keep(self, tools: Tools, settings: config::Notify, stop: CancellationToken) {
+        // What this process knows to be told; nothing when it starts.
+        let mut told = None;
         loop {
             if let Err(error) = self.look(&tools).await {
                 tracing::warn!(error = %crate::telemetry::Chain(&error), "the watchdog cannot see");
+            } else if let Err(error) = self.alarm(&tools, settings.late_after, &mut told).await {
+                tracing::warn!(error = %crate::telemetry::Chain(&error), "the watchdog cannot bark");
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tools.clock.sleep(PERIOD) => {}
+                () = tools.clock.sleep(settings.watch_interval) => {}
             }
         }
+    }
+
+    /// Tells once of an incident when it begins and once when it ends, whichever process sees it.
+    async fn alarm(
+        &self,
+        tools: &Tools,
+        late_after: Duration,
+        told: &mut Option<bool>,
+    ) -> Result<(), Error> {
+        let late = self.oldest_due();
+        // It ends well below where it begins, so that what hovers there is one incident.
+        let is_late = if *told == Some(true) { late > late_after / 2 } else { late >= late_after };
+        metrics::gauge!("chancery_publishing_late").set(if is_late { 1.0 } else { 0.0 });
+        if *told == Some(is_late) {
+            return Ok(());
+        }
+        let now = tools.clock.now();
+        let mut tx = tools.store.begin_for("watchdog").await?;
+        let (news, occasion) = if is_late {
+            (incidents::open(&mut tx, LATE, now).await?, Occasion::PublishingLate)
+        } else {
+            (incidents::close(&mut tx, LATE).await?, Occasion::PublishingOnTime)
+        };
+        if news {
+            audit::append(&mut tx, &[bark(occasion, late, now)], now).await?;
+            tx.commit().await?;
+            tracing::warn!(late_s = late.as_secs(), "{occasion}");
+        }
+        *told = Some(is_late);
+        Ok(())
     }
 
     async fn look(&self, tools: &Tools) -> Result<(), Error> {
@@ -87,6 +126,15 @@ impl Watch {
             }
         }
         Ok(())
+    }
+}
+
+fn bark(occasion: Occasion, late: Duration, now: Timestamp) -> NewEntry {
+    NewEntry {
+        actor: "engine".to_owned(),
+        action: occasion.as_str().to_owned(),
+        subject: "publishing".to_owned(),
+        detail: json!({"late_s": late.as_secs(), "seen_at": now}),
     }
 }
 

@@ -66,6 +66,16 @@ impl Guard {
         }
     }
 
+    /// False when the name in an address has addresses, and none of them may be connected to.
+    pub(super) async fn may_lead_there(&self, url: &Url) -> bool {
+        let Some(Host::Domain(name)) = url.host() else { return true };
+        if self.trusts(name) {
+            return true;
+        }
+        let found = (self.lookup)(name.to_owned()).await.unwrap_or_default();
+        found.is_empty() || found.iter().any(|address| is_public(address.ip()))
+    }
+
     fn trusts(&self, host: &str) -> bool {
         let host = plain(host);
         self.trusted.contains(&host)

@@ -10,6 +10,7 @@
 
 mod address;
 mod body;
+pub mod mail;
 #[cfg(test)]
 mod tests;
 
@@ -169,6 +170,13 @@ impl Outbound {
             builder = builder.no_proxy();
         }
         Ok(Self { client: builder.build().map_err(SetupError)?, guard })
+    }
+
+    /// Whether an address may be asked: public, or of a trusted host, and by TLS unless trusted. A
+    /// name is resolved; one that has no address yet may get a public one, and is looked at again
+    /// whenever it is asked.
+    pub async fn may_ask(&self, url: &Url) -> bool {
+        self.guard.permits(url) && self.guard.may_lead_there(url).await
     }
 
     /// Sends one request once.

@@ -13,6 +13,7 @@ pub mod deliveries;
 mod error;
 pub mod health;
 pub mod media;
+pub mod notifications;
 mod ownership;
 mod page;
 pub mod people;
@@ -23,6 +24,7 @@ pub mod quarantine;
 pub mod schedule;
 pub mod tokens;
 pub mod units;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

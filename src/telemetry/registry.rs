@@ -93,6 +93,36 @@ pub const METRICS: &[Metric] = &[
         &["platform"],
         "Incidents of whole platforms: several accounts refused alike",
     ),
+    metric(
+        "chancery_publishing_late",
+        Kind::Gauge,
+        &[],
+        "1 while the oldest due delivery is later than notify.late_after",
+    ),
+    metric(
+        "chancery_messages_total",
+        Kind::Counter,
+        &["event"],
+        "Messages made of what happened, for inboxes, webhooks and mail",
+    ),
+    metric(
+        "chancery_messages_behind",
+        Kind::Gauge,
+        &[],
+        "Audit entries that no messages were made of yet",
+    ),
+    metric(
+        "chancery_webhook_tries_total",
+        Kind::Counter,
+        &["outcome"],
+        "Tries to tell a webhook, by what came of them",
+    ),
+    metric(
+        "chancery_mails_total",
+        Kind::Counter,
+        &["outcome"],
+        "Tries to hand a mail to the mail server, by what came of them",
+    ),
     metric("chancery_jobs", Kind::Gauge, &["kind", "state"], "Jobs in the queue"),
     metric(
         "chancery_attempt_seconds",

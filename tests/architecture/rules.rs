@@ -64,6 +64,7 @@ const RULES: &[Rule] = &[
             ("src/domain/post.rs", "#[derive(A)] struct P; fn f(it: sqlx::Row) {}"),
             ("src/service/posts.rs", "#[derive(sqlx::FromRow)] struct P;"),
             ("src/platforms/x/api.rs", "fn f(c: reqwest::Client) {}"),
+            ("src/engine/follow/mail.rs", "use lettre::Message;"),
             ("src/engine/publish.rs", "use axum::Router;"),
             ("src/platforms/x/api.rs", "use axum::Json;"),
         ],
@@ -116,6 +117,26 @@ const RULES: &[Rule] = &[
             ("src/queue/job.rs", "use crate::store::deliveries;"),
         ],
         good: &[("src/queue/worker.rs", "use crate::domain::id; use crate::store::jobs;")],
+    },
+    Rule {
+        name: "a follow-up has nothing in its hands that changes a delivery",
+        check: follow_up_that_decides,
+        bad: &[
+            ("src/engine/follow/relay.rs", "use crate::store::deliveries;"),
+            ("src/engine/follow/relay.rs", "use crate::store::{Error, outcomes::transition};"),
+            ("src/engine/follow/mail.rs", "fn f() { crate::store::publishing::withdraw(); }"),
+            ("src/engine/follow/mail.rs", "use crate::store::jobs;"),
+            ("src/engine/follow/mail.rs", "use crate::store::jobs::{Claimed, remove_queued};"),
+            ("src/engine/follow/webhook.rs", "use crate::platforms::Platforms;"),
+            ("src/engine/follow/webhook.rs", "use crate::engine::Tools;"),
+            ("src/engine/follow/webhook.rs", "use super::super::publish;"),
+        ],
+        good: &[
+            ("src/engine/follow/relay.rs", "use crate::store::jobs::{Claimed, NewJob, enqueue};"),
+            ("src/engine/follow/relay.rs", "use crate::store::{Error, Tx, outbox};"),
+            ("src/engine/follow/relay.rs", "use super::{Means, contained};"),
+            ("src/engine/publish.rs", "use crate::store::outcomes;"),
+        ],
     },
     Rule {
         name: "the doors open no transaction",
@@ -206,7 +227,7 @@ fn outside_crate(source: &Source) -> Vec<String> {
     for token in tokens {
         let allowed = match token.text.as_str() {
             "sqlx" => folder == "store",
-            "reqwest" => folder == "outbound",
+            "reqwest" | "lettre" => folder == "outbound",
             "axum" | "axum_extra" => door,
             _ => true,
         };
@@ -275,6 +296,44 @@ fn queue_knows_posts(source: &Source) -> Vec<String> {
         .named()
         .into_iter()
         .filter(|named| named.segments.get(1).is_some_and(|it| subjects.contains(&it.as_str())))
+        .map(|named| format!("{}:{}: {}", source.path, named.line, named.segments.join("::")))
+        .collect()
+}
+
+/// What follow-ups may name of the store.
+const FOLLOW_UPS_STORE: &[&str] = &[
+    "Error",
+    "Reader",
+    "Store",
+    "Tx",
+    "audit",
+    "mail_items",
+    "notifications",
+    "outbox",
+    "webhook_tries",
+    "webhooks",
+];
+
+/// And of its jobs: to enqueue, and what the queue hands to every kind of work.
+const FOLLOW_UPS_JOBS: &[&str] = &["Claimed", "Ending", "NewJob", "enqueue"];
+
+fn follow_up_that_decides(source: &Source) -> Vec<String> {
+    if !source.path.starts_with("src/engine/follow/") {
+        return Vec::new();
+    }
+    source
+        .named()
+        .into_iter()
+        .filter(|named| {
+            let segments: Vec<&str> = named.segments.iter().map(String::as_str).collect();
+            match segments.as_slice() {
+                ["store", "jobs", what, ..] => !FOLLOW_UPS_JOBS.contains(what),
+                ["store", what, ..] => !FOLLOW_UPS_STORE.contains(what),
+                ["engine", inside, ..] => *inside != "follow",
+                ["platforms" | "media" | "service", ..] | ["store" | "engine"] => true,
+                _ => false,
+            }
+        })
         .map(|named| format!("{}:{}: {}", source.path, named.line, named.segments.join("::")))
         .collect()
 }

@@ -26,6 +26,8 @@ mod faults;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod idempotency;
@@ -36,9 +38,13 @@ mod leases;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod media;
 #[cfg(test)]
 mod nodes;
+#[cfg(test)]
+mod notifications;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
@@ -51,6 +57,8 @@ mod posts;
 mod problems;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
@@ -67,6 +75,8 @@ mod starving;
 mod tokens;
 #[cfg(test)]
 mod units;
+#[cfg(test)]
+mod webhooks;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]

@@ -245,9 +245,23 @@ impl Seeding<'_> {
             deliveries.extend(made.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
         }
         ids.insert("deliveries".to_owned(), deliveries);
-        for (noun, mut all) in
-            [("accounts", accounts), ("media", media), ("posts", posts), ("tokens", tokens)]
-        {
+        let mut webhooks = Vec::new();
+        for number in 0..4 {
+            // Of what does not happen here: nobody is to be called.
+            let url = format!("https://hooks.example.org/{number}");
+            let webhook = json!({"url": url, "events": ["webhook.disabled"]});
+            webhooks.push(self.create("webhooks", webhook).await);
+        }
+        // Nothing has happened that anybody is told of.
+        let nobody = vec![format!("ntf_{}", "0".repeat(32)), format!("ntf_{}", "1".repeat(32))];
+        ids.insert("notifications".to_owned(), nobody);
+        for (noun, mut all) in [
+            ("accounts", accounts),
+            ("media", media),
+            ("posts", posts),
+            ("tokens", tokens),
+            ("webhooks", webhooks),
+        ] {
             ids.insert(format!("lost_{noun}"), all.split_off(all.len() - SPARE));
             ids.insert(noun.to_owned(), all);
         }

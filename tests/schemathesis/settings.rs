@@ -9,7 +9,8 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 6] = ["units", "accounts", "media", "posts", "deliveries", "tokens"];
+pub(crate) const NOUNS: [&str; 8] =
+    ["units", "accounts", "media", "posts", "deliveries", "tokens", "webhooks", "notifications"];
 
 /// The configuration file.
 ///
@@ -34,6 +35,7 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
     words("versions", &own(&["\"1\"", "\"2\"", "*"]));
     words("zones", &own(&["Asia/Ho_Chi_Minh", "Europe/Paris", "account"]));
     words("languages", &own(&["vi", "fr", "ar", "zh-Hant"]));
+    words("addresses", &own(&["https://hooks.example.org/a", "https://10.0.0.1/", "nowhere"]));
     // Well-formed, of no list, of another list, with a zero byte.
     let cursors = ["W10", "WyJ4Il0", "WyIiLCIiLCIiXQ", "WyJVbml0IiwiXHUwMDAwIiwiXHUwMDAwIl0"];
     words("cursors", &own(&cursors));
@@ -65,7 +67,7 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 11] = [
+const PLACES: [(&str, &str); 13] = [
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
     ("body.post.unit_id", "units"),
@@ -76,6 +78,8 @@ const PLACES: [(&str, &str); 11] = [
     ("body.source_language", "languages"),
     ("body.time_zone", "zones"),
     ("body.local.zone", "zones"),
+    ("body.url", "addresses"),
+    ("body.up_to", "notifications"),
     ("body.deliveries[*].local.zone", "zones"),
 ];
 

@@ -3,11 +3,13 @@
 mod accounts;
 mod deliveries;
 mod media;
+mod notifications;
 mod platforms;
 mod posts;
 mod quarantine;
 mod tokens;
 mod units;
+mod webhooks;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -24,6 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(quarantine::routes())
         .merge(tokens::routes())
         .merge(units::routes())
+        .merge(notifications::routes())
+        .merge(webhooks::routes())
 }
 
 /// What takes or gives files.

@@ -7,6 +7,8 @@ mod nodes;
 #[cfg(feature = "crash-points")]
 mod points;
 #[cfg(feature = "crash-points")]
+mod told;
+#[cfg(feature = "crash-points")]
 mod vital;
 
 use std::time::Duration;

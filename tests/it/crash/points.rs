@@ -36,6 +36,7 @@ fn points() -> Vec<Point> {
         plain("publish.after_call"),
         plain("settle.before_commit"),
         plain("settle.after_commit"),
+        plain("relay.before_commit"),
         Point { name: "reconcile.after_look", fault: Some(Kind::DropAfter), after: None },
         Point { name: "rescue.before_commit", fault: None, after: Some("publish.after_call") },
     ]

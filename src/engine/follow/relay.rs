@@ -1,0 +1,306 @@
+//! Makes messages of audit entries, and puts them into inboxes and on their way to webhooks and mail.
+//!
+//! The audit entry of a transition is written in the transition's own transaction, so nothing can
+//! happen without being told of, and telling costs publishing nothing. One transaction moves the
+//! cursor and writes everything that follows: a crash leaves either both or neither.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{Means, contained};
+use crate::clock::after;
+use crate::domain::id::{JobId, MailItemId, MessageId, NotificationId};
+use crate::domain::outbox::Occasion;
+use crate::domain::outbox_text::Names;
+use crate::domain::{policy, work};
+use crate::queue::Queue;
+use crate::store::jobs::{NewJob, enqueue};
+use crate::store::mail_items::{self, NewItem};
+use crate::store::notifications::{self, NewNotification};
+use crate::store::outbox::{self, AccountFacts, DeliveryFacts, Happened, Listener, Message};
+use crate::store::{Error, webhooks};
+
+/// Most audit entries that one transaction goes through.
+const STRIDE: i64 = 2_000;
+/// Wait between two such transactions while there is more to go through, so that publishing, which
+/// shares the database, always comes in between.
+const BREATH: Duration = Duration::from_millis(50);
+/// Requests to one webhook at once, on each node.
+const SIDE_BY_SIDE: u64 = 2;
+/// Smaller goes first; nobody waits for these.
+const PRIORITY: i64 = 8;
+
+/// The task that makes messages.
+#[derive(Debug)]
+pub struct Relay {
+    means: Means,
+    queue: Queue,
+}
+
+/// Everything that follows from some audit entries.
+#[derive(Debug, Default)]
+struct Outcome {
+    messages: Vec<Message>,
+    notifications: Vec<NewNotification>,
+    items: Vec<NewItem>,
+    jobs: Vec<NewJob>,
+}
+
+/// What is known of the things that audit entries name.
+#[derive(Debug, Default)]
+struct Facts {
+    deliveries: HashMap<String, DeliveryFacts>,
+    accounts: HashMap<String, AccountFacts>,
+}
+
+impl Relay {
+    /// Relays with these means; announces jobs to this queue.
+    pub fn new(means: Means, queue: Queue) -> Self {
+        Self { means, queue }
+    }
+
+    /// Relays until told to stop. What goes wrong is logged and tried again: it is nobody else's
+    /// concern.
+    pub async fn keep(self, stop: CancellationToken) {
+        let interval = self.means.notify.poll_interval;
+        loop {
+            let wait = match contained("relay", self.round()).await {
+                Ok(true) => BREATH.min(interval),
+                Ok(false) => interval,
+                Err(error) => {
+                    let error = crate::telemetry::Chain(&error);
+                    tracing::warn!(%error, "what happened could not be told yet");
+                    interval
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.means.clock.sleep(wait) => {}
+            }
+        }
+    }
+
+    /// True when there is more to go through.
+    async fn round(&self) -> Result<bool, Error> {
+        let reach = outbox::reach(&mut self.means.store.read().await?).await?;
+        metrics::gauge!("chancery_messages_behind")
+            .set(f64::from(u32::try_from(reach.newest - reach.done).unwrap_or(u32::MAX)));
+        let mut more = false;
+        if reach.newest > reach.done {
+            let until = reach.newest.min(reach.done + STRIDE);
+            more = until < reach.newest;
+            self.relay(reach.done, until).await?;
+        }
+        if self.means.mailer.is_some() {
+            self.send_for_mail().await?;
+        }
+        Ok(more)
+    }
+
+    async fn relay(&self, done: i64, until: i64) -> Result<(), Error> {
+        let now = self.means.clock.now();
+        let mut reader = self.means.store.read().await?;
+        let happened = outbox::happened(&mut reader, done, until).await?;
+        drop(reader);
+        let mut tx = self.means.store.begin_for("relay").await?;
+        if !outbox::move_cursor(&mut tx, done, until).await? {
+            // Another process was faster.
+            return Ok(());
+        }
+        let outcome = self.outcome(&mut tx, &happened, now).await?;
+        outbox::insert(&mut tx, &outcome.messages, now).await?;
+        notifications::insert(&mut tx, &outcome.notifications, now).await?;
+        mail_items::insert(&mut tx, &outcome.items, now).await?;
+        enqueue(&mut tx, &outcome.jobs, now).await?;
+        crate::crash_point!("relay.before_commit");
+        tx.commit().await?;
+        for message in &outcome.messages {
+            metrics::counter!("chancery_messages_total", "event" => message.event.as_str())
+                .increment(1);
+        }
+        self.queue.announce(&outcome.jobs);
+        Ok(())
+    }
+
+    async fn outcome(
+        &self,
+        tx: &mut crate::store::Tx,
+        happened: &[Happened],
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        if happened.is_empty() {
+            return Ok(outcome);
+        }
+        let subjects: Vec<&str> = happened.iter().map(|one| one.subject.as_str()).collect();
+        let facts = Facts {
+            deliveries: outbox::delivery_facts(tx, &subjects)
+                .await?
+                .into_iter()
+                .map(|facts| (facts.id.to_string(), facts))
+                .collect(),
+            accounts: outbox::account_facts(tx, &subjects)
+                .await?
+                .into_iter()
+                .map(|facts| (facts.id.to_string(), facts))
+                .collect(),
+        };
+        let authors: Vec<&str> =
+            facts.deliveries.values().map(|facts| author(&facts.created_by)).collect();
+        let listeners = outbox::listeners(tx, &authors).await?;
+        let hearing = webhooks::hearing(tx).await?;
+        for one in happened {
+            let Some((message, by)) = message(one, &facts) else { continue };
+            let heard = outcome.tell_people(&message, by, &listeners, self.mails(), now);
+            let mut told = false;
+            for (webhook_id, _) in hearing.iter().filter(|(_, it)| it.contains(&message.event)) {
+                let message_id = message.id.clone();
+                let job = work::Webhook { webhook_id: webhook_id.clone(), message_id };
+                outcome.jobs.push(webhook_job(&job, now));
+                told = true;
+            }
+            if heard || told {
+                outcome.messages.push(message);
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn mails(&self) -> bool {
+        self.means.mailer.is_some()
+    }
+
+    /// Enqueues one job for each person and kind that waits for mail and has none, not before the
+    /// time that must lie between two mails. Whatever was lost on the way, this finds it.
+    async fn send_for_mail(&self) -> Result<(), Error> {
+        let now = self.means.clock.now();
+        let waiting = mail_items::waiting(&mut self.means.store.read().await?).await?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let spacing = self.means.mail.spacing;
+        let jobs: Vec<NewJob> = waiting
+            .into_iter()
+            .map(|one| {
+                let due_at = one.last_at.map_or(now, |at| after(at, spacing).max(now));
+                mail_job(&work::Mail { person_id: one.person_id, event: one.event }, now, due_at)
+            })
+            .collect();
+        let mut tx = self.means.store.begin_for("relay").await?;
+        enqueue(&mut tx, &jobs, now).await?;
+        tx.commit().await?;
+        self.queue.announce(&jobs);
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// Puts a message into the inboxes and the mail of those who want it; true when anybody does.
+    fn tell_people(
+        &mut self,
+        message: &Message,
+        by: &str,
+        listeners: &[Listener],
+        mails: bool,
+        now: Timestamp,
+    ) -> bool {
+        let mut heard = false;
+        for person in listeners {
+            if !policy::hears(person.administrator, person.id.as_str() == by) {
+                continue;
+            }
+            if person.inbox.contains(&message.event) {
+                heard = true;
+                self.notifications.push(NewNotification {
+                    id: NotificationId::new(now, rand::random()),
+                    person_id: person.id.clone(),
+                    message_id: message.id.clone(),
+                    account_id: message.account_id.clone(),
+                });
+            }
+            if mails && person.mail.contains(&message.event) {
+                heard = true;
+                self.items.push(NewItem {
+                    id: MailItemId::new(now, rand::random()),
+                    person_id: person.id.clone(),
+                    event: message.event,
+                    message_id: message.id.clone(),
+                });
+            }
+        }
+        heard
+    }
+}
+
+/// The person in the label of an actor, who may have used a token.
+fn author(label: &str) -> &str {
+    label.split(' ').next().unwrap_or_default()
+}
+
+/// The message that an audit entry is, with who caused what it is about.
+fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
+    let event = Occasion::of_action(&one.action)?;
+    // Of the hash: the same entry makes the same id whenever it is told of, and another one that
+    // takes its place after a restore makes another.
+    let random = u128::from_str_radix(one.hash.get(..32)?, 16).ok()?;
+    let id = MessageId::new(one.at, random);
+    let word = ["code", "clause", "reason"].iter().find_map(|it| one.detail.get(it)?.as_str());
+    let mut names = Names { reason: word.unwrap_or_default().to_owned(), ..Names::default() };
+    if let Some(delivery) = facts.deliveries.get(&one.subject) {
+        names.what.clone_from(&delivery.title);
+        names.place.clone_from(&delivery.account_name);
+        let data = json!({
+            "delivery_id": delivery.id, "post_id": delivery.post_id,
+            "account_id": delivery.account_id, "unit_id": delivery.unit_id,
+            "platform": delivery.platform, "language": delivery.language,
+            "due_at": delivery.due_at, "reason": word,
+            "permalink": if event == Occasion::DeliveryPublished { &delivery.permalink } else { &None },
+        });
+        let account_id = Some(delivery.account_id.clone());
+        let message = Message { id, event, at: one.at, account_id, data, names };
+        return Some((message, author(&delivery.created_by)));
+    }
+    if let Some(account) = facts.accounts.get(&one.subject) {
+        names.what.clone_from(&account.display_name);
+        let data = json!({
+            "account_id": account.id, "unit_id": account.unit_id, "platform": account.platform,
+        });
+        let account_id = Some(account.id.clone());
+        return Some((Message { id, event, at: one.at, account_id, data, names }, ""));
+    }
+    let data = one.detail.clone();
+    if let Some(what) = one.detail.get("host").and_then(Value::as_str) {
+        what.clone_into(&mut names.what);
+    }
+    Some((Message { id, event, at: one.at, account_id: None, data, names }, ""))
+}
+
+fn webhook_job(job: &work::Webhook, now: Timestamp) -> NewJob {
+    // A few slots for each webhook: one that hangs takes no more of the workers than these.
+    let slot = rand::random::<u64>() % SIDE_BY_SIDE;
+    NewJob {
+        id: JobId::new(now, rand::random()),
+        kind: work::WEBHOOK,
+        unique_key: work::webhook_key(job),
+        slot: format!("webhook:{}:{slot}", job.webhook_id),
+        payload: json!(job),
+        priority: PRIORITY,
+        due_at: now,
+    }
+}
+
+fn mail_job(job: &work::Mail, now: Timestamp, due_at: Timestamp) -> NewJob {
+    NewJob {
+        id: JobId::new(now, rand::random()),
+        kind: work::MAIL,
+        unique_key: work::mail_key(job),
+        slot: work::mail_key(job),
+        payload: json!(job),
+        priority: PRIORITY,
+        due_at,
+    }
+}

@@ -1,0 +1,164 @@
+//! People are told in the product: who, of what, until they have read it; and once of lateness.
+
+use std::time::Duration;
+
+use chancery::clock::after;
+use chancery::domain::delivery::DeliveryState;
+use chancery::domain::id::DeliveryId;
+use chancery::service::notifications::{
+    self, NotificationView, ReadUpTo, SettingsChange, SettingsView,
+};
+use chancery::service::{Caller, Error, Window, people};
+use chancery::simulator::{Kind as FaultKind, Platform, Problem};
+use serde_json::json;
+
+use crate::stage::{Outlet, Stage, Wanted, eventually, pass, staged};
+use crate::webhooks::OPTIONS;
+
+const WINDOW: Window = Window { limit: 200, after: None };
+
+async fn inbox(stage: &Stage, caller: &Caller, unread: bool) -> Vec<NotificationView> {
+    notifications::list(stage.acts(), caller, unread, &WINDOW).await.unwrap().items
+}
+
+/// Waits for so many notifications of the administrator.
+async fn notified(stage: &Stage, count: usize) -> Vec<NotificationView> {
+    eventually(&format!("{count} notifications"), async || {
+        let seen = inbox(stage, stage.caller(), false).await;
+        if seen.len() >= count { Ok(seen) } else { Err(seen.len()) }
+    })
+    .await
+}
+
+async fn refused(stage: &Stage, outlet: &Outlet, what: &str) -> DeliveryId {
+    let problem = Problem::ReplyRule;
+    stage.spoil(outlet, FaultKind::XProblem { problem, execute: false });
+    let id = stage.deliver(outlet, &Wanted::text(what)).await;
+    stage.until(&id, DeliveryState::Failed).await;
+    id
+}
+
+async fn choose(
+    stage: &Stage,
+    seen: Option<i64>,
+    change: serde_json::Value,
+) -> Result<SettingsView, Error> {
+    let change: SettingsChange = serde_json::from_value(change).unwrap();
+    let done = notifications::change_settings(stage.acts(), stage.caller(), seen, change).await?;
+    Ok(done.value)
+}
+
+/// A second administrator.
+async fn second(stage: &Stage) -> Caller {
+    let email = "binh.tran@mofa.example";
+    people::create_administrator(stage.acts(), email, "Bình Trần", None).await.unwrap();
+    let actor = people::at_the_console(stage.acts(), email).await.unwrap();
+    Caller { actor, idempotency: None, request_id: "test".to_owned() }
+}
+
+staged! { with OPTIONS;
+    async fn what_needs_somebody_is_there_until_it_is_read(stage) {
+        let other = second(stage).await;
+        let outlet = stage.outlet(Platform::X).await;
+        stage.published(&stage.deliver(&outlet, &Wanted::text("as it should be")).await).await;
+        let mut failed = Vec::new();
+        for number in 0..3 {
+            failed.push(refused(stage, &outlet, &format!("refused {number}")).await);
+        }
+        let all = notified(stage, 3).await;
+        // Newest first, and nothing of what is as it should be.
+        let subjects: Vec<_> = all.iter().map(|it| it.data["delivery_id"].as_str().unwrap()).collect();
+        let wanted: Vec<_> = failed.iter().rev().map(DeliveryId::as_str).collect();
+        assert_eq!(subjects, wanted);
+        assert!(all[0].text.starts_with("Bài không đăng được: A test"), "{}", all[0].text);
+        let (acts, caller) = (stage.acts(), stage.caller());
+        let marked = notifications::read_one(acts, caller, &all[0].id).await.unwrap().value;
+        assert_eq!((marked.marked, marked.unread), (1, 2));
+        let marked = notifications::read_one(acts, caller, &all[0].id).await.unwrap().value;
+        assert_eq!((marked.marked, marked.unread), (0, 2));
+        assert_eq!(inbox(stage, caller, true).await.len(), 2);
+        // Another's are not mine to see or mark.
+        assert_eq!(inbox(stage, &other, true).await.len(), 3);
+        let theirs = inbox(stage, &other, true).await.remove(0).id;
+        let hidden = notifications::read_one(acts, caller, &theirs).await.unwrap_err();
+        assert!(matches!(hidden, Error::NotFound), "{hidden:?}");
+        let up_to = ReadUpTo { up_to: all[1].id.clone() };
+        let marked = notifications::read_up_to(acts, caller, &up_to.up_to).await.unwrap().value;
+        assert_eq!((marked.marked, marked.unread), (2, 0));
+        assert_eq!(inbox(stage, &other, true).await.len(), 3);
+        assert_eq!(inbox(stage, caller, false).await.len(), 3);
+        // By pages.
+        let mut window = Window { limit: 2, after: None };
+        let first = notifications::list(acts, &other, true, &window).await.unwrap();
+        window.after = first.next;
+        let rest = notifications::list(acts, &other, true, &window).await.unwrap();
+        assert_eq!((first.items.len(), rest.items.len(), rest.next), (2, 1, None));
+    }
+
+    /// A token for some accounts shows and marks nothing of others.
+    async fn a_token_for_one_account_hears_of_no_other(stage) {
+        let outlets = [stage.outlet(Platform::X).await, stage.outlet(Platform::X).await];
+        for outlet in &outlets {
+            refused(stage, outlet, "of one account").await;
+        }
+        let all = notified(stage, 2).await;
+        let mut limited = stage.caller().clone();
+        limited.actor.accounts = Some([outlets[0].id.clone()].into());
+        let own = inbox(stage, &limited, false).await;
+        assert_eq!(own.len(), 1);
+        assert_eq!(own[0].account_id, Some(outlets[0].id.clone()));
+        let foreign = all.iter().find(|it| it.account_id != own[0].account_id).unwrap();
+        let hidden = notifications::read_one(stage.acts(), &limited, &foreign.id).await;
+        assert!(matches!(hidden, Err(Error::NotFound)));
+        let newest = &all[0].id;
+        let marked = notifications::read_up_to(stage.acts(), &limited, newest).await.unwrap().value;
+        assert_eq!((marked.marked, marked.unread), (1, 0));
+        assert_eq!(inbox(stage, stage.caller(), true).await.len(), 1);
+    }
+
+    async fn a_person_chooses_what_to_hear_of(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let usual = notifications::settings(stage.acts(), stage.caller()).await.unwrap();
+        assert_eq!((usual.version, usual.mail.len(), usual.mail_available), (0, 0, false));
+        let events = json!({"inbox": ["delivery.published", "delivery.published"], "locale": "en"});
+        let chosen = choose(stage, Some(0), events).await.unwrap();
+        assert_eq!((chosen.version, chosen.inbox.len()), (1, 1));
+        let stale = choose(stage, Some(0), json!({})).await.unwrap_err();
+        assert!(matches!(stale, Error::Stale), "{stale:?}");
+        refused(stage, &outlet, "not wanted").await;
+        stage.published(&stage.deliver(&outlet, &Wanted::text("wanted")).await).await;
+        let all = notified(stage, 1).await;
+        assert_eq!(all.len(), 1);
+        assert!(all[0].text.starts_with("Published: A test"), "{}", all[0].text);
+    }
+
+    /// A platform lets an account wait: what is due is late. People are told once when that begins
+    /// and once when it ends, over a restart in between.
+    async fn lateness_is_told_once_and_once_again_when_it_ends(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let until = after(stage.now(), Duration::from_mins(10)).as_millisecond();
+        let blocked = |until: i64| {
+            let sqlite = format!("UPDATE accounts SET blocked_until = {until}");
+            let postgres = format!("UPDATE accounts SET blocked_until = to_timestamp({until} / 1000.0)");
+            if stage.setting().database.url().starts_with("sqlite") { sqlite } else { postgres }
+        };
+        stage.setting().database.execute(&blocked(until)).await;
+        let id = stage.deliver(&outlet, &Wanted::text("late")).await;
+        pass(Duration::from_millis(300)).await;
+        assert_eq!(inbox(stage, stage.caller(), false).await.len(), 0);
+        stage.advance(Duration::from_mins(2));
+        let begun = notified(stage, 1).await;
+        assert_eq!(begun[0].event.as_str(), "publishing.late");
+        stage.stop().await;
+        stage.resume().await;
+        stage.advance(Duration::from_mins(1));
+        pass(Duration::from_millis(400)).await;
+        assert_eq!(inbox(stage, stage.caller(), false).await.len(), 1, "it was told twice");
+        stage.advance(Duration::from_mins(8));
+        stage.published(&id).await;
+        let ended = notified(stage, 2).await;
+        assert_eq!(ended[0].event.as_str(), "publishing.on_time");
+        pass(Duration::from_millis(300)).await;
+        assert_eq!(inbox(stage, stage.caller(), false).await.len(), 2);
+    }
+}
