@@ -96,16 +96,21 @@ impl Mailer {
         &self,
         letter: &Letter,
     ) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
-        let to = Mailbox::new(Some(letter.name.clone()), letter.email.parse()?);
+        let to = Mailbox::new(Some(one_line(&letter.name)), letter.email.parse()?);
         let host = self.from.email.domain();
         Ok(Message::builder()
             .from(self.from.clone())
             .to(to)
             .message_id(Some(format!("<{}@{host}>", letter.id)))
-            .subject(letter.subject.clone())
+            .subject(one_line(&letter.subject))
             .header(header::ContentType::TEXT_PLAIN)
             .body(letter.body.clone())?)
     }
+}
+
+/// A line of a head: whatever would end it becomes a space.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -122,8 +127,8 @@ mod tests {
         config::Config::load(None, given.into_iter()).unwrap().mail
     }
 
-    #[test]
-    fn nothing_in_a_name_or_subject_becomes_a_header() {
+    #[tokio::test]
+    async fn nothing_in_a_name_or_subject_becomes_a_header() {
         let mailer = Mailer::configured(&settings()).unwrap().unwrap();
         let letter = Letter {
             name: "An\r\nBcc: all@example.org".to_owned(),
@@ -143,8 +148,8 @@ mod tests {
         assert!(head.contains("Message-ID: <mail_1@mofa.example>"), "{head}");
     }
 
-    #[test]
-    fn without_a_server_there_is_no_mail() {
+    #[tokio::test]
+    async fn without_a_server_there_is_no_mail() {
         let none = config::Mail { host: None, ..settings() };
         assert!(Mailer::configured(&none).unwrap().is_none());
         let wrong = config::Mail { from: Some("nobody".to_owned()), ..settings() };
