@@ -185,6 +185,8 @@ fn event_word(event: Event) -> &'static str {
         Event::AccountUnfit => "account unfit",
         Event::AccountFit => "account fit",
         Event::Restored => "restored",
+        Event::Stopped => "stopped",
+        Event::Released => "released",
     }
 }
 
@@ -208,6 +210,8 @@ const EVENTS: &[Event] = &[
     Event::AccountUnfit,
     Event::AccountFit,
     Event::Restored,
+    Event::Stopped,
+    Event::Released,
 ];
 
 #[test]

@@ -18,6 +18,7 @@ mod text;
 #[cfg(test)]
 mod text_codes;
 mod text_follow_ups;
+mod text_holds;
 mod text_http;
 mod text_nouns;
 mod text_plans;

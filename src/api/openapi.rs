@@ -36,6 +36,7 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "media", description = "Files"),
         (name = "posts", description = "What is to be said"),
         (name = "deliveries", description = "What goes out where and when"),
+        (name = "holds", description = "What is stopped, and what waits for a review afterwards"),
         (name = "platforms", description = "What platforms allow"),
         (name = "quarantine", description = "After a restore: nothing is sent until a person lets it"),
         (name = "tokens", description = "API tokens"),

@@ -218,6 +218,9 @@ impl From<Error> for Problem {
                 let told = Told::new("idempotency_mismatch", detail);
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, told)
             }
+            Error::Unfinished(told) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, told.retry_after(OUTAGE_RETRY_S))
+            }
             Error::Busy => {
                 let told = Told::new("busy", "the database is busy; try again");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, told.retry_after(OUTAGE_RETRY_S))

@@ -73,6 +73,7 @@ pub(super) const fn words(
 /// All tables.
 const TABLES: &[&[Words]] = &[
     super::text_http::WORDS,
+    super::text_holds::WORDS,
     super::text_nouns::WORDS,
     super::text_plans::WORDS,
     super::text_platforms::WORDS,

@@ -32,6 +32,10 @@ words! {
         DeliveriesWrite = "deliveries:write",
         /// Let a restored database send again.
         QuarantineWrite = "quarantine:write",
+        /// See holds.
+        HoldsRead = "holds:read",
+        /// Place and lift holds.
+        HoldsWrite = "holds:write",
         /// See tokens (never their secret).
         TokensRead = "tokens:read",
         /// Make and revoke tokens.

@@ -114,6 +114,10 @@ pub enum Event {
     AccountFit,
     /// The database came back from a backup that is older than its instant: it may be out.
     Restored,
+    /// A hold covers it.
+    Stopped,
+    /// A person let it go on after a hold.
+    Released,
 }
 
 /// An event that has no place in a state.
@@ -171,13 +175,14 @@ impl DeliveryState {
             (S::Publishing, Event::Deferred | Event::Withdrawn)
             | (S::Unknown, Event::Absent)
             | (S::NeedsHuman, Event::SentAgain)
-            | (S::Held, Event::AccountFit | Event::Rescheduled)
+            | (S::Held, Event::AccountFit | Event::Released | Event::Rescheduled)
             | (S::Scheduled, Event::Rescheduled) => S::Scheduled,
             (S::Publishing | S::Unknown, Event::NeedsPerson) => S::NeedsHuman,
             (S::Scheduled | S::Held, Event::Late) => S::Missed,
-            (S::Scheduled | S::Publishing, Event::AccountUnfit) => S::Held,
+            (S::Scheduled | S::Publishing, Event::AccountUnfit)
+            | (S::Scheduled | S::Held, Event::Stopped) => S::Held,
             (S::Draft | S::PendingApproval | S::Scheduled | S::Held, Event::Cancelled)
-            | (S::NeedsHuman, Event::Dropped) => S::Cancelled,
+            | (S::NeedsHuman | S::Held, Event::Dropped) => S::Cancelled,
             (state, event) => return Err(NotNow { state, event }),
         };
         Ok(next)
@@ -199,7 +204,7 @@ pub struct DeliveryProblem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitsFor {
     /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`,
-    /// `circuit`, `incident`.
+    /// `circuit`, `incident`, `hold`, `review`.
     pub code: String,
     /// For people.
     pub detail: String,
@@ -229,6 +234,8 @@ mod tests {
         Event::AccountUnfit,
         Event::AccountFit,
         Event::Restored,
+        Event::Stopped,
+        Event::Released,
     ];
 
     #[test]

@@ -120,6 +120,8 @@ ids! {
     PersonId = "usr_";
     /// An API token.
     TokenId = "tok_";
+    /// A pause with a scope.
+    HoldId = "hold_";
     /// A piece of durable work.
     JobId = "job_";
     /// One running process.

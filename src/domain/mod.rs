@@ -10,6 +10,7 @@ pub mod circuit;
 pub mod class;
 pub mod delivery;
 pub mod fault;
+pub mod hold;
 pub mod id;
 pub mod locale;
 pub mod media;

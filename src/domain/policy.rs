@@ -28,6 +28,10 @@ pub enum Action {
     WriteDeliveries,
     /// Let a restored database send again.
     ReleaseQuarantine,
+    /// See holds.
+    ReadHolds,
+    /// Place or lift holds.
+    WriteHolds,
     /// See tokens.
     ReadTokens,
     /// Make or revoke tokens.
@@ -57,6 +61,8 @@ impl Action {
             Self::ReadDeliveries => Scope::DeliveriesRead,
             Self::WriteDeliveries => Scope::DeliveriesWrite,
             Self::ReleaseQuarantine => Scope::QuarantineWrite,
+            Self::ReadHolds => Scope::HoldsRead,
+            Self::WriteHolds => Scope::HoldsWrite,
             Self::ReadTokens => Scope::TokensRead,
             Self::WriteTokens => Scope::TokensWrite,
             Self::ReadNotifications => Scope::NotificationsRead,
@@ -72,6 +78,7 @@ impl Action {
             Self::WriteUnits
             | Self::WriteAccounts
             | Self::ReleaseQuarantine
+            | Self::WriteHolds
             | Self::ReadTokens
             | Self::WriteTokens
             | Self::ReadWebhooks
@@ -82,6 +89,7 @@ impl Action {
             | Self::WriteMedia
             | Self::ReadPosts
             | Self::WritePosts
+            | Self::ReadHolds
             | Self::ReadDeliveries
             | Self::WriteDeliveries
             | Self::ReadNotifications
@@ -192,6 +200,11 @@ mod tests {
         );
         assert_eq!(
             may(&limited, Action::WriteUnits, Subject::Any),
+            Err(Refused::LimitedToAccounts)
+        );
+        assert_eq!(may(&limited, Action::WriteHolds, Subject::Account(&mine)), Ok(()));
+        assert_eq!(
+            may(&limited, Action::WriteHolds, Subject::Any),
             Err(Refused::LimitedToAccounts)
         );
         let own = limited.person_id.clone();

@@ -98,7 +98,8 @@ impl PostDraft {
     }
 }
 
-fn campaign_id(text: &str) -> bool {
+/// Whether the text has the form of a campaign's id.
+pub(crate) fn campaign_id(text: &str) -> bool {
     text.starts_with("camp_")
         && text.len() <= MAX_CAMPAIGN
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

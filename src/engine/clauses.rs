@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use crate::clock::after;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
+use crate::domain::id::HoldId;
 use crate::store::jobs::Ending;
 use crate::store::outcomes::Move;
-use crate::store::publishing::Standing;
+use crate::store::publishing::{Standing, Stop};
 
 /// What follows from a failed clause.
 #[derive(Debug)]
@@ -53,6 +54,11 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     }
     if standing.repeated && standing.state == DeliveryState::Scheduled {
         return ended(standing, Event::GuardRefused, "same_text_recently", REPEATED);
+    }
+    // Before what holds it otherwise: else it would go out by itself once that is put right, although
+    // it was due while the hold stood.
+    if standing.stop.hold_id.is_some() {
+        return stopped(standing, now);
     }
     if standing.withdrawn {
         return held(standing, now, "unit", "its unit is closed or its post was removed");
@@ -122,6 +128,29 @@ fn ended(
     Failed { clause: code, change, ending: Ending::Done }
 }
 
+/// Caught by a hold: while that stands, and then until a person has reviewed it or it is late.
+fn stopped(standing: &Standing, now: Timestamp) -> Failed {
+    let Stop { hold_id, hold_reason, hold_until } = &standing.stop;
+    let name = hold_id.as_ref().map_or("", HoldId::as_str);
+    let end = hold_until.0;
+    let over = end.is_some_and(|end| end <= now);
+    let (clause, detail) = if over {
+        let wish = "a person to release, reschedule or drop it; it was due during";
+        ("review", format!("{wish} {name}"))
+    } else {
+        ("hold", format!("the end of {name}: {}", hold_reason.as_deref().unwrap_or_default()))
+    };
+    let waits_for = Some(WaitsFor { code: clause.to_owned(), detail });
+    let change = step(standing, Event::Stopped).map(|change| Move {
+        waits_for,
+        hold_id: hold_id.clone(),
+        ..change
+    });
+    let next =
+        end.filter(|_| !over).map_or(standing.publish_by, |end| end.min(standing.publish_by));
+    Failed { clause, change, ending: Ending::Again(next) }
+}
+
 /// Held until nothing holds it any more, which is looked at from time to time, or until it is late.
 fn held(standing: &Standing, now: Timestamp, code: &'static str, detail: &str) -> Failed {
     let ending = Ending::Again(after(now, HELD).min(standing.publish_by));
@@ -151,7 +180,7 @@ fn step(standing: &Standing, event: Event) -> Option<Move> {
 mod tests {
     use super::*;
     use crate::domain::id::DeliveryId;
-    use crate::store::publishing::Blocked;
+    use crate::store::publishing::{Blocked, Until};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -172,6 +201,15 @@ mod tests {
             busy: false,
             doubtful: false,
             repeated: false,
+            stop: Stop::default(),
+        }
+    }
+
+    fn hold(until: Option<i64>) -> Stop {
+        Stop {
+            hold_id: Some(HoldId::new(at(0), 7)),
+            hold_reason: Some("An accident".to_owned()),
+            hold_until: Until(until.map(at)),
         }
     }
 
@@ -181,6 +219,7 @@ mod tests {
         let rows = [
             (Standing { late: true, ..sound() }, "late", Some(S::Missed)),
             (Standing { repeated: true, ..sound() }, "same_text_recently", Some(S::Failed)),
+            (Standing { stop: hold(None), ..sound() }, "hold", Some(S::Held)),
             (Standing { withdrawn: true, ..sound() }, "unit", Some(S::Held)),
             (Standing { unapproved: true, ..sound() }, "approval", Some(S::Held)),
             (Standing { account_unfit: true, ..sound() }, "account", Some(S::Held)),
@@ -241,6 +280,29 @@ mod tests {
             assert_eq!((failed.clause, failed.ending), (clause, ending));
             assert_eq!(failed.change.map(|change| change.state), state);
         }
+    }
+
+    #[test]
+    fn what_a_hold_has_caught_waits_for_its_end_and_then_for_a_person() {
+        use DeliveryState as S;
+        let held = |until| Standing { state: S::Held, stop: hold(until), ..sound() };
+        let unfit = Standing { account_unfit: true, ..held(Some(400)) };
+        let rows = [
+            (held(None), "hold", at(1_000)),
+            (held(Some(400)), "hold", at(400)),
+            (held(Some(4_000)), "hold", at(1_000)),
+            (held(Some(200)), "review", at(1_000)),
+            (unfit, "hold", at(400)),
+        ];
+        for (standing, clause, next) in rows {
+            let failed = failed(&standing, None, at(200));
+            let change = failed.change.unwrap();
+            assert_eq!((failed.clause, failed.ending), (clause, Ending::Again(next)));
+            assert_eq!((change.state, change.hold_id), (S::Held, standing.stop.hold_id));
+            assert_eq!(change.waits_for.unwrap().code, clause);
+        }
+        let late = Standing { late: true, ..held(None) };
+        assert_eq!(failed(&late, None, at(2_000)).clause, "late");
     }
 
     #[test]

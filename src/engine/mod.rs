@@ -6,6 +6,7 @@
 mod circuits;
 mod clauses;
 pub mod follow;
+mod holds;
 mod outcomes;
 pub mod publish;
 pub mod reconcile;

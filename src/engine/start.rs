@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Tools;
 use super::follow::{Means, mail, relay, webhook};
+use super::holds::Heed;
 use super::publish::Publish;
 use super::reconcile::Reconcile;
 use super::sweep::{Keep, Sweep};
@@ -98,7 +99,7 @@ impl Engine {
         let lanes = TaskTracker::new();
         let watch = Watch::default();
         let (store, clock) = (tools.store.clone(), tools.clock.clone());
-        let rest = vec![
+        let mut rest = vec![
             tokio::spawn(vital("lease", lease.clone().keep(stop_rest.clone()))),
             tokio::spawn(vital(
                 "watch",
@@ -110,6 +111,10 @@ impl Engine {
                 periodic.keep(store, clock, queue.clone(), stop_rest.clone()),
             )),
         ];
+        if !alone {
+            let heed = Heed::new(tools.clone(), lease.clone(), queue.clone());
+            rest.push(tokio::spawn(vital("holds", heed.keep(stop_rest.clone()))));
+        }
         let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));

@@ -15,7 +15,7 @@ use crate::config;
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::outbox::Occasion;
-use crate::store::{Error, Reader, audit, circuits, incidents, jobs, outcomes};
+use crate::store::{Error, Reader, audit, circuits, holds, incidents, jobs, outcomes};
 
 /// The incident of the oldest due delivery being late, among all processes on one database.
 const LATE: &str = "late";
@@ -95,6 +95,8 @@ impl Watch {
             .set(float(of(DeliveryState::NeedsHuman)));
         metrics::gauge!("chancery_deliveries_unknown").set(float(of(DeliveryState::Unknown)));
         self.look_at_circuits(tools, &mut reader).await?;
+        metrics::gauge!("chancery_holds_active")
+            .set(float(holds::standing(&mut reader, now).await?));
         for kind in crate::domain::work::KINDS {
             for state in ["queued", "running"] {
                 metrics::gauge!("chancery_jobs", "kind" => *kind, "state" => state).set(0.0);

@@ -90,6 +90,9 @@ pub enum Error {
     /// The idempotency key belongs to another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
+    /// Not finished yet, for a reason that should pass; trying again under the same key helps.
+    #[error("unfinished: {}", .0.code)]
+    Unfinished(Told),
     /// Our outage; trying again helps.
     #[error("busy")]
     Busy,

@@ -12,6 +12,7 @@ pub mod check;
 pub mod deliveries;
 mod error;
 pub mod health;
+pub mod holds;
 pub mod media;
 pub mod notifications;
 mod ownership;

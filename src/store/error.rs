@@ -51,6 +51,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("budgets_pkey", "budgets.scope, budgets.name"),
     ("deliveries_publishing_key", "deliveries.account_id"),
     ("deliveries_remote_key", "deliveries.account_id, deliveries.remote_id"),
+    ("holds_seq_key", "holds.seq"),
     ("idempotency_pkey", "idempotency.person_id, idempotency.key"),
     ("jobs_unique_key", "jobs.unique_key"),
     ("mail_items_message_key", "mail_items.person_id, mail_items.message_id"),

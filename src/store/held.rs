@@ -15,7 +15,7 @@ statements! {
     RELEASE =
         "UPDATE deliveries SET state = 'scheduled', state_since = $2, problem = NULL,
                 waits_for = NULL, version = version + 1, updated_at = $2
-         WHERE account_id = $1 AND state = 'held'
+         WHERE account_id = $1 AND state = 'held' AND hold_id IS NULL
          RETURNING id, platform, class, due_at";
     PUBLISHING = "SELECT id FROM deliveries WHERE account_id = $1 AND state = 'publishing'";
 }

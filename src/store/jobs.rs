@@ -212,6 +212,9 @@ statements! {
     MOVE_QUEUED =
         "UPDATE jobs SET due_at = $2
          WHERE state = 'queued' AND state IN ('queued', 'running') AND unique_key = $1";
+    MOVE_ALL_QUEUED =
+        "UPDATE jobs SET due_at = $2
+         WHERE state = 'queued' AND state IN ('queued', 'running') AND unique_key IN " ids(1);
     REQUEUE =
         "UPDATE jobs SET state = 'queued', due_at = $2, node = NULL, lease_until = NULL
          WHERE state = 'running' AND state IN ('queued', 'running') AND unique_key = $1";
@@ -432,6 +435,18 @@ pub async fn move_queued(tx: &mut Tx, unique_key: &str, due_at: Timestamp) -> Re
     Ok(on!(tx, MOVE_QUEUED, |sql, conn| {
         sqlx::query(sql).bind(unique_key).bind(At(due_at)).execute(conn).await?.rows_affected() > 0
     }))
+}
+
+/// Gives queued jobs another instant; running ones are left alone.
+pub async fn move_all_queued(
+    tx: &mut Tx,
+    unique_keys: &[String],
+    due_at: Timestamp,
+) -> Result<(), Error> {
+    on!(tx, MOVE_ALL_QUEUED, |sql, conn| {
+        sqlx::query(sql).bind(Json(unique_keys)).bind(At(due_at)).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// Puts a running job back into the queue, whoever holds it; for work that was taken back.

@@ -14,6 +14,7 @@ pub mod deliveries;
 mod error;
 mod group;
 pub mod held;
+pub mod holds;
 pub mod idempotency;
 pub mod incidents;
 pub mod installation;
@@ -30,6 +31,7 @@ pub mod people;
 pub mod posts;
 pub mod publishing;
 pub mod quarantine;
+pub mod review;
 mod session;
 mod sql;
 #[cfg(test)]
@@ -85,6 +87,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
         held::STATEMENTS,
+        holds::STATEMENTS,
         idempotency::STATEMENTS,
         incidents::STATEMENTS,
         installation::STATEMENTS,
@@ -101,6 +104,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         posts::STATEMENTS,
         publishing::STATEMENTS,
         quarantine::STATEMENTS,
+        review::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,
         variants::STATEMENTS,

@@ -10,7 +10,7 @@ use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, WaitsFor};
-use crate::domain::id::{AccountId, AttemptId, DeliveryId};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId};
 
 /// How an attempt ends.
 #[derive(Debug, Clone, Serialize)]
@@ -50,6 +50,8 @@ pub struct Move {
     pub problem: Option<DeliveryProblem>,
     /// What it waits for.
     pub waits_for: Option<WaitsFor>,
+    /// The hold that catches it; kept while it is held, forgotten when it goes on.
+    pub hold_id: Option<HoldId>,
     /// What the platform has already.
     pub progress: Option<Value>,
     /// Added to the attempts that count.
@@ -135,6 +137,8 @@ statements! {
                 permalink = COALESCE(deliveries.permalink, v.permalink),
                 published_at = COALESCE(deliveries.published_at, v.published_ms),
                 problem = v.problem, waits_for = v.waits_for,
+                hold_id = CASE WHEN v.state IN ('held', 'missed')
+                               THEN COALESCE(v.hold_id, deliveries.hold_id) END,
                 progress = COALESCE(v.progress, deliveries.progress),
                 attempts = deliveries.attempts + v.attempts,
                 doubts = deliveries.doubts + v.doubts,
@@ -142,6 +146,7 @@ statements! {
                 version = version + 1, updated_at = $2
          FROM (SELECT value->>'id' AS id, value->>'from' AS was, value->>'state' AS state,
                       value->>'remote_id' AS remote_id, value->>'permalink' AS permalink,
+                      value->>'hold_id' AS hold_id,
                       value->>'published_ms' AS published_ms,
                       json_extract(value, '$.problem') AS problem,
                       json_extract(value, '$.waits_for') AS waits_for,
@@ -158,13 +163,15 @@ statements! {
                 published_at = COALESCE(deliveries.published_at,
                     TIMESTAMPTZ 'epoch' + v.published_ms * INTERVAL '1 millisecond'),
                 problem = v.problem, waits_for = v.waits_for,
+                hold_id = CASE WHEN v.state IN ('held', 'missed')
+                               THEN COALESCE(v.hold_id, deliveries.hold_id) END,
                 progress = COALESCE(v.progress, deliveries.progress),
                 attempts = deliveries.attempts + v.attempts,
                 doubts = deliveries.doubts + v.doubts,
                 refusals = deliveries.refusals + v.refusals,
                 version = version + 1, updated_at = $2
-         FROM jsonb_to_recordset($1) AS v(id TEXT, \"from\" TEXT, state TEXT, remote_id TEXT,
-                  permalink TEXT, published_ms BIGINT, problem JSONB, waits_for JSONB,
+         FROM jsonb_to_recordset($1) AS v(id TEXT, \"from\" TEXT, state TEXT, hold_id TEXT,
+                  remote_id TEXT, permalink TEXT, published_ms BIGINT, problem JSONB, waits_for JSONB,
                   progress JSONB, attempts BIGINT, doubts BIGINT, refusals BIGINT)
          WHERE deliveries.id = v.id AND deliveries.state = v.\"from\"
          RETURNING deliveries.id";
@@ -367,6 +374,7 @@ impl Move {
             published_ms: None,
             problem: None,
             waits_for: None,
+            hold_id: None,
             progress: None,
             attempts: 0,
             doubts: 0,

@@ -12,7 +12,7 @@ use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::id::{AccountId, AttemptId, DeliveryId, PostId};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId};
 use crate::domain::work;
 
 /// What the guard compares with.
@@ -119,6 +119,31 @@ pub struct Standing {
     pub doubtful: bool,
     /// The same text to the account was published lately.
     pub repeated: bool,
+    /// A hold covers it, or did when it was due.
+    #[sqlx(flatten)]
+    pub stop: Stop,
+}
+
+/// The hold that stops a delivery; of several the one that stands longest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Stop {
+    /// Which.
+    pub hold_id: Option<HoldId>,
+    /// Why it was placed.
+    pub hold_reason: Option<String>,
+    /// When it ends or has ended, if that is known.
+    #[sqlx(try_from = "Option<At>")]
+    pub hold_until: Until,
+}
+
+/// The end of a hold, if that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Until(pub Option<Timestamp>);
+
+impl From<Option<At>> for Until {
+    fn from(at: Option<At>) -> Self {
+        Self(at.map(Timestamp::from))
+    }
 }
 
 /// An instant until which an account waits, if it does.
@@ -206,6 +231,11 @@ impl From<PreparedRow> for Prepared {
 }
 
 statements! {
+    /// See `holds::stand_still`, which waits for this.
+    IN_LINE =
+        "SELECT 1"
+        | "SELECT pg_advisory_xact_lock_shared(hashtext('chancery.guard'),
+                                               hashtext(current_schema()))";
     /// Every "never" is a clause here. What is not updated must not be sent. `IS TRUE` keeps SQLite
     /// from walking through everything that is due instead of the few that are named.
     GUARD =
@@ -216,6 +246,7 @@ statements! {
            AND due_at <= $3 AND publish_by > $2
            AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM hold_covers AS c WHERE c.delivery_id = deliveries.id)
            AND EXISTS (
                SELECT 1 FROM accounts AS a
                JOIN credentials AS c ON c.account_id = a.id
@@ -263,12 +294,17 @@ statements! {
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
                           AND o.id <> d.id AND o.state = 'published' AND o.published_at > $3
-                          AND NOT d.intended_repeat) AS repeated
+                          AND NOT d.intended_repeat) AS repeated,
+                h.id AS hold_id, h.reason AS hold_reason, h.stands_until AS hold_until
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          JOIN posts AS p ON p.id = d.post_id
          JOIN units AS u ON u.id = p.unit_id
          LEFT JOIN credentials AS c ON c.account_id = d.account_id
+         LEFT JOIN holds AS h ON h.id = (
+             SELECT covers.hold_id FROM hold_covers AS covers WHERE covers.delivery_id = d.id
+             ORDER BY covers.stands_until IS NULL DESC, covers.stands_until DESC, covers.hold_id
+             LIMIT 1)
          WHERE d.id IN " ids(1);
     PREPARE =
         "SELECT d.id AS delivery_id, d.post_id, d.account_id, d.platform, d.language, d.class,
@@ -300,7 +336,8 @@ statements! {
          WHERE id = $1 AND state = 'publishing'";
 }
 
-/// Guards those of `ids` for which every clause holds; in no order.
+/// Guards those of `ids` for which every clause holds; in no order. A hold that is placed meanwhile
+/// waits for the end of this transaction, and what it then takes back is what was guarded here.
 pub async fn guard(
     tx: &mut Tx,
     ids: &[DeliveryId],
@@ -308,6 +345,10 @@ pub async fn guard(
 ) -> Result<Vec<DeliveryId>, Error> {
     on!(tx, IN_TURN, |sql, conn| {
         sqlx::query(sql).bind(Json(ids)).execute(conn).await?;
+    });
+    // A statement of its own: the next one sees everything that was committed before it.
+    on!(tx, IN_LINE, |sql, conn| {
+        sqlx::query(sql).execute(conn).await?;
     });
     Ok(on!(tx, GUARD, |sql, conn| {
         sqlx::query_scalar(sql)

@@ -123,6 +123,7 @@ pub const METRICS: &[Metric] = &[
         &["outcome"],
         "Tries to hand a mail to the mail server, by what came of them",
     ),
+    metric("chancery_holds_active", Kind::Gauge, &[], "Holds that stand"),
     metric("chancery_jobs", Kind::Gauge, &["kind", "state"], "Jobs in the queue"),
     metric(
         "chancery_attempt_seconds",

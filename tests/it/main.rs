@@ -72,6 +72,12 @@ mod stage;
 #[cfg(test)]
 mod starving;
 #[cfg(test)]
+mod stop_races;
+#[cfg(test)]
+mod stop_rights;
+#[cfg(test)]
+mod stops;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod units;

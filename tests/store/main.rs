@@ -12,6 +12,8 @@ mod database;
 #[cfg(test)]
 mod follow_ups;
 #[cfg(test)]
+mod holds;
+#[cfg(test)]
 mod instants;
 #[cfg(test)]
 mod opening;

@@ -19,15 +19,15 @@ use serde_json::json;
 
 use crate::database::{Raw, both};
 
-fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     at("2026-09-01T00:00:00Z")
 }
 
-fn unit(number: u128, parent: Option<&Unit>) -> Unit {
+pub(crate) fn unit(number: u128, parent: Option<&Unit>) -> Unit {
     Unit {
         id: UnitId::new(now(), number),
         name: UnitName { vi: "Bộ".into(), en: "Ministry".into() },
@@ -93,7 +93,7 @@ fn post(number: u128, unit: &Unit) -> Post {
     }
 }
 
-fn delivery(number: u128, post: &Post, account: &Account, due_at: &str) -> NewDelivery {
+pub(crate) fn delivery(number: u128, post: &Post, account: &Account, due_at: &str) -> NewDelivery {
     let said = variant("vi", &format!("Xin chào {}", number / 10));
     let due_at = at(due_at);
     NewDelivery {
@@ -123,13 +123,13 @@ fn delivery(number: u128, post: &Post, account: &Account, due_at: &str) -> NewDe
 }
 
 /// A unit with two connected accounts and two posts, each with two variants.
-struct World {
-    unit: Unit,
-    accounts: [Account; 2],
-    posts: [Post; 2],
+pub(crate) struct World {
+    pub(crate) unit: Unit,
+    pub(crate) accounts: [Account; 2],
+    pub(crate) posts: [Post; 2],
 }
 
-async fn seed(store: &Store) -> World {
+pub(crate) async fn seed(store: &Store) -> World {
     let unit = unit(1, None);
     let accounts = [1, 2].map(|number| account(number, &unit, AccountStatus::Connected));
     let posts = [1, 2].map(|number| post(number, &unit));

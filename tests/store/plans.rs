@@ -45,7 +45,9 @@ const ALLOWED: [(&str, &str); 9] = [
 ];
 
 /// Statements that may look by state alone, and why that is little.
-const BY_STATE: [(&str, &str); 4] = [
+const BY_STATE: [(&str, &str); 6] = [
+    ("holds::COVERED", "an account publishes one delivery at a time"),
+    ("holds::COVERED_AT", "an account publishes one delivery at a time"),
     ("quarantine::SENT_PERHAPS", "of a span of time, once in a restore"),
     ("outcomes::OLDEST_DUE", "stops at the first"),
     ("outcomes::STANDING_COUNTS", "counts states that few deliveries stay in"),

@@ -12,8 +12,10 @@ use crate::api::extract::{Door, IfMatch, Json, Path, Query};
 use crate::api::page::{Items, window};
 use crate::api::problem::{Body9457, Problem};
 use crate::domain::delivery::DeliveryState;
-use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
-use crate::service::deliveries::{self, Adoption, DeliveryDetail, DeliveryView, Move};
+use crate::domain::id::{AccountId, DeliveryId, HoldId, PostId, UnitId};
+use crate::service::deliveries::{
+    self, Adoption, DeliveryDetail, DeliveryView, Move, Review, Reviewed,
+};
 use crate::service::{Caller, Done, Error};
 
 /// The routes.
@@ -26,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(adopt_delivery))
         .routes(routes!(drop_delivery))
         .routes(routes!(retry_delivery))
+        .routes(routes!(review_deliveries))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -48,6 +51,8 @@ struct Filter {
     post_id: Option<PostId>,
     /// Only of this campaign's posts.
     campaign_id: Option<String>,
+    /// Only what this hold has caught.
+    hold_id: Option<HoldId>,
     /// Only in this language.
     language: Option<String>,
     /// Only due at or after this instant.
@@ -85,6 +90,7 @@ async fn list_deliveries(
         unit_id: filter.unit_id,
         post_id: filter.post_id,
         campaign_id: filter.campaign_id,
+        hold_id: filter.hold_id,
         language: filter.language,
         from: filter.from,
         to: filter.to,
@@ -185,4 +191,19 @@ async fn retry_delivery(
     Path(id): Path<DeliveryId>,
 ) -> Result<Answer<DeliveryView>, Problem> {
     Ok(changed(deliveries::retry(&api.services, &bare(door), &id).await?))
+}
+
+/// Decides about deliveries that holds have caught, once their hold has ended: each is released,
+/// given another time or dropped. All or none; every fault at once. What is released for one account
+/// goes out with `publish.catch_up_spacing` between.
+#[utoipa::path(post, path = "/deliveries/review", tag = "deliveries", request_body = Review,
+    responses((status = 200, description = "The deliveries as they are now, in the order of the request",
+        body = Reviewed)))]
+async fn review_deliveries(
+    State(api): State<Api>,
+    door: Door,
+    body: Json<Review>,
+) -> Result<Answer<Reviewed>, Problem> {
+    let caller = door.creating(body.digest);
+    Ok(Answer::done(deliveries::review(&api.services, &caller, body.value).await?))
 }

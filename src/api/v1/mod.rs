@@ -2,6 +2,7 @@
 
 mod accounts;
 mod deliveries;
+mod holds;
 mod media;
 mod notifications;
 mod platforms;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(media::routes())
         .merge(platforms::routes())
         .merge(deliveries::routes())
+        .merge(holds::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
         .merge(tokens::routes())

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod decide;
+mod review;
 mod view;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 
 pub use adopt::{Adoption, adopt};
 pub use decide::{give_up, retry};
+pub use review::{Review, ReviewAct, Reviewed, Verdict, review};
 pub use view::{
     AttemptView, ContentView, DeliveryDetail, DeliveryView, LocalView, ProblemView, ReceiptView,
     WaitsForView,
@@ -19,7 +21,7 @@ pub use view::{
 use super::plan::{self, WantedLocal};
 use super::{Caller, Done, Error, Page, Services, Told, Window, finish, permit};
 use crate::domain::delivery::{DeliveryState, Event};
-use crate::domain::id::{AccountId, DeliveryId, JobId, PostId, UnitId};
+use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::schedule;
 use crate::domain::work;
@@ -60,6 +62,8 @@ pub struct Filter {
     pub post_id: Option<PostId>,
     /// Of this campaign's posts.
     pub campaign_id: Option<String>,
+    /// Caught by this hold.
+    pub hold_id: Option<HoldId>,
     /// In this language.
     pub language: Option<String>,
     /// Due at or after.
@@ -91,6 +95,7 @@ pub async fn list(
         unit_id: filter.unit_id,
         post_id: filter.post_id,
         campaign_id: filter.campaign_id,
+        hold_id: filter.hold_id,
         language: filter.language,
         from: filter.from,
         to: filter.to,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::class::Class;
 use crate::domain::delivery::{Act, DeliveryState};
-use crate::domain::id::{AccountId, AttemptId, DeliveryId, PostId, UnitId};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId, UnitId};
 use crate::domain::schedule::{self, Civil};
 use crate::service::plan::{Ready, shown_zone};
 use crate::service::posts::MediaView;
@@ -39,6 +39,12 @@ pub struct DeliveryView {
     pub waits_for: Option<WaitsForView>,
     /// What one can do about it now: each is a `POST` below its address.
     pub acts: Vec<Act>,
+    /// The hold that has caught it.
+    #[serde(default)]
+    pub hold_id: Option<HoldId>,
+    /// When a person let it go on after a hold.
+    #[serde(default)]
+    pub released_at: Option<Timestamp>,
     /// Its instant; it never goes out before.
     pub due_at: Timestamp,
     /// The same on the wall in `zone`.
@@ -98,7 +104,8 @@ pub struct ContentView {
 /// What a delivery waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitsForView {
-    /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`, …
+    /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`, `hold`,
+    /// `review`, …
     pub code: String,
     /// In English.
     pub detail: String,
@@ -204,6 +211,8 @@ impl From<Delivery> for DeliveryView {
             state_since: delivery.state_since,
             waits_for: waits_for.filter(|_| !delivery.state.is_final()),
             acts: delivery.state.acts().collect(),
+            hold_id: delivery.hold_id,
+            released_at: delivery.released_at,
             due_at: delivery.due_at,
             due_local: schedule::local_in(delivery.due_at, &zone),
             zone,
@@ -258,6 +267,8 @@ impl DeliveryView {
             receipt: None,
             problem: None,
             waits_for: None,
+            hold_id: None,
+            released_at: None,
             version: 1,
             created_by: row.created_by,
             created_at: row.created_at,

@@ -15,7 +15,7 @@ use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState};
-use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
+use crate::domain::id::{AccountId, DeliveryId, HoldId, PostId, UnitId};
 use crate::domain::schedule::Civil;
 use crate::domain::variant::Content;
 
@@ -98,6 +98,8 @@ pub struct Filter {
     pub post_id: Option<PostId>,
     /// Of this campaign's posts.
     pub campaign_id: Option<String>,
+    /// Caught by this hold.
+    pub hold_id: Option<HoldId>,
     /// In this language.
     pub language: Option<String>,
     /// Due at or after.
@@ -152,7 +154,7 @@ statements! {
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE d.id = $1";
@@ -160,7 +162,7 @@ statements! {
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE true";
@@ -195,7 +197,7 @@ statements! {
     MOVE =
         "UPDATE deliveries SET due_at = $4, publish_by = $5, civil = $6, state = 'scheduled',
             state_since = CASE WHEN state = 'scheduled' THEN state_since ELSE $3 END,
-            waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
+            hold_id = NULL, waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
          WHERE id = $1 AND version = $2 AND state IN ('scheduled', 'held')";
     ADOPT =
         "UPDATE deliveries SET state = 'published', state_since = $2, remote_id = $3, permalink = $4,
@@ -292,6 +294,9 @@ pub async fn list(
         if let Some(campaign) = &filter.campaign_id {
             query.push(" AND d.post_id IN (SELECT id FROM posts WHERE campaign_id = ");
             query.push_bind(campaign).push(")");
+        }
+        if let Some(hold) = &filter.hold_id {
+            query.push(" AND d.hold_id = ").push_bind(hold);
         }
         if let Some(language) = &filter.language {
             query.push(" AND d.language = ").push_bind(language);

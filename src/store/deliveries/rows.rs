@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use crate::domain::attempt::{AttemptOutcome, Reach, Receipt};
 use crate::domain::class::Class;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, WaitsFor};
-use crate::domain::id::{AccountId, AttemptId, DeliveryId, PostId, UnitId};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId, UnitId};
 use crate::domain::schedule::Civil;
 use crate::domain::variant::Content;
 use crate::store::codec::At;
@@ -59,6 +59,10 @@ pub struct Delivery {
     pub problem: Option<DeliveryProblem>,
     /// What it waits for.
     pub waits_for: Option<WaitsFor>,
+    /// The hold that has caught it.
+    pub hold_id: Option<HoldId>,
+    /// When a person let it go on after a hold.
+    pub released_at: Option<Timestamp>,
     /// Counts changes.
     pub version: i64,
     /// Who scheduled it.
@@ -95,6 +99,8 @@ pub(super) struct Row {
     published_at: Option<At>,
     problem: Option<Json<DeliveryProblem>>,
     waits_for: Option<Json<WaitsFor>>,
+    hold_id: Option<HoldId>,
+    released_at: Option<At>,
     version: i64,
     created_by: String,
     created_at: At,
@@ -130,6 +136,8 @@ impl From<Row> for Delivery {
             receipt,
             problem: row.problem.map(|problem| problem.0),
             waits_for: row.waits_for.map(|waits_for| waits_for.0),
+            hold_id: row.hold_id,
+            released_at: row.released_at.map(Timestamp::from),
             version: row.version,
             created_by: row.created_by,
             created_at: row.created_at.0,

@@ -6,6 +6,7 @@ mod exits;
 mod nodes;
 #[cfg(feature = "crash-points")]
 mod points;
+mod stops;
 #[cfg(feature = "crash-points")]
 mod told;
 #[cfg(feature = "crash-points")]

@@ -113,7 +113,7 @@ impl World {
         let given = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::load(None, fixed.chain(given)).unwrap();
         let app = App::start(config, clock).await.unwrap();
-        let admin = first_token(&app).await;
+        let admin = administrator(&app, "an.nguyen@mofa.example", "An Nguyễn").await;
         let base = format!("http://{}", app.address());
         let http = client();
         Self { app, simulators, seed, http, base, admin, database, _directory: directory }
@@ -156,6 +156,11 @@ impl World {
         response.bytes().await.unwrap().to_vec()
     }
 
+    /// A token of another person who may everything.
+    pub(crate) async fn colleague(&self, email: &str) -> String {
+        administrator(&self.app, email, "Bình Trần").await
+    }
+
     /// A unit.
     pub(crate) async fn unit(&self) -> Value {
         self.ask("POST", "/api/v1/units").json(&embassy()).await.expect(201)
@@ -190,10 +195,10 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-async fn first_token(app: &App) -> String {
+/// A token of a new person who may everything.
+async fn administrator(app: &App, email: &str, name: &str) -> String {
     let services = app.acts();
-    let email = "an.nguyen@mofa.example";
-    people::create_administrator(services, email, "An Nguyễn", None).await.unwrap();
+    people::create_administrator(services, email, name, None).await.unwrap();
     let actor = people::at_the_console(services, email).await.unwrap();
     let caller = Caller { actor, idempotency: None, request_id: "test".to_owned() };
     let new = NewToken {

@@ -1,0 +1,90 @@
+//! Deliveries that a hold has caught and a person looks over: let go on with space between, or
+//! dropped. Giving them another time is `deliveries::reschedule`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::sql::{on, statements};
+use super::{Error, Tx};
+use crate::domain::delivery::DeliveryProblem;
+use crate::domain::id::{AccountId, DeliveryId};
+
+statements! {
+    /// Two reviews at once would otherwise give out the same instants; SQLite has one writer anyway.
+    LOCK =
+        "SELECT 1"
+        | "SELECT pg_advisory_xact_lock(hashtext('chancery.review'), hashtext(current_schema()))";
+    RELEASED =
+        "SELECT d.account_id, MAX(d.due_at) FROM deliveries AS d
+         WHERE d.account_id IN " ids(1) " AND d.due_at > $2 AND d.released_at IS NOT NULL
+         GROUP BY d.account_id";
+    RELEASE =
+        "UPDATE deliveries SET state = 'scheduled', state_since = $3, due_at = $4, released_at = $3,
+            hold_id = NULL, waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
+         WHERE id = $1 AND version = $2 AND state = 'held' AND hold_id IS NOT NULL";
+    DROP =
+        "UPDATE deliveries SET state = 'cancelled', state_since = $3, problem = $4, waits_for = NULL,
+            version = version + 1, updated_at = $3
+         WHERE id = $1 AND version = $2 AND state = 'held' AND hold_id IS NOT NULL";
+}
+
+/// One review at a time from now on in this transaction, and the last instants after `since` that
+/// earlier reviews gave to deliveries of these accounts.
+pub async fn released(
+    tx: &mut Tx,
+    accounts: &[&AccountId],
+    since: Timestamp,
+) -> Result<BTreeMap<AccountId, Timestamp>, Error> {
+    on!(tx, LOCK, |sql, conn| {
+        sqlx::query(sql).execute(conn).await?;
+    });
+    let rows: Vec<(AccountId, At)> = on!(tx, RELEASED, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(accounts)).bind(At(since)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(account, at)| (account, at.0)).collect())
+}
+
+/// Lets a caught delivery at `version` go on at an instant; false when it has changed.
+pub async fn release(
+    tx: &mut Tx,
+    id: &DeliveryId,
+    version: i64,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = on!(tx, RELEASE, |sql, conn| {
+        sqlx::query(sql)
+            .bind(id)
+            .bind(version)
+            .bind(At(now))
+            .bind(At(due_at))
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    Ok(changed == 1)
+}
+
+/// Gives a caught delivery at `version` up; false when it has changed.
+pub async fn give_up(
+    tx: &mut Tx,
+    id: &DeliveryId,
+    version: i64,
+    why: &DeliveryProblem,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let changed = on!(tx, DROP, |sql, conn| {
+        sqlx::query(sql)
+            .bind(id)
+            .bind(version)
+            .bind(At(now))
+            .bind(Json(why))
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    Ok(changed == 1)
+}

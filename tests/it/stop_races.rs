@@ -1,0 +1,152 @@
+//! Stopping at the very instant, under load: once a hold was answered nothing that it covers starts
+//! any more. Judged by the simulator's journal of arrivals and the answer, on one clock.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chancery::clock::{Clock as _, SystemClock, after, before};
+use chancery::domain::delivery::DeliveryState;
+use chancery::domain::id::DeliveryId;
+use chancery::service::holds::{self, Placed};
+use chancery::simulator::Platform;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::stage::{Outlet, Stage, Wanted, eventually, now, pass, staged};
+use crate::stops::{everything, lift};
+
+/// Guarded so long ahead that most wait at the gate when the hold comes.
+const AHEAD: &[(&str, &str)] = &[("CHANCERY_PUBLISH__LOOKAHEAD", "500ms")];
+/// So far from its instant somebody stops it, at most.
+const SPREAD_MS: u64 = 50;
+
+struct Raced {
+    outlet: Outlet,
+    id: DeliveryId,
+    due: Timestamp,
+}
+
+async fn outlets(stage: &Stage, count: usize) -> Vec<Outlet> {
+    stage.world().change_settings(|settings| settings.rate_limits = false);
+    let mut outlets = Vec::with_capacity(count);
+    for _ in 0..count {
+        outlets.push(stage.outlet(Platform::X).await);
+    }
+    outlets
+}
+
+/// One delivery for each, from `lead` on with a step between.
+async fn scheduled(stage: &Stage, outlets: &[Outlet], lead: u64, step: Duration) -> Vec<Raced> {
+    let first = after(now(), Duration::from_secs(lead));
+    let (mut due, mut rows) = (first, Vec::with_capacity(outlets.len()));
+    for outlet in outlets {
+        let id = stage.deliver(outlet, &Wanted::text("raced").at(due)).await;
+        rows.push(Raced { outlet: outlet.clone(), id, due });
+        due = after(due, step);
+    }
+    assert!(now() < before(first, Duration::from_millis(200)), "too slow to race");
+    rows
+}
+
+/// A hold and the instant at which it was answered.
+async fn stopped(stage: &Stage, hold: Value, at: Timestamp) -> (Placed, Timestamp) {
+    SystemClock.sleep_until(at).await;
+    let new = serde_json::from_value(hold).unwrap();
+    let done = holds::place(stage.acts(), stage.caller(), new).await.unwrap();
+    (done.value, now())
+}
+
+/// Nothing started after the answer; what had started is named; the rest is held. Says how many of
+/// them went out.
+async fn judge(stage: &Stage, raced: &Raced, (placed, answered): &(Placed, Timestamp)) -> usize {
+    let Raced { outlet, id, due } = raced;
+    let in_flight: BTreeSet<_> = placed.in_flight.iter().map(|it| &it.delivery_id).collect();
+    let creates = stage.creates(outlet);
+    for create in &creates {
+        let before = create.at <= *answered;
+        assert!(
+            before || in_flight.contains(id),
+            "{id}, due {due}, arrived at {} after the answer at {answered}",
+            create.at
+        );
+    }
+    let wanted = if creates.is_empty() { DeliveryState::Held } else { DeliveryState::Published };
+    eventually(&format!("{id} is {wanted}"), async || {
+        let it = stage.show(id).await.delivery.state;
+        if it == wanted { Ok(()) } else { Err(it.to_string()) }
+    })
+    .await;
+    let shown = stage.show(id).await.delivery;
+    assert_eq!(shown.attempt_count, i64::try_from(creates.len()).unwrap(), "what counts as a try");
+    creates.len()
+}
+
+/// Other work at the same time that no hold covers.
+async fn load(stage: &Stage, outlets: &[Outlet], rounds: usize) -> Vec<DeliveryId> {
+    let mut ids = Vec::new();
+    for _ in 0..rounds {
+        for outlet in outlets {
+            ids.push(stage.deliver(outlet, &Wanted::text("load").class("urgent")).await);
+        }
+    }
+    ids
+}
+
+staged! {
+    with AHEAD;
+    /// Hundreds of deliveries around the instant of one hold that covers them all.
+    async fn one_hold_stops_hundreds_at_their_instant(stage) {
+        let stage = &*stage;
+        let busy = outlets(stage, 4).await;
+        let mut hold = everything();
+        hold["except"] = json!(["urgent"]);
+        let (mut out, mut all) = (0, 0);
+        // Asked for at the first instant, after a quarter of them and after half: a busy machine may
+        // need a while for the answer.
+        for quarters in 0..3 {
+            let own = outlets(stage, 100).await;
+            let rows = scheduled(stage, &own, 6, Duration::from_millis(5)).await;
+            let asked = rows[quarters * rows.len() / 4].due;
+            let (answer, loaded) = tokio::join!(
+                stopped(stage, hold.clone(), asked),
+                load(stage, &busy, 5),
+            );
+            // Long enough for everything that waited at the gate to have left.
+            pass(Duration::from_millis(800)).await;
+            for raced in &rows {
+                out += judge(stage, raced, &answer).await;
+                all += 1;
+            }
+            for id in &loaded {
+                stage.published(id).await;
+            }
+            lift(stage, &answer.0.hold.id).await;
+        }
+        assert!(0 < out && out < all, "no race: {out} of {all} went out");
+    }
+
+    /// A hold for each account, each at another distance from its instant.
+    async fn each_of_many_holds_is_answered_truly(stage) {
+        let stage = &*stage;
+        let outlets = outlets(stage, 200).await;
+        let busy = self::outlets(stage, 4).await;
+        let rows = scheduled(stage, &outlets, 14, Duration::from_millis(12)).await;
+        let holds = (0..).zip(&rows).map(async |(round, raced): (u64, &Raced)| {
+            let early = before(raced.due, Duration::from_millis(SPREAD_MS));
+            let at = after(early, Duration::from_millis(round * 37 % (2 * SPREAD_MS)));
+            let hold = json!({"scope": {"account_id": raced.outlet.id}, "reason": "raced"});
+            stopped(stage, hold, at).await
+        });
+        let (answers, loaded) = tokio::join!(join_all(holds), load(stage, &busy, 8));
+        pass(Duration::from_millis(800)).await;
+        let mut out = 0;
+        for (raced, answer) in rows.iter().zip(&answers) {
+            out += judge(stage, raced, answer).await;
+        }
+        assert!(0 < out && out < rows.len(), "no race: {out} of {} went out", rows.len());
+        for id in &loaded {
+            stage.published(id).await;
+        }
+    }
+}
