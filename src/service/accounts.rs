@@ -17,7 +17,7 @@ use crate::domain::work;
 use crate::platforms::outcome::OwnerError;
 use crate::store::accounts::{self, Filter};
 use crate::store::jobs::NewJob;
-use crate::store::{self, Reader, Tx, credentials, held, units};
+use crate::store::{self, Reader, Tx, credentials, held, publishing, units};
 use crate::vault::{Binding, Sealed};
 
 /// An account to be connected.
@@ -184,6 +184,11 @@ pub async fn change(
     account.version = from + 1;
     account.updated_at = now;
     let mut tx = services.store.begin().await?;
+    if account.status != AccountStatus::Connected {
+        // A guard that is open has seen the account connected: what it guards must be there to be
+        // taken back before the answer.
+        publishing::stand_still(&mut tx).await?;
+    }
     if moved {
         check_unit(&mut tx, &account, now).await?;
     }

@@ -20,7 +20,7 @@ use crate::domain::policy::{Action, Subject};
 use crate::domain::{locale::quoted, post, work};
 use crate::queue::Recall;
 use crate::store::holds::{self, Covered, Filter, Kept};
-use crate::store::{Reader, accounts, units};
+use crate::store::{Reader, accounts, publishing, units};
 
 /// How often it is asked whether the other processes have followed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -242,7 +242,7 @@ async fn write(
     faults.extend(dangling(services, &mut services.store.read().await?, &hold.scope).await?);
     all_well(faults)?;
     let mut tx = services.store.begin().await?;
-    holds::stand_still(&mut tx).await?;
+    publishing::stand_still(&mut tx).await?;
     holds::insert(&mut tx, &hold).await?;
     let view = HoldView::new(Kept { hold, waiting: 0 }, now);
     let entry = caller.entry("hold.place", &view.id, json!({"hold": view}));

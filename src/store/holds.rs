@@ -93,12 +93,6 @@ impl From<Row> for Kept {
 }
 
 statements! {
-    /// Every guard takes the same lock shared: whoever has this one knows that no guard is open that
-    /// has not seen what was committed before, and that none begins until he has committed. SQLite has
-    /// one writer anyway. The schema is part of the name, since several may share one server.
-    STAND_STILL =
-        "SELECT 1"
-        | "SELECT pg_advisory_xact_lock(hashtext('chancery.guard'), hashtext(current_schema()))";
     INSERT =
         "INSERT INTO holds (id, seq, platform, unit_id, account_id, campaign_id, class,
             except_classes, reason, ends_at, stands_until, lift_needs, lifts, lifted_at, version,
@@ -145,16 +139,6 @@ statements! {
          WHERE c.delivery_id IN " ids(1) " AND (c.stands_until IS NULL OR c.stands_until > $2)";
     CAUGHT =
         "SELECT id FROM deliveries WHERE hold_id = $1 AND (state = 'held') IS TRUE ORDER BY due_at, id";
-}
-
-/// Waits until no guard is open, and lets none begin before this transaction has ended. Whatever is
-/// committed then was seen by every later guard, and every earlier guard can be seen. To be called
-/// before anything else is locked.
-pub async fn stand_still(tx: &mut Tx) -> Result<(), Error> {
-    on!(tx, STAND_STILL, |sql, conn| {
-        sqlx::query(sql).execute(conn).await?;
-    });
-    Ok(())
 }
 
 /// Writes a new hold; the transaction must stand still.

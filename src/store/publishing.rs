@@ -231,7 +231,12 @@ impl From<PreparedRow> for Prepared {
 }
 
 statements! {
-    /// See `holds::stand_still`, which waits for this.
+    /// Every guard takes the same lock shared: whoever has this one knows that no guard is open that
+    /// has not seen what was committed before, and that none begins until he has committed. SQLite has
+    /// one writer anyway. The schema is part of the name, since several may share one server.
+    STAND_STILL =
+        "SELECT 1"
+        | "SELECT pg_advisory_xact_lock(hashtext('chancery.guard'), hashtext(current_schema()))";
     IN_LINE =
         "SELECT 1"
         | "SELECT pg_advisory_xact_lock_shared(hashtext('chancery.guard'),
@@ -362,6 +367,16 @@ pub async fn guard(
             .fetch_all(conn)
             .await?
     }))
+}
+
+/// Waits until no guard is open, and lets none begin before this transaction has ended. Whatever is
+/// committed then was seen by every later guard, and every earlier guard can be seen. To be called
+/// before anything else is locked, by whoever promises that nothing starts after his answer.
+pub async fn stand_still(tx: &mut Tx) -> Result<(), Error> {
+    on!(tx, STAND_STILL, |sql, conn| {
+        sqlx::query(sql).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// The facts about deliveries that were not guarded; in no order.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use chancery::clock::{Clock as _, SystemClock, after, before};
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
-use chancery::service::Error;
 use chancery::service::deliveries::{self, Move};
+use chancery::service::{Error, accounts};
 use chancery::simulator::Platform;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::stage::{Outlet, Stage, Wanted, eventually, now, staged};
+use crate::stage::{Kind, Outlet, Stage, Wanted, eventually, now, pass, staged};
 
 const ROUNDS: u64 = 100;
 /// So far from its instant somebody changes his mind, at most.
@@ -112,4 +112,39 @@ staged! {
         .await;
         judge(stage, &rows, &told, DeliveryState::Scheduled).await;
     }
+}
+
+/// A guard has seen the account connected and waits for a row, while somebody pauses the account: the
+/// answer comes after the guard, and what it guarded is taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_is_answered_after_the_guards_that_have_not_seen_it() {
+    let Some(stage) = Stage::start(Kind::Postgres, &[]).await else { return };
+    let outlet = stage.outlet(Platform::X).await;
+    let due = after(now(), Duration::from_secs(1));
+    let id = stage.deliver(&outlet, &Wanted::text("paused").at(due)).await;
+    let lock = stage.setting().database.lock_delivery(&id).await;
+    eventually("a guard waits for the delivery", async || {
+        let waiting = stage.setting().database.waiting_with("deliveries").await;
+        if waiting > 0 { Ok(()) } else { Err(waiting.to_string()) }
+    })
+    .await;
+    let change = serde_json::from_value(json!({"status": "paused"})).unwrap();
+    let pause = accounts::change(stage.acts(), stage.caller(), &outlet.id, None, change);
+    let freed = async {
+        pass(Duration::from_millis(500)).await;
+        drop(lock);
+    };
+    let (paused, ()) = futures_util::future::join(pause, freed).await;
+    paused.unwrap();
+    let answered = now();
+    eventually("it is held", async || {
+        let it = stage.show(&id).await.delivery.state;
+        let rests = matches!(it, DeliveryState::Held | DeliveryState::Published);
+        if rests { Ok(()) } else { Err(it.to_string()) }
+    })
+    .await;
+    for create in stage.creates(&outlet) {
+        assert!(create.at <= answered, "sent at {}, paused at {answered}", create.at);
+    }
+    stage.finish().await;
 }

@@ -73,9 +73,12 @@ async fn waits(stage: &Stage, id: &DeliveryId, code: &str) {
 /// It was tried some times with growing waits, nothing was sent, and no attempt was used up.
 async fn no_storm(stage: &Stage, id: &DeliveryId, outlet: &Outlet) {
     let shown = stage.show(id).await;
-    let tries = shown.attempts.len();
+    let count = |outcome| shown.attempts.iter().filter(|one| one.outcome == outcome).count();
+    let tries = count(AttemptOutcome::Deferred);
     assert!((3..=12).contains(&tries), "tried {tries} times in five minutes");
-    assert!(shown.attempts.iter().all(|one| one.outcome == AttemptOutcome::Deferred));
+    // Taken back: on a busy machine the lease is not renewed in time for a clock that runs so fast.
+    let taken_back = count(AttemptOutcome::Withdrawn);
+    assert_eq!(shown.attempts.len(), tries + taken_back, "{:#?}", shown.attempts);
     assert_eq!((shown.delivery.attempt_count, stage.creates(outlet).len()), (0, 0));
 }
 

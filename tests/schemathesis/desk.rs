@@ -213,6 +213,17 @@ impl Seeding<'_> {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// Holds that stop nothing: nothing here is of their class.
+    async fn holds(&self) -> Vec<String> {
+        let mut holds = Vec::new();
+        for number in 0..2 {
+            let hold = json!({"scope": {"class": "evergreen"}, "reason": format!("{number}")});
+            let made = self.post("holds", "application/json", hold.to_string().into_bytes()).await;
+            holds.push(made["hold"]["id"].as_str().unwrap().to_owned());
+        }
+        holds
+    }
+
     /// Some of every noun that stay, and some that may be removed.
     async fn everything(&self, seed: &WorldSeed) -> Ids {
         let mut ids = Ids::new();
@@ -245,6 +256,7 @@ impl Seeding<'_> {
             deliveries.extend(made.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
         }
         ids.insert("deliveries".to_owned(), deliveries);
+        ids.insert("holds".to_owned(), self.holds().await);
         let mut webhooks = Vec::new();
         for number in 0..4 {
             // Of what does not happen here: nobody is to be called.

@@ -9,8 +9,17 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 8] =
-    ["units", "accounts", "media", "posts", "deliveries", "tokens", "webhooks", "notifications"];
+pub(crate) const NOUNS: [&str; 9] = [
+    "units",
+    "accounts",
+    "media",
+    "posts",
+    "deliveries",
+    "holds",
+    "tokens",
+    "webhooks",
+    "notifications",
+];
 
 /// The configuration file.
 ///
@@ -67,12 +76,15 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 13] = [
+const PLACES: [(&str, &str); 16] = [
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
     ("body.post.unit_id", "units"),
     ("body.post_id", "posts"),
     ("body.deliveries[*].account_id", "accounts"),
+    ("body.deliveries[*].delivery_id", "deliveries"),
+    ("body.scope.unit_id", "units"),
+    ("body.scope.account_id", "accounts"),
     ("body.variants[*].media[*].media_id", "media"),
     ("body.variants[*].language", "languages"),
     ("body.source_language", "languages"),

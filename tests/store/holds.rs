@@ -44,7 +44,7 @@ fn hold(number: u128, scope: HoldScope) -> Hold {
 
 async fn place(store: &Store, hold: &Hold) {
     let mut tx = store.begin().await.unwrap();
-    holds::stand_still(&mut tx).await.unwrap();
+    publishing::stand_still(&mut tx).await.unwrap();
     holds::insert(&mut tx, hold).await.unwrap();
     tx.commit().await.unwrap();
 }
