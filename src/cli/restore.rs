@@ -55,8 +55,16 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
     let parent = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent)
         .map_err(|error| Failure::failed("the data directory", error))?;
-    // What was left by a restore that broke off is no database yet.
+    // What was left by a restore that broke off is no database yet, and its log not that of the next.
     let aside = beside(file, ".restoring");
+    for left in [aside.clone(), beside(&aside, "-wal"), beside(&aside, "-shm")] {
+        match std::fs::remove_file(&left) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failure::failed("what an earlier restore left behind", error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
     let files = Files::new(config.data_dir.join("media"));
     backup::bring_back(path, &aside, &files).await?;
     // In quarantine before it has its name: a restore that breaks off leaves nothing to be sent.
@@ -64,6 +72,9 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
     there.database.place = Place::Sqlite(aside.clone());
     let reason = format!("restored from {}", path.display());
     mark(&there, manifest.state_of, &reason).await?;
+    if beside(&aside, "-wal").exists() {
+        return Err(Failure::because("the restored database was not closed cleanly; try again"));
+    }
     let named =
         std::fs::rename(&aside, file).and_then(|()| std::fs::File::open(parent)?.sync_all());
     named.map_err(|error| Failure::failed("the database could not be put in its place", error))?;

@@ -196,7 +196,8 @@ async fn hashes(copy: &Copy) -> Result<BTreeSet<String>, Error> {
 }
 
 async fn write_manifest(directory: &Path, manifest: &Manifest) -> Result<(), Error> {
-    let text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
+    let text = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| Error::NotWhole(format!("{MANIFEST} cannot be written: {error}")))?;
     let aside = directory.join(format!(".{MANIFEST}"));
     let mut file = fs::File::create(&aside).await.map_err(at(&aside))?;
     file.write_all(&Bytes::from(text)).await.map_err(at(&aside))?;

@@ -1,7 +1,7 @@
 //! The acts on holds: stop, lift, look.
 //!
 //! Placing a hold is answered only when nothing that it covers can begin to leave any more, on any
-//! node. Why that is so: `docs/decisions/0022-a-hold-is-in-line-with-the-guard.md`.
+//! node. Why that is so: `docs/decisions/0017-a-hold-is-in-line-with-the-guard.md`.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ use crate::store::jobs::{Holder, NewJob};
 use crate::store::outcomes::{Close, Move};
 use crate::store::publishing::Intent;
 use crate::store::quarantine::{self, Quarantine, SentPerhaps};
-use crate::store::{self, Store, Tx, audit, jobs, outcomes, publishing};
+use crate::store::{self, Reader, Store, Tx, audit, jobs, outcomes, publishing};
 
 /// What was due so long before the backup may have been sent after it: an attempt takes a while.
 const BEFORE_BACKUP: Duration = Duration::from_hours(1);
@@ -188,9 +188,12 @@ fn change(one: &SentPerhaps) -> Option<Move> {
 /// Whether the database is in quarantine.
 pub async fn show(services: &Services, caller: &Caller) -> Result<QuarantineView, Error> {
     permit(caller, Action::ReadDeliveries, Subject::Any)?;
-    let mut reader = services.store.read().await?;
-    let quarantine = quarantine::find(&mut reader).await?;
-    let counts = outcomes::standing_counts(&mut reader).await?;
+    view(&mut services.store.read().await?).await
+}
+
+async fn view(reader: &mut Reader) -> Result<QuarantineView, Error> {
+    let quarantine = quarantine::find(reader).await?;
+    let counts = outcomes::standing_counts(reader).await?;
     let of = |state| counts.iter().find(|(one, _)| *one == state).map_or(0, |(_, count)| *count);
     Ok(QuarantineView {
         quarantined: quarantine.is_some(),
@@ -208,8 +211,8 @@ pub async fn release(services: &Services, caller: &Caller) -> Result<Done<Quaran
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
-    let was = show(services, caller).await?;
     let mut tx = services.store.begin().await?;
+    let was = view(&mut tx).await?;
     if !quarantine::release(&mut tx).await? {
         let detail = "the database is not in quarantine; it sends as usual";
         return Err(Error::Conflict(Told::new("not_quarantined", detail)));

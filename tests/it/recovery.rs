@@ -165,7 +165,14 @@ async fn what_would_do_harm_is_refused_with_its_exit_code() {
     assert_eq!(code(&chancery(&stage, &["restore", &text(&kept)])), Some(3));
     std::fs::write(kept.join("manifest.json"), manifest).unwrap();
 
+    // What a restore left behind that broke off does not get into the next.
+    for left in ["chancery.db.restoring", "chancery.db.restoring-wal"] {
+        std::fs::write(place(left), b"left behind").unwrap();
+    }
     succeeds(&stage, &["restore", &text(&kept)]);
+    for left in ["chancery.db.restoring", "chancery.db.restoring-wal"] {
+        assert!(!place(left).exists(), "{left} is still there");
+    }
     stage.resume().await;
     stage.finish().await;
 }
