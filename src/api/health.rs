@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::answer::Answer;
-use crate::service;
+use crate::service::{self, health::NodeView};
 
 /// What the parts of the running process tell about themselves.
 pub trait Vitals: Send + Sync + fmt::Debug + 'static {
@@ -44,6 +44,8 @@ struct Readiness {
     oldest_due_late_ms: u64,
     /// What is not as it should be.
     reasons: Vec<Reason>,
+    /// The processes that were seen within the last hour, newest first.
+    nodes: Vec<NodeView>,
 }
 
 /// Something that is not as it should be.
@@ -79,6 +81,8 @@ async fn get_liveness() -> Answer<Alive> {
 async fn get_readiness(State(api): State<Api>) -> Response {
     let late = api.vitals.lateness();
     let mut reasons = Vec::new();
+    // Whether the database answers is asked below.
+    let nodes = service::health::nodes(&api.services).await.unwrap_or_default();
     if let Err(error) = service::health::database(&api.services).await {
         tracing::warn!(%error, "the database does not answer");
         reasons.push(Reason { code: "database", detail: "the database does not answer".into() });
@@ -93,7 +97,8 @@ async fn get_readiness(State(api): State<Api>) -> Response {
         reasons.push(Reason { code: "late", detail });
     }
     let oldest_due_late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
-    let mut response = Answer::ok(Readiness { ready, oldest_due_late_ms, reasons }).into_response();
+    let mut response =
+        Answer::ok(Readiness { ready, oldest_due_late_ms, reasons, nodes }).into_response();
     if !ready {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }

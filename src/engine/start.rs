@@ -17,7 +17,7 @@ use crate::domain::id::NodeId;
 use crate::domain::work;
 use crate::queue::job::Work;
 use crate::queue::periodic::{BadTimetable, Periodic};
-use crate::queue::{Lane, Lease, Queue, Timing, vital};
+use crate::queue::{Herald, Lane, Lease, Queue, Timing, vital};
 use crate::store::jobs::Holder;
 use crate::store::{self, jobs, nodes};
 
@@ -114,6 +114,11 @@ impl Engine {
         if !alone {
             let heed = Heed::new(tools.clone(), lease.clone(), queue.clone());
             rest.push(tokio::spawn(vital("holds", heed.keep(stop_rest.clone()))));
+        }
+        if let Some(line) = tools.store.line().await? {
+            let node = lease.holder().node.clone();
+            let herald = Herald::new(line, tools.clock.clone(), queue.clone(), node);
+            rest.push(tokio::spawn(vital("herald", herald.keep(stop_rest.clone()))));
         }
         let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));

@@ -55,6 +55,15 @@ impl Lease {
 
     /// Renews it in the database and, if that succeeded, here.
     pub async fn renew(&self) -> Result<(), Error> {
+        if let Err(error) = self.store.schema().await {
+            if let Error::Unsafe(_) = &error {
+                // Another node has moved the schema on: this build does not know what its rows mean
+                // any more. What is leaving is recorded, nothing else leaves.
+                self.ends_ms.store(0, Ordering::Release);
+                self.gate.recall_all();
+            }
+            return Err(error);
+        }
         // Counted from before the write: the lease here must never outlast the one there.
         let before = self.clock.elapsed();
         let now = self.clock.now();

@@ -8,6 +8,7 @@
 
 mod agenda;
 pub mod gate;
+mod herald;
 pub mod job;
 mod lane;
 mod lease;
@@ -17,12 +18,13 @@ mod settle;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 pub use gate::{Gate, Recall};
+pub use herald::Herald;
 pub use lane::{Lane, Timing};
 pub use lease::Lease;
 pub use settle::finishes;
@@ -34,6 +36,8 @@ use crate::store::jobs::{Due, NewJob};
 pub struct Queue {
     inboxes: Arc<Mutex<HashMap<&'static str, mpsc::UnboundedSender<lane::Message>>>>,
     gate: Gate,
+    /// Tells the other nodes of jobs, or that they should look.
+    others: Arc<OnceLock<mpsc::UnboundedSender<Option<Vec<herald::Told>>>>>,
 }
 
 impl Queue {
@@ -48,6 +52,26 @@ impl Queue {
                 due_at: job.due_at,
             });
         }
+        if let Some(others) = self.others.get() {
+            let told = by_kind
+                .iter()
+                .flat_map(|(kind, dues)| dues.iter().map(|due| herald::Told::new(kind, due)));
+            // Only a hint.
+            let _stopped = others.send(Some(told.collect()));
+        }
+        self.tell_lanes(by_kind);
+    }
+
+    /// Tells the lanes of what another node has enqueued.
+    fn hear_of(&self, jobs: impl Iterator<Item = (&'static str, Due)>) {
+        let mut by_kind: HashMap<&'static str, Vec<Due>> = HashMap::new();
+        for (kind, due) in jobs {
+            by_kind.entry(kind).or_default().push(due);
+        }
+        self.tell_lanes(by_kind);
+    }
+
+    fn tell_lanes(&self, by_kind: HashMap<&'static str, Vec<Due>>) {
         let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
         for (kind, dues) in by_kind {
             if let Some(inbox) = inboxes.get(kind) {
@@ -57,8 +81,23 @@ impl Queue {
         }
     }
 
-    /// Makes every lane look into the database again; when it is not known what has changed.
+    /// From now on the other nodes are told too.
+    fn tell_others(&self, others: mpsc::UnboundedSender<Option<Vec<herald::Told>>>) {
+        // A queue has one herald.
+        let _second = self.others.set(others);
+    }
+
+    /// Makes every lane of every node look into the database again; when it is not known what has
+    /// changed.
     pub fn look_again(&self) {
+        if let Some(others) = self.others.get() {
+            let _stopped = others.send(None);
+        }
+        self.look();
+    }
+
+    /// Makes the lanes of this process look.
+    fn look(&self) {
         let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
         for inbox in inboxes.values() {
             let _stopped = inbox.send(lane::Message::LookAgain);

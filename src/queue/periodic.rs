@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 use chrono::{DateTime, Utc};
 use jiff::Timestamp;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::Queue;
@@ -68,11 +69,13 @@ impl Periodic {
     }
 
     async fn enqueue(&self, store: &Store, queue: &Queue, at: Timestamp) -> Result<(), Error> {
+        // The same key and the same id on every process: one of them enqueues, the others find it
+        // there, even when it has been done already.
+        let unique_key = format!("{}:{at}", self.kind);
         let job = NewJob {
-            id: JobId::new(at, rand::random()),
+            id: JobId::new(at, number(&unique_key)),
             kind: self.kind,
-            // The same key on every process: one of them enqueues, the others find it there.
-            unique_key: format!("{}:{at}", self.kind),
+            unique_key,
             slot: self.kind.to_owned(),
             payload: json!({}),
             priority: 9,
@@ -86,9 +89,49 @@ impl Periodic {
     }
 }
 
+/// The same for the same text.
+fn number(text: &str) -> u128 {
+    let mut first = [0; 16];
+    for (to, from) in first.iter_mut().zip(Sha256::digest(text)) {
+        *to = from;
+    }
+    u128::from_be_bytes(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::NodeId;
+    use crate::store::Location;
+    use crate::store::jobs::{Ending, Finish, Holder};
+
+    #[tokio::test]
+    async fn an_instant_has_one_job_however_late_a_process_comes() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("chancery.db");
+        let store = Store::open(&Location::Sqlite { file }).await.unwrap();
+        store.migrate().await.unwrap();
+        let at: Timestamp = "2026-09-02T03:40:00Z".parse().unwrap();
+        let count = async || -> usize {
+            let mut reader = store.read().await.unwrap();
+            jobs::upcoming(&mut reader, "sweep", Timestamp::MAX, 10).await.unwrap().len()
+        };
+        let daily = || Periodic::new("sweep", "0 40 3 * * *").unwrap();
+        let queue = Queue::default();
+        daily().enqueue(&store, &queue, at).await.unwrap();
+        daily().enqueue(&store, &queue, at).await.unwrap();
+        assert_eq!(count().await, 1);
+
+        let mut tx = store.begin().await.unwrap();
+        let holder = Holder { node: NodeId::new(at, 1), fence: 1 };
+        let due = jobs::upcoming(&mut tx, "sweep", at, 10).await.unwrap().remove(0);
+        jobs::claim(&mut tx, std::slice::from_ref(&due.id), &holder, at, at).await.unwrap();
+        let done = Finish { id: due.id, ending: Ending::Done, note: None };
+        jobs::finish(&mut tx, &[done], &holder, at).await.unwrap();
+        tx.commit().await.unwrap();
+        daily().enqueue(&store, &queue, at).await.unwrap();
+        assert_eq!(count().await, 0);
+    }
 
     #[test]
     fn the_next_instant_is_after_now() {

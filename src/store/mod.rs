@@ -14,6 +14,7 @@ pub mod deliveries;
 mod error;
 mod group;
 pub mod held;
+pub mod hints;
 pub mod holds;
 pub mod idempotency;
 pub mod incidents;
@@ -87,6 +88,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
         held::STATEMENTS,
+        hints::STATEMENTS,
         holds::STATEMENTS,
         idempotency::STATEMENTS,
         incidents::STATEMENTS,

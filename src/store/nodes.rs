@@ -4,14 +4,36 @@ use jiff::Timestamp;
 
 use super::codec::At;
 use super::sql::{on, statements};
-use super::{Error, Tx};
+use super::{Error, Reader, SCHEMA_VERSION, Tx};
 use crate::domain::id::NodeId;
+
+/// A process as it registered.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Node {
+    /// The process.
+    pub id: NodeId,
+    /// Larger than that of every process before it.
+    pub fence: i64,
+    /// Its build.
+    pub version: String,
+    /// The schema step that it knows.
+    pub schema_step: i64,
+    /// When it registered.
+    #[sqlx(try_from = "At")]
+    pub started_at: Timestamp,
+    /// When it last renewed its lease.
+    #[sqlx(try_from = "At")]
+    pub seen_at: Timestamp,
+}
 
 statements! {
     REGISTER =
-        "INSERT INTO nodes (id, fence, started_at, seen_at, version)
-         VALUES ($1, (SELECT COALESCE(MAX(fence), 0) + 1 FROM nodes), $2, $2, $3)
+        "INSERT INTO nodes (id, fence, started_at, seen_at, version, schema_step)
+         VALUES ($1, (SELECT COALESCE(MAX(fence), 0) + 1 FROM nodes), $2, $2, $3, $4)
          RETURNING fence";
+    LIST =
+        "SELECT id, fence, version, schema_step, started_at, seen_at FROM nodes
+         WHERE seen_at >= $1 ORDER BY fence DESC LIMIT 100";
     SEEN = "UPDATE nodes SET seen_at = $3 WHERE id = $1 AND fence = $2";
     FORGET = "DELETE FROM nodes WHERE seen_at < $1 AND fence < (SELECT MAX(fence) FROM nodes)";
 }
@@ -25,7 +47,20 @@ pub async fn register(
     now: Timestamp,
 ) -> Result<i64, Error> {
     Ok(on!(tx, REGISTER, |sql, conn| {
-        sqlx::query_scalar(sql).bind(id).bind(At(now)).bind(version).fetch_one(conn).await?
+        sqlx::query_scalar(sql)
+            .bind(id)
+            .bind(At(now))
+            .bind(version)
+            .bind(SCHEMA_VERSION)
+            .fetch_one(conn)
+            .await?
+    }))
+}
+
+/// The processes that were seen since an instant, newest first.
+pub async fn list(reader: &mut Reader, since: Timestamp) -> Result<Vec<Node>, Error> {
+    Ok(on!(reader, LIST, |sql, conn| {
+        sqlx::query_as(sql).bind(At(since)).fetch_all(conn).await?
     }))
 }
 

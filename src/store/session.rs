@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres};
@@ -22,6 +23,8 @@ const TIDYING: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pool: PgPool,
+    /// Holds the password.
+    url: SecretString,
     /// The longest wait for a connection or an answer.
     longest: Duration,
 }
@@ -56,7 +59,17 @@ impl Server {
             })
             .connect_with(options(url, longest)?)
             .await?;
-        Ok(Self { pool, longest })
+        Ok(Self { pool, url: SecretString::from(url), longest })
+    }
+
+    /// A pool of one connection beside the others, to be kept for good.
+    pub(super) fn alone(&self) -> Result<PgPool, Error> {
+        Ok(PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(self.longest)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options(self.url.expose_secret(), self.longest)?))
     }
 
     /// The longest wait for a connection or an answer.

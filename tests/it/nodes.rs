@@ -6,7 +6,8 @@ use std::time::Duration;
 use chancery::clock::{after, before};
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{DeliveryId, NodeId};
-use chancery::service::{Error, accounts, posts, schedule, units};
+use chancery::service::{Error, accounts, health, posts, schedule, units};
+use chancery::store::SCHEMA_VERSION;
 use chancery::store::jobs::Holder;
 use chancery::store::publishing::{self, Guard};
 use serde_json::json;
@@ -188,5 +189,78 @@ async fn a_batch_is_not_lost_to_another_nodes_claim() {
     // As if that node had never been there.
     let back = "UPDATE deliveries SET state = 'scheduled', attempts = 0 WHERE state = 'publishing'";
     stage.setting().database.execute(back).await;
+    stage.finish().await;
+}
+
+/// How often nodes look by themselves.
+const SELDOM: (&str, &str) = ("CHANCERY_PUBLISH__POLL_INTERVAL", "10m");
+
+/// Waits until so many nodes listen on the installation's line, and gives who they are.
+async fn listening(stage: &Stage, but: &[Vec<String>], count: usize) -> Vec<Vec<String>> {
+    let sql = "SELECT a.pid::text FROM pg_stat_activity AS a, installation AS i
+               WHERE a.query LIKE 'LISTEN%chancery_' || i.generation || '%' ORDER BY 1";
+    eventually(&format!("{count} listen"), async || {
+        let mut rows = stage.setting().database.rows(sql).await;
+        rows.retain(|row| !but.contains(row));
+        if rows.len() == count { Ok(rows) } else { Err(rows.len()) }
+    })
+    .await
+}
+
+/// Two nodes that look only every ten minutes. What is scheduled at one is published by the other in
+/// time, even after the line between them was cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_hears_of_what_another_one_was_told() {
+    let Some(mut stage) = Stage::start(Kind::Postgres, &[SELDOM]).await else { return };
+    let outlets = stage.both().await;
+    let other = stage.another(&[]).await;
+    let nodes = health::nodes(stage.acts()).await.unwrap();
+    assert_eq!(nodes.len(), 2, "{nodes:?}");
+    assert!(nodes.iter().all(|node| node.schema == SCHEMA_VERSION), "{nodes:?}");
+    assert!(nodes.is_sorted_by(|a, b| a.fence > b.fence), "{nodes:?}");
+    let first = listening(&stage, &[], 2).await;
+    for pid in &first {
+        let sql = format!("SELECT pg_terminate_backend({})", pid[0]);
+        stage.setting().database.execute(&sql).await;
+    }
+    listening(&stage, &first, 2).await;
+    // What they look for by themselves after the cut is over.
+    pass(Duration::from_millis(300)).await;
+    let due = after(stage.now(), Duration::from_secs(2));
+    for outlet in &outlets {
+        stage.deliver(outlet, &Wanted::text("heard of").at(due)).await;
+    }
+    pass(Duration::from_millis(300)).await;
+    stage.stop().await;
+    assert_eq!(stage.world().counts().received, 0, "too slow: the first node has sent it");
+    eventually("the other node publishes", async || {
+        let made = outlets.iter().map(|outlet| stage.made(outlet)).sum::<usize>();
+        if made == 2 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    assert!(other.stop().await);
+    stage.finish().await;
+}
+
+/// A newer build has moved the schema on while this one runs: it claims nothing any more, and what is
+/// due waits for a node that knows the schema.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_schema_is_older_claims_nothing() {
+    let Some(stage) = Stage::start(Kind::Postgres, &[]).await else { return };
+    let [outlet, _] = stage.both().await;
+    let database = &stage.setting().database;
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'of a newer build', TRUE, '', 0)";
+    database.execute(newer).await;
+    // The lease is renewed three times in five seconds, and looked at before.
+    stage.advance(Duration::from_secs(2));
+    pass(Duration::from_secs(1)).await;
+    let id = stage.deliver(&outlet, &Wanted::text("of an older build")).await;
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(state(&stage, &id).await, "scheduled");
+    assert_eq!(stage.creates(&outlet).len(), 0);
+    database.execute("DELETE FROM _sqlx_migrations WHERE version = 9999").await;
+    stage.published(&id).await;
     stage.finish().await;
 }

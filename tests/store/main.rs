@@ -16,6 +16,8 @@ mod holds;
 #[cfg(test)]
 mod instants;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod opening;
 #[cfg(test)]
 mod planned;

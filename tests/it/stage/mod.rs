@@ -197,6 +197,14 @@ impl Stage {
         self.app = Some(app);
     }
 
+    /// Another node on the same database, with the same clock and these further options.
+    pub(crate) async fn another(&self, further: &[(&str, &str)]) -> App {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let options = self.setting.options().iter().cloned().chain(further.iter().map(own));
+        let [ours, _] = shared(&self.clocks);
+        App::start(chancery::config::Config::load(None, options).unwrap(), ours).await.unwrap()
+    }
+
     /// A new account at a platform, connected here.
     pub(crate) async fn outlet(&self, platform: Platform) -> Outlet {
         static NUMBER: AtomicU64 = AtomicU64::new(40_000_000_000);

@@ -1,0 +1,2 @@
+-- The schema step that a process knows.
+ALTER TABLE nodes ADD COLUMN schema_step INTEGER NOT NULL DEFAULT 0;

@@ -1,0 +1,63 @@
+//! The list of processes and the line between them, on both databases.
+
+use std::time::Duration;
+
+use chancery::clock::after;
+use chancery::domain::id::NodeId;
+use chancery::store::hints::Heard;
+use chancery::store::{SCHEMA_VERSION, installation, nodes};
+use jiff::Timestamp;
+
+use crate::database::{Fresh, both};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_788_000_000 + second).unwrap()
+}
+
+both! {
+    async fn processes_are_listed_newest_first_while_they_are_seen(fresh) {
+        let mut tx = fresh.store.begin().await.unwrap();
+        let ids = [NodeId::new(at(0), 1), NodeId::new(at(1), 2)];
+        for (id, second) in ids.iter().zip([0, 1]) {
+            nodes::register(&mut tx, id, "1.2.3", at(second)).await.unwrap();
+        }
+        assert!(nodes::seen(&mut tx, &ids[0], 1, at(9)).await.unwrap());
+        assert!(!nodes::seen(&mut tx, &ids[0], 2, at(9)).await.unwrap());
+        let list = nodes::list(&mut tx, at(0)).await.unwrap();
+        let told: Vec<_> = list.iter().map(|it| (&it.id, it.fence, it.seen_at)).collect();
+        assert_eq!(told, [(&ids[1], 2, at(1)), (&ids[0], 1, at(9))]);
+        assert!(list.iter().all(|it| it.schema_step == SCHEMA_VERSION && it.version == "1.2.3"));
+        let list = nodes::list(&mut tx, after(at(1), Duration::from_millis(1))).await.unwrap();
+        assert_eq!(list.len(), 1);
+        assert_eq!(nodes::forget(&mut tx, at(100)).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_has_no_line_to_others() {
+    let fresh = Fresh::sqlite().await;
+    assert!(fresh.store.line().await.unwrap().is_none());
+    fresh.remove().await;
+}
+
+#[tokio::test]
+async fn what_is_told_on_the_line_is_heard_and_another_installation_hears_nothing() {
+    let Some(fresh) = Fresh::postgres().await else { return };
+    let Some(other) = Fresh::postgres().await else { return };
+    for (one, generation) in [(&fresh, "own"), (&other, "other")] {
+        let generation = format!("{generation}{:016x}", rand::random::<u64>());
+        let mut tx = one.store.begin().await.unwrap();
+        installation::load_or_create(&mut tx, &generation, b"check", at(0)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let line = fresh.store.line().await.unwrap().unwrap();
+    let elsewhere = other.store.line().await.unwrap().unwrap();
+    let mut listener = line.listen().await.unwrap();
+    elsewhere.tell("not for us").await.unwrap();
+    line.tell("for us").await.unwrap();
+    assert_eq!(listener.next().await.unwrap(), Heard::Hint("for us".to_owned()));
+    drop(listener);
+    other.remove().await;
+    fresh.remove().await;
+}
