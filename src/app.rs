@@ -180,6 +180,7 @@ fn pace(config: &Config) -> Pace {
         },
         catch_up_after: publish.catch_up_after,
         catch_up_spacing: publish.catch_up_spacing,
+        limits: platforms::limits(config),
         circuits: Rules {
             failures: i64::from(publish.circuit_failures),
             accounts: usize::try_from(publish.incident_accounts).unwrap_or(usize::MAX),

@@ -6,10 +6,11 @@ use std::path::Path;
 use super::text::{self, Tongue};
 
 /// Where refusals are made, and which argument is their word.
-const MAKERS: [(&str, usize); 6] = [
+const MAKERS: [(&str, usize); 7] = [
     ("Told::new(", 0),
     ("Fault::new(", 1),
     ("Error::fault(", 1),
+    ("Warning::new(", 1),
     ("not_now(", 1),
     (".fatal(", 1),
     (".warn(", 1),

@@ -219,4 +219,31 @@ pub(super) const WORDS: &[Words] = &[
         "Không có trạng thái này",
         "Không có trạng thái này; xem tài liệu API.",
     ),
+    words(
+        "same_text_recently",
+        "The same text again",
+        "Trùng nội dung",
+        "Nội dung này cũng đến cùng tài khoản trong vòng 24 giờ; đến giờ đăng sẽ bị từ chối, trừ khi \
+         settings.intended_repeat là true.",
+    ),
+    words(
+        "same_minute",
+        "Within a minute of another",
+        "Quá sát nhau",
+        "Một lượt đăng khác trên tài khoản này chỉ cách chưa đến một phút ({due}).",
+    ),
+    words(
+        "same_text_many_accounts",
+        "The same text on many accounts",
+        "Một nội dung cho nhiều tài khoản",
+        "Cùng một nội dung đến {count} tài khoản trên {platform}, trái quy định của nền tảng; hãy viết \
+         nhiều bản khác nhau, hoặc đăng lại từ một tài khoản.",
+    ),
+    words(
+        "does_not_fit",
+        "More than fits",
+        "Vượt mức cho phép",
+        "Có {planned} lượt đăng trên tài khoản này trong {minutes} phút kể từ {from}, nhưng {platform} chỉ \
+         cho {most}: ít nhất {over} lượt sẽ ra muộn hoặc bị lỡ. Hãy giãn thời điểm, hoặc lùi publish_by.",
+    ),
 ];

@@ -178,6 +178,10 @@ pub struct Facebook {
     pub app_secret: Option<SecretString>,
     /// How long after a doubtful attempt before absence counts.
     pub quiet_wait: Duration,
+    /// How many creates each account may make.
+    pub creates_per_account: Vec<Ceiling>,
+    /// How many all accounts together may make.
+    pub creates_per_app: Vec<Ceiling>,
 }
 
 /// Accounts on X.
@@ -195,6 +199,19 @@ pub struct X {
     pub client_secret: Option<SecretString>,
     /// How long after a doubtful attempt before absence counts.
     pub quiet_wait: Duration,
+    /// How many creates each account may make.
+    pub creates_per_account: Vec<Ceiling>,
+    /// How many all accounts together may make.
+    pub creates_per_app: Vec<Ceiling>,
+}
+
+/// So many within any span of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ceiling {
+    /// No more than this.
+    pub most: i64,
+    /// Within this.
+    pub span: Duration,
 }
 
 /// Publishing.
@@ -222,6 +239,8 @@ pub struct Publish {
     pub backoff: Duration,
     /// Longest wait after such failures.
     pub backoff_max: Duration,
+    /// The share of every limit that is kept for what cannot wait.
+    pub reserve_percent: i64,
     /// Failures in a row after which an account or a platform is left alone.
     pub circuit_failures: u32,
     /// The first time for which it is left alone.
@@ -438,6 +457,7 @@ fn read_publish(read: &Read<'_>) -> Publish {
         poll_interval: read.duration("publish.poll_interval", LEAST),
         backoff: read.duration("publish.backoff", LEAST),
         backoff_max: read.duration("publish.backoff_max", LEAST),
+        reserve_percent: read.number("publish.reserve_percent", 0..=90),
         circuit_failures: read.number("publish.circuit_failures", 1..=1_000_000),
         circuit_wait: read.duration("publish.circuit_wait", LEAST),
         circuit_wait_max: read.duration("publish.circuit_wait_max", LEAST),
@@ -457,6 +477,8 @@ fn read_facebook(read: &Read<'_>, publish: &Publish) -> Option<Facebook> {
         quiet_wait: read
             .optional_duration("facebook.quiet_wait", Duration::ZERO)
             .unwrap_or(publish.quiet_wait),
+        creates_per_account: read.ceilings("facebook.creates_per_account"),
+        creates_per_app: read.ceilings("facebook.creates_per_app"),
         graph_url: graph_url?,
         video_url: video_url?,
         dialog_url: dialog_url?,
@@ -472,6 +494,8 @@ fn read_x(read: &Read<'_>, publish: &Publish) -> Option<X> {
         quiet_wait: read
             .optional_duration("x.quiet_wait", Duration::ZERO)
             .unwrap_or(publish.quiet_wait),
+        creates_per_account: read.ceilings("x.creates_per_account"),
+        creates_per_app: read.ceilings("x.creates_per_app"),
         api_url: api_url?,
         web_url: web_url?,
         authorize_url: authorize_url?,

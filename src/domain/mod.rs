@@ -6,6 +6,7 @@ pub mod account;
 pub mod actor;
 pub mod attempt;
 pub mod audit;
+pub mod budget;
 pub mod circuit;
 pub mod class;
 pub mod delivery;

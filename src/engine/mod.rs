@@ -3,6 +3,7 @@
 //! Only this folder sees both the store and the platforms. Nothing here keeps a transaction open
 //! while a platform is awaited.
 
+mod budgets;
 mod circuits;
 mod clauses;
 pub mod follow;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::clock::SharedClock;
 use crate::domain::audit::NewEntry;
+use crate::domain::budget::Limits;
 use crate::domain::circuit::Rules;
 use crate::domain::id::{DeliveryId, JobId};
 use crate::domain::work;
@@ -73,10 +75,21 @@ pub struct Pace {
     pub catch_up_after: Duration,
     /// Between two deliveries of a backlog on one account.
     pub catch_up_spacing: Duration,
+    /// What may be created, by platform.
+    pub limits: Vec<(&'static str, Limits)>,
     /// When platforms and accounts are left alone.
     pub circuits: Rules,
     /// After definite failures that may pass.
     pub back_off: BackOff,
+}
+
+impl Pace {
+    /// What may be created on a platform.
+    fn limits_of(&self, platform: &str) -> &Limits {
+        static NONE: Limits =
+            Limits { per_account: Vec::new(), per_app: Vec::new(), reserve_percent: 0 };
+        self.limits.iter().find(|(id, _)| *id == platform).map_or(&NONE, |(_, limits)| limits)
+    }
 }
 
 /// How long after a doubtful attempt absence does not count.

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::circuits::Lessons;
 use super::publish::{Errand, Report, close, moved, waiting_for};
-use super::{Tools, entry, reconcile_job};
+use super::{Tools, budgets, entry, reconcile_job};
 use crate::clock::after;
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
 use crate::domain::id::{AccountId, AttemptId};
 use crate::domain::work;
-use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
+use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind, Usage};
 use crate::queue::job::{Settled, Settlement, Verdict};
 use crate::store::jobs::{self, NewJob};
 use crate::store::outcomes::{Close, Learn, Move};
@@ -24,7 +24,7 @@ use crate::store::publishing::Prepared;
 use crate::store::{Error, Tx, audit, outcomes as rows};
 
 /// Nothing waits for longer on the word of a platform.
-const LONGEST_BLOCK: Duration = Duration::from_hours(25);
+pub(super) const LONGEST_BLOCK: Duration = Duration::from_hours(25);
 /// What is said of every incident.
 const WHOLE_PLATFORM: &str = "several accounts are refused alike; tried again by itself";
 
@@ -185,6 +185,11 @@ pub(super) async fn settle(
     }
     batch.write(tx, now, &settlement.enqueued).await?;
     lessons.write(tx).await?;
+    let heard = done.iter().filter_map(|one| match &one.report {
+        Report::Asked { answer, .. } => Some((one.job.slot.as_str(), answer.usage.as_slice())),
+        Report::TakenBack | Report::NotNow { .. } | Report::Unfit { .. } => None,
+    });
+    budgets::hear(tx, now, heard).await?;
     Ok(settlement)
 }
 
@@ -232,7 +237,8 @@ impl Recorder<'_> {
                 let progress = (!progress.staged.is_empty()).then(|| json!(progress));
                 let word = self.count(&answer.value);
                 let verdict = self.outcome(&answer.value, *sent_at, progress);
-                let blocked = answer.usage.iter().filter_map(|usage| usage.blocked_until).max();
+                let own = answer.usage.iter().filter(|usage| !usage.whole_app);
+                let blocked = own.filter_map(Usage::blocked_until).max();
                 if let Some(until) = blocked {
                     self.block(until);
                 }

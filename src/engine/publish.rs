@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::clauses::Brake;
-use super::{Tools, circuits, clauses, entry, outcomes, reconcile_job};
+use super::{Tools, budgets, circuits, clauses, entry, outcomes, reconcile_job};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
@@ -120,12 +120,14 @@ impl Publish {
             today: &today,
             holder: self.lease.holder(),
         };
-        let brakes = circuits::brakes(&self.tools, tx, now, jobs).await?;
+        let mut brakes = circuits::brakes(&self.tools, tx, now, jobs).await?;
+        let spoken = budgets::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
         let free: Vec<DeliveryId> =
             ids.iter().filter(|id| !brakes.stopped.contains_key(id)).cloned().collect();
         let guarded: HashSet<DeliveryId> =
             publishing::guard(tx, &free, &guard).await?.into_iter().collect();
         brakes.give_back(tx, &guarded).await?;
+        budgets::spend(&self.tools, tx, now, (jobs, &guarded), &spoken).await?;
         let (granted, refused): (Vec<_>, Vec<_>) =
             ids.into_iter().partition(|id| guarded.contains(id));
         let mut admissions = self.intend(tx, now, &granted).await?;

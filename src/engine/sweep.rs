@@ -12,11 +12,14 @@ use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::Claimed;
 use crate::store::{
-    Error, Tx, idempotency, jobs, mail_items, nodes, notifications, outbox, webhook_tries,
+    Error, Tx, budgets, idempotency, jobs, mail_items, nodes, notifications, outbox, webhook_tries,
 };
 
 /// Processes that were not seen for this long are forgotten.
 const NODES: Duration = Duration::from_hours(30 * 24);
+
+/// No window is longer than this.
+const COUNTED: Duration = Duration::from_hours(40 * 24);
 
 /// The kind of work that sweeps.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ impl Sweep {
             let mut tx = self.tools.store.begin().await?;
             let mut round = jobs::prune(&mut tx, before(now, self.keep.jobs)).await?;
             round += idempotency::forget(&mut tx, before(now, self.keep.idempotency)).await?;
+            round += budgets::forget(&mut tx, before(now, COUNTED)).await?;
             round += nodes::forget(&mut tx, before(now, NODES)).await?;
             let told = before(now, self.keep.follow_ups);
             round += notifications::forget(&mut tx, told).await?;

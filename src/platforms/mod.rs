@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::domain::budget::{Limits, Window};
 use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting};
 use rules::Rules;
 use session::{Item, Metered, Probe, Progress, Session};
@@ -97,6 +98,25 @@ pub struct Settings {
 /// How long after a doubtful attempt absence does not count, by platform.
 pub fn quiet_waits(config: &Config) -> Vec<(&'static str, Duration)> {
     vec![(facebook::ID, config.facebook.quiet_wait), (x::ID, config.x.quiet_wait)]
+}
+
+/// What may be created, by platform.
+pub fn limits(config: &Config) -> Vec<(&'static str, Limits)> {
+    let limits = |account: &[config::Ceiling], app: &[config::Ceiling]| {
+        let windows = |ceilings: &[config::Ceiling]| {
+            ceilings.iter().map(|it| Window { most: it.most, span: it.span }).collect()
+        };
+        Limits {
+            per_account: windows(account),
+            per_app: windows(app),
+            reserve_percent: config.publish.reserve_percent,
+        }
+    };
+    let (facebook, x) = (&config.facebook, &config.x);
+    vec![
+        (facebook::ID, limits(&facebook.creates_per_account, &facebook.creates_per_app)),
+        (x::ID, limits(&x.creates_per_account, &x.creates_per_app)),
+    ]
 }
 
 /// The platforms there are, by id.

@@ -153,8 +153,21 @@ pub enum OwnerError {
 pub struct Usage {
     /// Which window, such as `x-rate-limit` or `pages`.
     pub window: String,
-    /// Share of the window that is used, in percent.
-    pub used_percent: u32,
-    /// When calls are free again, if the window is (nearly) used up.
-    pub blocked_until: Option<Timestamp>,
+    /// How much the window holds: creates, or 100 where the platform tells only a share in percent.
+    pub most: i64,
+    /// How much of that is left; nothing may be sent at 0.
+    pub left: i64,
+    /// True when creates are counted, false when it is a share.
+    pub counted: bool,
+    /// Until when that holds; `None` while there is plenty.
+    pub until: Option<Timestamp>,
+    /// True when it concerns all accounts of the application.
+    pub whole_app: bool,
+}
+
+impl Usage {
+    /// When anything may be sent again, if the window is used up.
+    pub fn blocked_until(&self) -> Option<Timestamp> {
+        self.until.filter(|_| self.left <= 0)
+    }
 }

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::plan::{self, Plan, Ready, Source, WantedDelivery, Warning, shown_zone};
+use super::plan::{self, Plan, Ready, Source, WantedDelivery, shown_zone};
 use super::posts::{self, NewPost};
+use super::warning::Warning;
 use super::{Caller, Error, Services, permit, schedule};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PostId, UnitId};

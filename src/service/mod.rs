@@ -7,6 +7,7 @@ pub mod accounts;
 mod act;
 pub mod backup;
 mod batch;
+mod capacity;
 mod change;
 pub mod check;
 pub mod deliveries;
@@ -25,6 +26,7 @@ pub mod quarantine;
 pub mod schedule;
 pub mod tokens;
 pub mod units;
+pub mod warning;
 pub mod webhooks;
 
 use std::sync::Arc;

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::warning::Warning;
 use super::{Caller, Error, Services};
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::class::Class;
@@ -63,19 +64,6 @@ pub struct WantedLocal {
     pub time: String,
     /// `account` for the zone of the account, or an IANA name.
     pub zone: String,
-}
-
-/// Something worth knowing about a planned delivery that does not forbid it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Warning {
-    /// Where: a JSON pointer into what was handed in.
-    pub pointer: String,
-    /// Stable machine word.
-    pub code: String,
-    /// In English.
-    pub detail: String,
-    /// The deliveries that it is about.
-    pub deliveries: Vec<DeliveryId>,
 }
 
 /// What is scheduled: a post, saved or not.
@@ -141,6 +129,7 @@ pub(super) async fn plan(
     }
     repeated_within(&mut plan);
     near(services, reader, source, &mut plan, look).await?;
+    super::capacity::warn(services, reader, &mut plan).await?;
     Ok(plan)
 }
 
@@ -400,12 +389,11 @@ fn fits(variant: &Variant, rules: &Rules, pointer: &str, plan: &mut Plan) {
             fault.args.extend(finding.args);
             plan.faults.push(fault);
         } else {
-            plan.warnings.push(Warning {
-                pointer: pointer.to_owned(),
-                code: finding.code.to_owned(),
-                detail,
-                deliveries: Vec::new(),
-            });
+            let warning = Warning::new(pointer, finding.code, detail)
+                .with("language", &variant.language)
+                .with("place", finding.pointer);
+            let values = finding.args.into_iter();
+            plan.warnings.push(values.fold(warning, |it, (name, value)| it.with(name, value)));
         }
     }
 }
@@ -416,14 +404,11 @@ fn repeated_within(plan: &mut Plan) {
     for one in plan.ready.iter().filter(|one| !one.row.intended_repeat) {
         let key = (&one.row.account_id, one.row.text_hash.as_str());
         if let Some(first) = seen.insert(key, one.place) {
-            plan.warnings.push(Warning {
-                pointer: format!("/deliveries/{}", one.place),
-                code: "same_text_recently".to_owned(),
-                detail: format!(
-                    "says the same to the same account as delivery {first} of this request"
-                ),
-                deliveries: Vec::new(),
-            });
+            let detail =
+                format!("says the same to the same account as delivery {first} of this request");
+            let pointer = format!("/deliveries/{}", one.place);
+            plan.warnings
+                .push(Warning::new(pointer, "same_text_recently", detail).with("first", first));
         }
     }
 }
@@ -453,19 +438,18 @@ async fn near(
         if near.same_text && one.row.intended_repeat {
             continue;
         }
-        let (code, detail) = if near.same_text {
-            let detail = "the same text goes to this account within 24 hours; it will be refused \
-                          when it is due unless settings.intended_repeat is true";
-            ("same_text_recently", detail)
+        let (pointer, due) = (format!("/deliveries/{}", one.place), near.due_at);
+        let warning = if near.same_text {
+            let detail = format!(
+                "the same text goes to this account within 24 hours; it will be refused when it is \
+                 due unless settings.intended_repeat is true ({due})"
+            );
+            Warning::new(pointer, "same_text_recently", detail)
         } else {
-            ("same_minute", "another delivery goes to this account within a minute")
+            let detail = format!("another delivery goes to this account within a minute ({due})");
+            Warning::new(pointer, "same_minute", detail)
         };
-        plan.warnings.push(Warning {
-            pointer: format!("/deliveries/{}", one.place),
-            code: code.to_owned(),
-            detail: format!("{detail} ({})", near.due_at),
-            deliveries: vec![near.id],
-        });
+        plan.warnings.push(warning.with("due", due).about(near.id));
     }
     many_accounts(services, reader, source, plan).await
 }
@@ -501,16 +485,13 @@ async fn many_accounts(
         let key = (one.row.platform.clone(), one.row.text_hash.clone());
         let count = places.get(&key).map_or(0, BTreeSet::len);
         if count > 1 && told.insert(key) {
-            plan.warnings.push(Warning {
-                pointer: format!("/deliveries/{}", one.place),
-                code: "same_text_many_accounts".to_owned(),
-                detail: format!(
-                    "the same text goes to {count} accounts of {}, which its rules do not want; \
-                     write variants, or repost from one account",
-                    one.row.platform
-                ),
-                deliveries: Vec::new(),
-            });
+            let (pointer, platform) = (format!("/deliveries/{}", one.place), &one.row.platform);
+            let detail = format!(
+                "the same text goes to {count} accounts of {platform}, which its rules do not want; \
+                 write variants, or repost from one account"
+            );
+            let warning = Warning::new(pointer, "same_text_many_accounts", detail);
+            plan.warnings.push(warning.with("count", count).with("platform", platform));
         }
     }
     Ok(())

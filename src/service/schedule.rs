@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use super::act::{Kind, sort_out};
 use super::deliveries::DeliveryView;
-use super::plan::{self, Ready, Source, WantedDelivery, Warning};
+use super::plan::{self, Ready, Source, WantedDelivery};
+use super::warning::Warning;
 use super::{Caller, Done, Error, Services, Told, permit, same_answer};
 use crate::clock::SharedClock;
 use crate::domain::audit::NewEntry;

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod backup;
+pub mod budgets;
 pub mod circuits;
 mod codec;
 pub mod credentials;
@@ -84,6 +85,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         accounts::STATEMENTS,
         audit::STATEMENTS,
         backup::STATEMENTS,
+        budgets::STATEMENTS,
         circuits::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,

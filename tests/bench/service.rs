@@ -35,6 +35,9 @@ pub(crate) fn variables(data_dir: &Path, facebook: &str, x: &str) -> Vec<(String
         ("CHANCERY_FACEBOOK__GRAPH_URL", facebook),
         ("CHANCERY_X__API_URL", x),
         ("CHANCERY_OUTBOUND__TRUSTED_HOSTS", "127.0.0.1"),
+        // Counted as always, and never reached.
+        ("CHANCERY_X__CREATES_PER_ACCOUNT", "900000000/15m"),
+        ("CHANCERY_X__CREATES_PER_APP", "900000000/24h"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()

@@ -55,4 +55,31 @@ both! {
         let neither = world.ask("POST", "/api/v1/posts/check").json(&json!({})).await;
         assert_eq!(neither.faults(), [(String::new(), "post_or_post_id".to_owned())]);
     }
+
+    /// 120 posts for one account on X within a quarter of an hour, where 100 fit.
+    async fn more_than_fits_is_told_in_both_languages(world) {
+        let desk = Desk::open(world).await;
+        let wanted = |count: u32| {
+            let one = |number: u32| {
+                let at = format!("2031-07-14T07:{:02}:{:02}Z", number / 10, number % 10 * 6);
+                json!({"account_id": desk.profile, "language": "vi", "at": at,
+                       "settings": {"intended_repeat": true}})
+            };
+            json!({"post": desk.draft(), "deliveries": (0..count).map(one).collect::<Vec<_>>()})
+        };
+        let ask = async |count: u32, tongue: &str| {
+            let ask = world.ask("POST", "/api/v1/posts/check").header("accept-language", tongue);
+            let report = ask.json(&wanted(count)).await.expect(200);
+            let all = report["warnings"].as_array().unwrap().clone();
+            all.into_iter().filter(|it| it["code"] == "does_not_fit").collect::<Vec<_>>()
+        };
+        assert_eq!(ask(100, "en").await, Vec::<serde_json::Value>::new());
+        let told = ask(120, "en").await;
+        let detail = told[0]["detail"].as_str().unwrap();
+        assert!(detail.starts_with("120 deliveries are planned for this account"), "{detail}");
+        assert_eq!((&told[0]["values"]["most"], &told[0]["values"]["over"]), (&json!("100"), &json!("20")));
+        let told = ask(120, "vi").await;
+        let detail = told[0]["detail"].as_str().unwrap();
+        assert!(detail.starts_with("Có 120 lượt đăng trên tài khoản này trong 15 phút"), "{detail}");
+    }
 }

@@ -8,6 +8,8 @@ mod attempts;
 #[cfg(test)]
 mod badinput;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod circuits;

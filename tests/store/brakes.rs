@@ -1,7 +1,9 @@
 //! What keeps requests within bounds: circuits and their one probe, on both databases.
 
+use chancery::domain::budget::Said;
 use chancery::domain::circuit::{Circuit, Concerned, Rules, Weight};
-use chancery::store::circuits;
+use chancery::domain::id::AccountId;
+use chancery::store::{budgets, circuits};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -20,6 +22,55 @@ fn at(second: i64) -> Timestamp {
 }
 
 both! {
+    async fn creates_are_counted_by_slice_and_account(fresh) {
+        let mut tx = fresh.store.begin().await.unwrap();
+        budgets::lock(&mut tx, "x").await.unwrap();
+        assert_eq!(budgets::spent(&mut tx, "x", at(0)).await.unwrap(), (0, None));
+        for (slice, count) in [(10, 2), (20, 3), (20, 4)] {
+            budgets::spend(&mut tx, "x", at(slice), count).await.unwrap();
+        }
+        assert_eq!(budgets::spent(&mut tx, "x", at(0)).await.unwrap(), (9, Some(at(10))));
+        assert_eq!(budgets::spent(&mut tx, "x", at(10)).await.unwrap(), (7, Some(at(20))));
+        assert_eq!(budgets::spent(&mut tx, "facebook", at(0)).await.unwrap(), (0, None));
+        assert_eq!(budgets::forget(&mut tx, at(15)).await.unwrap(), 1);
+
+        let word = |left, until| Said {
+            scope: "x".to_owned(),
+            name: "day".to_owned(),
+            most: 50,
+            left,
+            counted: true,
+            until: at(until),
+        };
+        let scopes = ["x", "x/a"];
+        assert_eq!(budgets::said(&mut tx, &scopes, at(1)).await.unwrap(), []);
+        budgets::say(&mut tx, &word(9, 60), at(1)).await.unwrap();
+        budgets::use_up(&mut tx, &["x"], 3, at(2)).await.unwrap();
+        assert_eq!(budgets::said(&mut tx, &scopes, at(2)).await.unwrap(), [word(6, 60)]);
+        // An older answer that comes late does not give back what was used since; a lower count and
+        // the next window count.
+        for (said, seen) in [(word(8, 60), 6), (word(4, 60), 4), (word(49, 90), 49)] {
+            budgets::say(&mut tx, &said, at(3)).await.unwrap();
+            let found = budgets::said(&mut tx, &scopes, at(3)).await.unwrap();
+            assert_eq!((found.len(), found[0].left), (1, seen));
+        }
+        let share = Said { counted: false, name: "pages".to_owned(), ..word(14, 90) };
+        budgets::say(&mut tx, &share, at(4)).await.unwrap();
+        budgets::use_up(&mut tx, &["x"], 3, at(4)).await.unwrap();
+        let mut left: Vec<i64> =
+            budgets::said(&mut tx, &scopes, at(4)).await.unwrap().iter().map(|it| it.left).collect();
+        left.sort_unstable();
+        assert_eq!(left, [14, 46], "a share is not counted down");
+        assert_eq!(budgets::said(&mut tx, &scopes, at(90)).await.unwrap(), []);
+        assert_eq!(budgets::forget(&mut tx, at(91)).await.unwrap(), 3);
+
+        let account = AccountId::new(at(0), 1);
+        let names = [account.as_str()];
+        assert!(budgets::crowded(&mut tx, &names, at(0), 1).await.unwrap().is_empty());
+        let none = budgets::planned(&mut tx, &[account], at(0), at(9)).await.unwrap();
+        assert!(none.is_empty());
+    }
+
     async fn a_circuit_comes_back_as_it_was_and_has_one_probe(fresh) {
         let mut tx = fresh.store.begin().await.unwrap();
         let whom = Concerned { account: "x/a", content: "hash" };

@@ -1,7 +1,7 @@
 //! Posts over HTTP, their dry run and their scheduling.
 
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,11 +11,13 @@ use crate::api::answer::Answer;
 use crate::api::extract::{Door, IfMatch, Json, Path, Query};
 use crate::api::page::{Items, window};
 use crate::api::problem::Problem;
+use crate::api::text::{self, Tongue};
 use crate::domain::class::Class;
 use crate::domain::id::{PostId, UnitId};
 use crate::service::check::{self, Report, WantedCheck};
 use crate::service::posts::{self, NewPost, PostChange, PostView};
 use crate::service::schedule::{self, Scheduled, WantedDeliveries};
+use crate::service::warning::Warning;
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -82,9 +84,11 @@ async fn create_post(
 async fn check_post(
     State(api): State<Api>,
     door: Door,
+    headers: HeaderMap,
     body: Json<WantedCheck>,
 ) -> Result<Answer<Report>, Problem> {
-    let report = check::dry_run(&api.services, &door.caller(), body.value).await?;
+    let mut report = check::dry_run(&api.services, &door.caller(), body.value).await?;
+    in_tongue(Tongue::wanted(&headers), &mut report.warnings);
     Ok(Answer::ok(report))
 }
 
@@ -139,10 +143,24 @@ async fn schedule_post(
     State(api): State<Api>,
     door: Door,
     Path(id): Path<PostId>,
+    headers: HeaderMap,
     body: Json<WantedDeliveries>,
 ) -> Result<Answer<Scheduled>, Problem> {
     let caller = door.creating(body.digest);
-    let done = schedule::schedule(&api.services, &caller, &id, body.value).await?;
+    let mut done = schedule::schedule(&api.services, &caller, &id, body.value).await?;
+    in_tongue(Tongue::wanted(&headers), &mut done.value.warnings);
     let location = format!("/api/v1/deliveries?post_id={id}");
     Ok(Answer::created(done, location))
+}
+
+/// Puts warnings into the language that the client likes best. A kept answer is put into it anew.
+fn in_tongue(tongue: Tongue, warnings: &mut [Warning]) {
+    for warning in warnings {
+        let values = warning.values.iter();
+        let values: Vec<(&str, String)> =
+            values.map(|(name, value)| (name.as_str(), value.clone())).collect();
+        if let Some(detail) = text::detail(&warning.code, tongue, &values) {
+            warning.detail = detail;
+        }
+    }
 }

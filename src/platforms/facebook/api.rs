@@ -196,8 +196,8 @@ pub(super) fn permalink(id: &str, given: Option<&str>) -> String {
 
 /// What the usage headers of an answer say (Graph API rate limiting guide, read 2026-08-23).
 ///
-/// Calls while throttled make the block longer, so a window that is nearly used up blocks before
-/// the platform does: 2 minutes from 85 %, 10 minutes from 95 %, or as long as the platform says.
+/// Calls while throttled make the block longer, so a window that is nearly used up is told before
+/// the platform blocks: for 2 minutes from 85 %, for 10 from 95 %, or as long as the platform says.
 pub(super) fn usage(headers: &HeaderMap, now: Timestamp) -> Vec<Usage> {
     let mut found = Vec::new();
     for (name, window) in [("x-app-usage", "app"), ("x-page-usage", "page")] {
@@ -225,17 +225,25 @@ fn one_window(window: &str, counts: &Value, now: Timestamp) -> Option<Usage> {
         .iter()
         .filter_map(|key| counts.get(*key).and_then(Value::as_u64))
         .max()?;
-    let used_percent = u32::try_from(used).unwrap_or(u32::MAX);
     let told = counts.get("estimated_time_to_regain_access").and_then(Value::as_u64).unwrap_or(0);
-    let cautious = match used_percent {
+    let cautious = match used {
         0..85 => 0,
         85..95 => 2,
         95.. => 10,
     };
     let minutes = i64::try_from(told.min(7 * 24 * 60)).unwrap_or(0).max(cautious);
-    let blocked_until =
+    let until =
         if minutes == 0 { None } else { now.checked_add(SignedDuration::from_mins(minutes)).ok() };
-    Some(Usage { window: window.to_owned(), used_percent, blocked_until })
+    // Whoever is told when calls are free again has none now, whatever the shares say.
+    let left = if told > 0 { 0 } else { 100 - i64::try_from(used).unwrap_or(100).min(100) };
+    Some(Usage {
+        window: window.to_owned(),
+        most: 100,
+        left,
+        counted: false,
+        until,
+        whole_app: window == "app",
+    })
 }
 
 #[cfg(test)]

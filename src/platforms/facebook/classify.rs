@@ -253,7 +253,7 @@ pub(super) fn free_at(answer: &Response, meaning: Meaning, now: Timestamp) -> Ti
         header(&answer.headers, "retry-after").and_then(|text| text.parse::<i64>().ok()).and_then(
             |seconds| now.checked_add(SignedDuration::from_secs(seconds.clamp(0, 604_800))).ok(),
         );
-    let told = usage(&answer.headers, now).into_iter().filter_map(|usage| usage.blocked_until);
+    let told = usage(&answer.headers, now).into_iter().filter_map(|usage| usage.until);
     let least = match meaning {
         // "Hours", says everyone who met it.
         TooOften => SignedDuration::from_hours(3),

@@ -238,19 +238,27 @@ fn window(headers: &HeaderMap, name: &'static str) -> Option<Window> {
     })
 }
 
+/// So many creates of one application may be in flight at once over all nodes.
+const IN_FLIGHT: u64 = 1_000;
+
 /// The windows of creates. Those of other endpoints carry the same header names and must not be
-/// taken for these, so only the answer to a create is read.
+/// taken for these, so only the answer to a create is read. From the last quarter on it matters what
+/// is left, and of a whole application as soon as it is less than may be in flight at once.
 pub(super) fn usage(headers: &HeaderMap, now: Timestamp) -> Vec<Usage> {
     windows(headers)
         .into_iter()
         .filter(|window| window.limit > 0 && window.reset > now)
         .map(|window| {
-            let used =
-                window.limit.saturating_sub(window.remaining).saturating_mul(100) / window.limit;
+            let whole_app = window.name == "x-app-limit-24hour";
+            let scarce = window.remaining <= window.limit / 4
+                || (whole_app && window.remaining <= IN_FLIGHT);
             Usage {
                 window: window.name.to_owned(),
-                used_percent: u32::try_from(used).unwrap_or(100),
-                blocked_until: (window.remaining == 0).then_some(window.reset),
+                most: i64::try_from(window.limit).unwrap_or(i64::MAX),
+                left: i64::try_from(window.remaining).unwrap_or(i64::MAX),
+                counted: true,
+                until: scarce.then_some(window.reset),
+                whole_app,
             }
         })
         .collect()

@@ -164,7 +164,7 @@ fn times_come_without_a_colon_in_the_offset() {
 }
 
 #[test]
-fn usage_is_the_highest_of_the_three_counts_and_blocks_before_the_platform_does() {
+fn usage_is_the_highest_of_the_three_counts_and_is_told_before_the_platform_blocks() {
     let now: Timestamp = "2026-11-22T10:00:00Z".parse().expect("instant");
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -184,10 +184,20 @@ fn usage_is_the_highest_of_the_three_counts_and_blocks_before_the_platform_does(
         [
             Usage {
                 window: "app".to_owned(),
-                used_percent: 86,
-                blocked_until: at("2026-11-22T10:02:00Z")
+                most: 100,
+                left: 14,
+                counted: false,
+                until: at("2026-11-22T10:02:00Z"),
+                whole_app: true,
             },
-            Usage { window: "pages".to_owned(), used_percent: 12, blocked_until: None },
+            Usage {
+                window: "pages".to_owned(),
+                most: 100,
+                left: 88,
+                counted: false,
+                until: None,
+                whole_app: false,
+            },
         ]
     );
     assert!(usage(&HeaderMap::new(), now).is_empty(), "absence is not zero");

@@ -168,14 +168,20 @@ fn usage_is_told_for_each_window_and_not_without_headers() {
         ("x-user-limit-24hour-reset", "1795420800"),
         ("x-app-limit-24hour-limit", "10000"),
     ]);
-    let blocked_until = Some(Timestamp::from_second(1_795_420_800).expect("instant"));
-    assert_eq!(
-        usage(&headers, now),
-        [
-            Usage { window: "x-rate-limit".to_owned(), used_percent: 75, blocked_until: None },
-            Usage { window: "x-user-limit-24hour".to_owned(), used_percent: 100, blocked_until },
-        ]
-    );
+    let at = |second| Some(Timestamp::from_second(second).expect("instant"));
+    let window = |name: &str, left, until| Usage {
+        window: name.to_owned(),
+        most: if name == "x-rate-limit" { 100 } else { 17 },
+        left,
+        counted: true,
+        until,
+        whole_app: false,
+    };
+    let found = usage(&headers, now);
+    let scarce = window("x-rate-limit", 25, at(1_795_342_500));
+    let spent = window("x-user-limit-24hour", 0, at(1_795_420_800));
+    assert_eq!(found, [scarce.clone(), spent.clone()]);
+    assert_eq!((scarce.blocked_until(), spent.blocked_until()), (None, at(1_795_420_800)));
     assert!(usage(&HeaderMap::new(), now).is_empty());
 }
 

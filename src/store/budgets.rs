@@ -1,0 +1,168 @@
+//! What was created in a window, counted for all nodes, and what platforms said about theirs.
+
+use jiff::Timestamp;
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::sql::{on, statements};
+use super::{Error, Reader, Tx};
+use crate::domain::budget::Said;
+use crate::domain::id::AccountId;
+
+statements! {
+    /// SQLite has one writer. On PostgreSQL whoever counts must see what the one before has taken.
+    LOCK =
+        "SELECT CAST($1 AS TEXT)"
+        | "SELECT CAST(pg_advisory_xact_lock(hashtextextended(current_schema() || '/budget/' || $1, 0)) AS TEXT)";
+    CROWDED =
+        "SELECT account_id, COUNT(*), MIN(started_at) FROM attempts
+         WHERE started_at > $2 AND outcome <> 'withdrawn' AND account_id IN " ids(1) "
+         GROUP BY account_id HAVING COUNT(*) >= $3";
+    SPENT =
+        "SELECT CAST(COALESCE(SUM(creates), 0) AS BIGINT), MIN(slice) FROM spending
+         WHERE scope = $1 AND slice > $2";
+    SPEND =
+        "INSERT INTO spending (scope, slice, creates, cost) VALUES ($1, $2, $3, 0)
+         ON CONFLICT (scope, slice) DO UPDATE SET creates = spending.creates + excluded.creates";
+    /// Answers come in any order: within one window the lowest count is the truth.
+    SAY =
+        "INSERT INTO budgets (scope, name, span_ms, most, remaining, counted, resets_at, seen_at)
+         VALUES ($1, $2, 0, $3, $4, $5, $6, $7)
+         ON CONFLICT (scope, name) DO UPDATE SET
+             remaining = CASE WHEN budgets.counted IS TRUE
+                                   AND budgets.resets_at = excluded.resets_at
+                                   AND budgets.remaining < excluded.remaining
+                              THEN budgets.remaining ELSE excluded.remaining END,
+             most = excluded.most, counted = excluded.counted,
+             resets_at = excluded.resets_at, seen_at = excluded.seen_at";
+    SAID =
+        "SELECT scope, name, most, remaining, counted, resets_at FROM budgets
+         WHERE resets_at > $2 AND scope IN " ids(1);
+    USE_UP =
+        "UPDATE budgets SET remaining = remaining - $2
+         WHERE counted IS TRUE AND resets_at > $3 AND scope IN " ids(1);
+    FORGET_SAID = "DELETE FROM budgets WHERE resets_at < $1";
+    FORGET = "DELETE FROM spending WHERE slice < $1";
+    PLANNED =
+        "SELECT account_id, due_at FROM deliveries
+         WHERE (state IN ('scheduled', 'held', 'publishing')) IS TRUE AND due_at > $2 AND due_at < $3
+           AND account_id IN " ids(1);
+}
+
+/// Waits for whoever is counting the same scope, until the end of the transaction.
+pub async fn lock(tx: &mut Tx, scope: &str) -> Result<(), Error> {
+    on!(tx, LOCK, |sql, conn| {
+        sqlx::query(sql).bind(scope).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Accounts with at least so many attempts since an instant, with how many and the first; in no
+/// order. What was taken back before it left does not count.
+pub async fn crowded(
+    reader: &mut Reader,
+    accounts: &[&str],
+    since: Timestamp,
+    least: i64,
+) -> Result<Vec<(AccountId, i64, Timestamp)>, Error> {
+    let rows: Vec<(AccountId, i64, At)> = on!(reader, CROWDED, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(accounts)).bind(At(since)).bind(least).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(account, count, first)| (account, count, first.0)).collect())
+}
+
+/// How many creates of a scope were guarded since an instant, and in which slice the first was.
+pub async fn spent(
+    reader: &mut Reader,
+    scope: &str,
+    since: Timestamp,
+) -> Result<(i64, Option<Timestamp>), Error> {
+    let (count, first): (i64, Option<At>) = on!(reader, SPENT, |sql, conn| {
+        sqlx::query_as(sql).bind(scope).bind(At(since)).fetch_one(conn).await?
+    });
+    Ok((count, first.map(Timestamp::from)))
+}
+
+/// Counts creates of a scope in a slice.
+pub async fn spend(tx: &mut Tx, scope: &str, slice: Timestamp, count: i64) -> Result<(), Error> {
+    on!(tx, SPEND, |sql, conn| {
+        sqlx::query(sql).bind(scope).bind(At(slice)).bind(count).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Keeps what a platform says about a window.
+pub async fn say(tx: &mut Tx, said: &Said, now: Timestamp) -> Result<(), Error> {
+    on!(tx, SAY, |sql, conn| {
+        sqlx::query(sql)
+            .bind(&said.scope)
+            .bind(&said.name)
+            .bind(said.most)
+            .bind(said.left)
+            .bind(said.counted)
+            .bind(At(said.until))
+            .bind(At(now))
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// What platforms said about the windows of scopes that have not ended; in no order.
+pub async fn said(
+    reader: &mut Reader,
+    scopes: &[&str],
+    now: Timestamp,
+) -> Result<Vec<Said>, Error> {
+    let rows: Vec<(String, String, i64, i64, bool, At)> = on!(reader, SAID, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(scopes)).bind(At(now)).fetch_all(conn).await?
+    });
+    Ok(rows
+        .into_iter()
+        .map(|(scope, name, most, left, counted, until)| Said {
+            scope,
+            name,
+            most,
+            left,
+            counted,
+            until: until.0,
+        })
+        .collect())
+}
+
+/// Takes creates from what is left of the windows of scopes, where creates are counted.
+pub async fn use_up(
+    tx: &mut Tx,
+    scopes: &[&str],
+    creates: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    on!(tx, USE_UP, |sql, conn| {
+        sqlx::query(sql).bind(Json(scopes)).bind(creates).bind(At(now)).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Forgets what was counted before an instant; says how much.
+pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, Error> {
+    let mut forgotten = 0;
+    for statement in [FORGET, FORGET_SAID] {
+        forgotten += on!(tx, statement, |sql, conn| {
+            sqlx::query(sql).bind(At(before)).execute(conn).await?.rows_affected()
+        });
+    }
+    Ok(forgotten)
+}
+
+/// When deliveries of accounts are due between two instants that have not gone out; in no order.
+pub async fn planned(
+    reader: &mut Reader,
+    accounts: &[AccountId],
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<(AccountId, Timestamp)>, Error> {
+    let rows: Vec<(AccountId, At)> = on!(reader, PLANNED, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(accounts)).bind(At(from)).bind(At(to)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(account, due_at)| (account, due_at.0)).collect())
+}
