@@ -69,7 +69,9 @@ mod rescue;
 mod schedule;
 #[cfg(test)]
 mod settling;
+// Lies beside this folder, because `tests/model` stands on it too.
 #[cfg(test)]
+#[path = "../stage/mod.rs"]
 mod stage;
 #[cfg(test)]
 mod starving;

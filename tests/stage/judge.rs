@@ -12,6 +12,7 @@ use chancery::domain::delivery::DeliveryState;
 use chancery::service::deliveries::{self, DeliveryDetail};
 use chancery::simulator::{CreateOutcome, JournalEntry};
 use chancery::store::{Store, audit};
+use jiff::SignedDuration;
 
 use super::{Outlet, Stage, lines};
 
@@ -24,13 +25,19 @@ pub(super) async fn look(stage: &Stage) -> Vec<String> {
     for id in &asked {
         shown.push(deliveries::show(&services, &stage.caller, id).await.unwrap());
     }
-    let mut found = chain(&services.store).await;
+    let (mut found, intents) = chain(&services.store).await;
     services.store.close().await;
     for one in &shown {
         at_rest(one, &mut found);
+        let told = intents.get(one.delivery.id.as_str()).copied().unwrap_or(0);
+        if told != one.attempts.len() {
+            let (id, made) = (&one.delivery.id, one.attempts.len());
+            found.push(format!("{id} has {made} attempts, the audit tells of {told}"));
+        }
     }
     let journal = stage.world().journal();
-    exactly_once(&shown, &outlets, &journal, &mut found);
+    let stepped = *stage.stepped.lock().unwrap();
+    exactly_once(&shown, &outlets, &journal, stepped, &mut found);
     secrets(stage, &outlets, &mut found).await;
     found
 }
@@ -66,6 +73,7 @@ fn exactly_once(
     shown: &[DeliveryDetail],
     outlets: &[Outlet],
     journal: &[JournalEntry],
+    stepped: SignedDuration,
     found: &mut Vec<String>,
 ) {
     let mut groups = Groups::new();
@@ -75,22 +83,36 @@ fn exactly_once(
         groups.entry((remote_id, one.content.text.clone())).or_default().push(one);
     }
     let mut made: BTreeMap<&(String, String), BTreeSet<&str>> = BTreeMap::new();
+    let mut received: BTreeMap<&(String, String), usize> = BTreeMap::new();
     for entry in journal {
-        let CreateOutcome::Created(id) = &entry.outcome else { continue };
+        // A token that is worth nothing names no account, and makes no post.
+        let made_nothing = !matches!(entry.outcome, CreateOutcome::Created(_));
+        if entry.account.is_none() && made_nothing {
+            continue;
+        }
         let group = groups.iter().find(|((account, text), _)| {
             entry.account.as_deref() == Some(account) && entry.intent.text.starts_with(text)
         });
         let Some((key, deliveries)) = group else {
-            found.push(format!("nobody asked for {id} at {:?}", entry.account));
+            found.push(format!("nobody asked for {:?} at {:?}", entry.outcome, entry.account));
             continue;
         };
+        *received.entry(key).or_default() += 1;
+        let CreateOutcome::Created(id) = &entry.outcome else { continue };
         made.entry(key).or_default().insert(id);
         let due = deliveries.iter().map(|one| one.delivery.due_at).min();
-        if due.is_some_and(|due| whole_millis(entry.at) < due) {
+        let at = whole_millis(entry.at).checked_add(stepped).unwrap();
+        if due.is_some_and(|due| at < due) {
             found.push(format!("{id} was made at {} although due at {due:?}", entry.at));
         }
     }
     for (key, deliveries) in &groups {
+        let attempts = deliveries.iter().flat_map(|one| &one.attempts);
+        let left = attempts.filter(|one| one.outcome != AttemptOutcome::Withdrawn).count();
+        let received = received.remove(key).unwrap_or_default();
+        if received > left {
+            found.push(format!("{key:?} reached its platform {received} times in {left} attempts"));
+        }
         let made = made.remove(key).unwrap_or_default();
         let published: Vec<_> =
             deliveries.iter().filter_map(|one| one.delivery.receipt.as_ref()).collect();
@@ -109,10 +131,11 @@ fn exactly_once(
     }
 }
 
-/// The audit is the chain that it was written as.
-async fn chain(store: &Store) -> Vec<String> {
+/// The audit is the chain that it was written as; and how often each delivery was guarded by it.
+async fn chain(store: &Store) -> (Vec<String>, BTreeMap<String, usize>) {
     let mut reader = store.read().await.unwrap();
     let (mut before, mut seq) = (String::new(), 0);
+    let mut intents = BTreeMap::new();
     loop {
         let entries = audit::after(&mut reader, seq, 500).await.unwrap();
         if entries.is_empty() {
@@ -120,12 +143,15 @@ async fn chain(store: &Store) -> Vec<String> {
         }
         for entry in entries {
             if entry.seq != seq + 1 || !follows(&before, &entry) {
-                return vec![format!("the audit chain breaks at {}", entry.seq)];
+                return (vec![format!("the audit chain breaks at {}", entry.seq)], intents);
+            }
+            if entry.entry.action == "delivery.publishing" {
+                *intents.entry(entry.entry.subject.clone()).or_default() += 1;
             }
             (before, seq) = (entry.hash, entry.seq);
         }
     }
-    if seq == 0 { vec!["the audit is empty".to_owned()] } else { Vec::new() }
+    (if seq == 0 { vec!["the audit is empty".to_owned()] } else { Vec::new() }, intents)
 }
 
 /// No token and no secret in a log line, in the database or in any file.
@@ -133,7 +159,7 @@ async fn secrets(stage: &Stage, outlets: &[Outlet], found: &mut Vec<String>) {
     let mut tokens: Vec<&str> = outlets.iter().map(|it| it.token.as_str()).collect();
     tokens.push(&stage.setting.app_secret);
     let mut places = vec![
-        ("a log line".to_owned(), lines::kept().into_bytes()),
+        ("a log line".to_owned(), lines::since(stage.mark)),
         ("the server's tables".to_owned(), stage.setting.database.dump().await.into_bytes()),
     ];
     files(stage.setting.directory(), &mut places);

@@ -3,13 +3,27 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, Once, PoisonError};
 
-static KEPT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// Of a run of thousands of stages only the newest lines are kept; one stage writes far less.
+const MOST: usize = 64 << 20;
+
+static KEPT: Mutex<Kept> = Mutex::new(Kept { gone: 0, bytes: Vec::new() });
+
+struct Kept {
+    /// How many bytes were there before.
+    gone: usize,
+    bytes: Vec<u8>,
+}
 
 struct Keep;
 
 impl Write for Keep {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        KEPT.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.bytes.len() > MOST {
+            kept.gone += MOST / 2;
+            kept.bytes.drain(..MOST / 2);
+        }
+        kept.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -19,8 +33,8 @@ impl Write for Keep {
 }
 
 /// Starts keeping; our own lines down to the smallest, those of the HTTP client as an operator might
-/// switch them on.
-pub(crate) fn keep() {
+/// switch them on. Gives the mark from which on the lines are the caller's.
+pub(crate) fn keep() -> usize {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         let filter = "info,chancery=trace,reqwest=trace,hyper=debug,hyper_util=debug";
@@ -29,10 +43,13 @@ pub(crate) fn keep() {
         // Another test of the process may have been first.
         let _second = tracing::subscriber::set_global_default(subscriber);
     });
+    let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.gone + kept.bytes.len()
 }
 
-/// All lines so far.
-pub(crate) fn kept() -> String {
+/// All lines since a mark that are still kept.
+pub(crate) fn since(mark: usize) -> Vec<u8> {
     let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    String::from_utf8_lossy(&kept).into_owned()
+    let from = mark.saturating_sub(kept.gone).min(kept.bytes.len());
+    kept.bytes[from..].to_vec()
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use chancery::domain::id::{DeliveryId, MediaId, PostId};
-use chancery::service::{media, posts, schedule};
+use chancery::service::{Error, media, posts, schedule};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -103,16 +103,30 @@ impl Stage {
 
     /// Schedules deliveries of a post.
     pub(crate) async fn schedule(&self, post: &PostId, wanted: &[Value]) -> Vec<DeliveryId> {
+        self.try_schedule(post, wanted).await.unwrap()
+    }
+
+    /// The same where it may be refused.
+    pub(crate) async fn try_schedule(
+        &self,
+        post: &PostId,
+        wanted: &[Value],
+    ) -> Result<Vec<DeliveryId>, Error> {
         let wanted = serde_json::from_value(json!({"deliveries": wanted})).unwrap();
-        let done = schedule::schedule(self.acts(), &self.caller, post, wanted).await.unwrap();
+        let done = schedule::schedule(self.acts(), &self.caller, post, wanted).await?;
         let ids: Vec<_> = done.value.deliveries.into_iter().map(|one| one.id).collect();
         self.asked.lock().unwrap().extend(ids.iter().cloned());
-        ids
+        Ok(ids)
+    }
+
+    /// Writes the post that is wanted.
+    pub(crate) async fn write(&self, wanted: &Wanted) -> PostId {
+        self.post(wanted.class, &[wanted.variant()]).await
     }
 
     /// Writes a post and schedules it for one account.
     pub(crate) async fn deliver(&self, outlet: &Outlet, wanted: &Wanted) -> DeliveryId {
-        let post = self.post(wanted.class, &[wanted.variant()]).await;
+        let post = self.write(wanted).await;
         self.schedule(&post, &[wanted.delivery(outlet)]).await.remove(0)
     }
 

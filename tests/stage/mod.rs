@@ -11,6 +11,7 @@ mod wait;
 mod wanted;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use chancery::simulator::{
     CreateOutcome, Fault, JournalEntry, Kind as FaultKind, Operation, Page, Platform, PostRecord,
     Simulators, User, World,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use clock::Shifted;
@@ -85,6 +86,32 @@ pub(crate) struct Outlet {
     pub(crate) id: AccountId,
 }
 
+/// The platforms and the time, before there is a service.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    clocks: [Shifted; 2],
+    simulators: Simulators,
+    mark: usize,
+    place: PathBuf,
+}
+
+impl Ground {
+    /// Starts the platforms on the runtime of the caller.
+    pub(crate) async fn lay() -> Self {
+        Self::lay_in(std::env::temp_dir()).await
+    }
+
+    /// The same; the files of the service will lie in `place`.
+    pub(crate) async fn lay_in(place: PathBuf) -> Self {
+        let mark = lines::keep();
+        let free = "127.0.0.1:0".parse().unwrap();
+        let clocks = [Shifted::new(), Shifted::new()];
+        let [_, theirs] = shared(&clocks);
+        let simulators = Simulators::start(theirs, free, free).await.unwrap();
+        Self { clocks, simulators, mark, place }
+    }
+}
+
 /// Everything that runs for one test.
 pub(crate) struct Stage {
     simulators: Option<Simulators>,
@@ -92,7 +119,12 @@ pub(crate) struct Stage {
     setting: Setting,
     /// The time at the service, and at the platforms.
     clocks: [Shifted; 2],
-    app: Option<App>,
+    /// How far the service's wall clock was ever ahead of the platforms'.
+    stepped: Mutex<SignedDuration>,
+    /// Where the log lines of this stage begin.
+    mark: usize,
+    /// The service while it runs.
+    pub(crate) app: Option<App>,
     caller: Caller,
     unit: UnitId,
     outlets: Mutex<Vec<Outlet>>,
@@ -103,12 +135,14 @@ impl Stage {
     /// Starts everything with these further options of the configuration; none when the database
     /// was left out on purpose.
     pub(crate) async fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
-        lines::keep();
-        let free = "127.0.0.1:0".parse().unwrap();
-        let clocks = [Shifted::new(), Shifted::new()];
-        let [ours, theirs] = shared(&clocks);
-        let simulators = Simulators::start(theirs, free, free).await.unwrap();
-        let setting = Setting::new(kind, &simulators, options).await?;
+        Self::upon(Ground::lay().await, kind, options).await
+    }
+
+    /// The same upon platforms that run already, perhaps on a runtime of their own.
+    pub(crate) async fn upon(ground: Ground, kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
+        let Ground { clocks, simulators, mark, place } = ground;
+        let [ours, _] = shared(&clocks);
+        let setting = Setting::new(kind, &place, &simulators, options).await?;
         setting.tell(&simulators.world());
         let app = App::start(setting.config(), ours).await.unwrap();
         let caller = administrator(app.acts()).await;
@@ -117,22 +151,44 @@ impl Stage {
         let addresses = [simulators.facebook_url(), simulators.x_url()].map(|url| address(&url));
         let simulators = Some(simulators);
         let app = Some(app);
-        Some(Self { simulators, addresses, setting, clocks, app, caller, unit, outlets, asked })
+        let stepped = Mutex::default();
+        Some(Self {
+            simulators,
+            addresses,
+            setting,
+            clocks,
+            stepped,
+            mark,
+            app,
+            caller,
+            unit,
+            outlets,
+            asked,
+        })
     }
 
     /// Time passes everywhere, and all who slept until then wake.
     pub(crate) fn advance(&self, span: Duration) {
-        self.clocks.iter().for_each(|clock| clock.advance(span));
+        // The platforms' first: else what is sent at its instant would arrive before it there.
+        self.clocks.iter().rev().for_each(|clock| clock.advance(span));
     }
 
     /// The machine is suspended for so long.
     pub(crate) fn suspend(&self, span: Duration) {
-        self.clocks.iter().for_each(|clock| clock.suspend(span));
+        self.clocks.iter().rev().for_each(|clock| clock.suspend(span));
     }
 
     /// The service's wall clock steps forward; the platforms' does not.
     pub(crate) fn step_wall(&self, span: Duration) {
+        self.step_by(span.try_into().unwrap());
+    }
+
+    /// The service's wall clock steps, in either direction; the platforms' does not.
+    pub(crate) fn step_by(&self, span: SignedDuration) {
         self.clocks[0].step(span);
+        let lead = self.clocks[0].now().duration_since(self.clocks[1].now());
+        let mut stepped = self.stepped.lock().unwrap();
+        *stepped = lead.max(*stepped);
     }
 
     /// Now, as the service sees it.

@@ -45,10 +45,11 @@ const TIMINGS: [(&str, &str); 15] = [
 impl Setting {
     pub(super) async fn new(
         kind: Kind,
+        place: &Path,
         simulators: &Simulators,
         further: &[(&str, &str)],
     ) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in(place).unwrap();
         let database = Database::fresh(kind, directory.path()).await?;
         let app_secret = super::canary();
         let places = [

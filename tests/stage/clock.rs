@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use chancery::clock::{Clock, Sleep, SystemClock, after, until};
-use jiff::Timestamp;
+use chancery::clock::{Clock, Sleep, SystemClock, until};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// How far it is ahead of the machine's own.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ahead {
     /// What the wall clock says.
-    wall: Duration,
+    wall: SignedDuration,
     /// What has passed, suspended time included.
     elapsed: Duration,
     /// What sleepers have noticed of it.
@@ -33,7 +33,7 @@ impl Shifted {
     /// Time passes, and all who slept until then wake.
     pub(super) fn advance(&self, span: Duration) {
         self.ahead.send_modify(|ahead| {
-            ahead.wall += span;
+            ahead.wall += signed(span);
             ahead.elapsed += span;
             ahead.slept += span;
         });
@@ -42,13 +42,13 @@ impl Shifted {
     /// The machine is suspended and goes on: time has passed, and nobody's sleep was shortened by it.
     pub(super) fn suspend(&self, span: Duration) {
         self.ahead.send_modify(|ahead| {
-            ahead.wall += span;
+            ahead.wall += signed(span);
             ahead.elapsed += span;
         });
     }
 
-    /// The wall clock alone steps forward; no time has passed.
-    pub(super) fn step(&self, span: Duration) {
+    /// The wall clock alone steps; no time has passed.
+    pub(super) fn step(&self, span: SignedDuration) {
         self.ahead.send_modify(|ahead| ahead.wall += span);
     }
 
@@ -72,9 +72,13 @@ impl Shifted {
     }
 }
 
+fn signed(span: Duration) -> SignedDuration {
+    span.try_into().unwrap()
+}
+
 impl Clock for Shifted {
     fn now(&self) -> Timestamp {
-        after(SystemClock.now(), self.ahead.borrow().wall)
+        SystemClock.now().checked_add(self.ahead.borrow().wall).unwrap()
     }
 
     fn elapsed(&self) -> Duration {
