@@ -7,6 +7,7 @@ mod nodes;
 #[cfg(feature = "crash-points")]
 mod points;
 mod stops;
+mod storm;
 #[cfg(feature = "crash-points")]
 mod told;
 #[cfg(feature = "crash-points")]
