@@ -1,5 +1,5 @@
 # The commands of the house. Logic lives in tests/tools/; here each target is one call.
-.PHONY: demo test lint bench soak fmt doc
+.PHONY: demo test lint bench soak weakened fmt doc
 
 demo: ## start Chancery with simulated Facebook and X, and watch posts go out
 	@tests/tools/install.sh build
@@ -18,6 +18,10 @@ bench: ## print the ratios of tests/bench/; nothing here can fail on time
 
 soak: ## the long tests that are marked #[ignore = "soak"]
 	@tests/tools/test.sh --soak
+
+weakened: ## take one safeguard after the other out of a copy, and see the model find each
+	@tests/tools/install.sh build
+	@tests/tools/weakened.sh
 
 fmt: ## format the code
 	cargo fmt --all

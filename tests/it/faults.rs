@@ -1,5 +1,5 @@
 //! Every fault of the platforms, on both, with text, link and picture: how the delivery ends, how many
-//! requests that takes, and that it is there once or not at all.
+//! requests that takes, and that it is there once or not at all. `answers` has what else they may say.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::stage::{Outlet, Stage, Wanted, eventually, on, staged};
 
 /// How a delivery ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+pub(super) enum End {
     /// Published after so many creates reached the platform.
     Published(usize),
     /// A person is asked, for this reason.
@@ -32,11 +32,18 @@ use End::{Asked, Failed, Held, Published, Waits};
 /// Longer than the deadline of a request.
 const LONG: u64 = 4_000;
 
-fn answer(status: u16, body: &str) -> Kind {
-    Kind::Answer { status, headers: BTreeMap::new(), body: body.to_owned(), execute: true }
+/// What a platform does and says, and how a delivery ends with it.
+pub(super) type Row = (&'static str, Kind, End);
+
+pub(super) fn said(status: u16, body: &str, execute: bool) -> Kind {
+    Kind::Answer { status, headers: BTreeMap::new(), body: body.to_owned(), execute }
 }
 
-fn graph(code: u32, subcode: Option<u32>, execute: bool) -> Kind {
+fn answer(status: u16, body: &str) -> Kind {
+    said(status, body, true)
+}
+
+pub(super) fn graph(code: u32, subcode: Option<u32>, execute: bool) -> Kind {
     Kind::Graph { code, subcode, execute }
 }
 
@@ -45,7 +52,7 @@ fn problem(problem: Problem, execute: bool) -> Kind {
 }
 
 /// Hidden outcomes: the post is there after all, or it is not and is sent once more.
-fn hidden() -> Vec<(&'static str, Kind, End)> {
+pub(super) fn hidden() -> Vec<Row> {
     vec![
         ("drop before", Kind::DropBefore, Published(2)),
         ("drop after", Kind::DropAfter, Published(1)),
@@ -77,7 +84,7 @@ fn hidden() -> Vec<(&'static str, Kind, End)> {
 }
 
 /// What Facebook says, by the table of its error codes.
-fn graph_codes() -> Vec<(&'static str, Kind, End)> {
+pub(super) fn graph_codes() -> Vec<Row> {
     vec![
         ("1, done", graph(1, None, true), Published(1)),
         ("2, done", graph(2, None, true), Published(1)),
@@ -103,7 +110,7 @@ fn graph_codes() -> Vec<(&'static str, Kind, End)> {
 }
 
 /// What X says, by its problems.
-fn problems() -> Vec<(&'static str, Kind, End)> {
+pub(super) fn problems() -> Vec<Row> {
     vec![
         ("401", problem(Problem::Unauthorized, false), Held(NeedsReconnect)),
         ("403 duplicate", problem(Problem::Duplicate, false), Asked("duplicate_not_found")),
@@ -231,50 +238,43 @@ fn concerns_all(kind: &Kind) -> bool {
     )
 }
 
-async fn everywhere(stage: &Stage, faults: &[(&str, Kind, End)]) -> Vec<Case> {
+/// Each row with text, link and picture at its platform. What concerns the whole application comes
+/// after the others, one by one.
+pub(super) async fn rows_end_as_told(stage: &Stage, tables: Vec<(Platform, Vec<Row>)>) {
+    stage.world().change_settings(|settings| settings.rate_limits = false);
     let (picture, _) = stage.picture(7).await;
-    let mut cases = Vec::new();
-    for platform in [Platform::Facebook, Platform::X] {
-        for (what, kind, end) in faults {
+    let (mut cases, mut last) = (Vec::new(), Vec::new());
+    for (platform, rows) in tables {
+        for (what, kind, end) in rows {
             for content in CONTENTS {
-                let fault = (kind.clone(), *end);
-                cases.push(prepare(stage, platform, &picture, (content, what), fault).await);
+                let fault = (kind.clone(), end);
+                if concerns_all(&kind) {
+                    last.push((platform, content, what, fault));
+                } else {
+                    cases.push(prepare(stage, platform, &picture, (content, what), fault).await);
+                }
             }
         }
     }
-    cases
+    all_end_as_told(stage, cases).await;
+    for (platform, content, what, fault) in last {
+        let case = prepare(stage, platform, &picture, (content, what), fault).await;
+        all_end_as_told(stage, vec![case]).await;
+        stage.setting().database.execute("DELETE FROM budgets").await;
+    }
 }
 
 staged! {
     /// Whatever hides the outcome, the post is there exactly once.
     async fn a_hidden_outcome_is_found_out(stage) {
-        stage.world().change_settings(|settings| settings.rate_limits = false);
-        let cases = everywhere(stage, &hidden()).await;
-        all_end_as_told(stage, cases).await;
+        let tables = vec![(Platform::Facebook, hidden()), (Platform::X, hidden())];
+        rows_end_as_told(stage, tables).await;
     }
 
     /// Each code and each problem ends as its table says.
     async fn a_refusal_ends_as_its_table_says(stage) {
-        stage.world().change_settings(|settings| settings.rate_limits = false);
-        let (picture, _) = stage.picture(8).await;
-        let (mut cases, mut last) = (Vec::new(), Vec::new());
-        for (platform, table) in [(Platform::Facebook, graph_codes()), (Platform::X, problems())] {
-            for (place, (what, kind, end)) in table.into_iter().enumerate() {
-                let content = CONTENTS[place % 3];
-                if concerns_all(&kind) {
-                    last.push((platform, content, what, kind, end));
-                    continue;
-                }
-                cases.push(prepare(stage, platform, &picture, (content, what), (kind, end)).await);
-            }
-        }
-        all_end_as_told(stage, cases).await;
-        assert_eq!(last.len(), 1);
-        for (platform, content, what, kind, end) in last {
-            let case = prepare(stage, platform, &picture, (content, what), (kind, end)).await;
-            all_end_as_told(stage, vec![case]).await;
-            stage.setting().database.execute("DELETE FROM budgets").await;
-        }
+        let tables = vec![(Platform::Facebook, graph_codes()), (Platform::X, problems())];
+        rows_end_as_told(stage, tables).await;
     }
 
     /// Each refusal of the whole application holds the delivery, leaves the account as it is, and is
