@@ -177,6 +177,13 @@ pub(super) const WORDS: &[Words] = &[
         "Xử lý quá lâu",
         "Yêu cầu chưa xử lý xong trong thời hạn; hãy thử lại với cùng Idempotency-Key.",
     ),
+    words(
+        "disk_full",
+        "The disk is full",
+        "Ổ đĩa đã đầy",
+        "Ổ đĩa của cơ sở dữ liệu không còn chỗ trống và chưa có gì thay đổi. Người vận hành hệ thống phải \
+         giải phóng dung lượng; sau đó hãy thử lại với cùng Idempotency-Key.",
+    ),
     words("busy", "Busy", "Hệ thống đang bận", "Cơ sở dữ liệu đang bận; hãy thử lại sau."),
     words(
         "internal",

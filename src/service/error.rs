@@ -119,6 +119,7 @@ impl From<store::Error> for Error {
             store::Error::NotFound => Self::NotFound,
             store::Error::Stale => Self::Stale,
             store::Error::Busy => Self::Busy,
+            store::Error::Full => Self::Unfinished(full()),
             store::Error::Conflict(name) => Self::Conflict(
                 Told::new("conflict", "another change got in the way; look again and retry")
                     .member("constraint", name),
@@ -132,6 +133,12 @@ impl From<store::Error> for Error {
             | store::Error::Database(_)) => Self::Internal(Box::new(other)),
         }
     }
+}
+
+fn full() -> Told {
+    let detail = "no room is left on the disk of the database; nothing was changed. Whoever runs the \
+                  service must make room; then try again with the same Idempotency-Key";
+    Told::new("disk_full", detail)
 }
 
 impl From<Refused> for Error {

@@ -115,9 +115,7 @@ impl Db {
 
     pub(super) async fn begin(&self, purpose: &'static str) -> Result<Tx, Error> {
         let reader = Reader(match self {
-            Self::Sqlite { writer, .. } => {
-                Source::SqliteTx(writer.begin_with("BEGIN IMMEDIATE").await?)
-            }
+            Self::Sqlite { writer, .. } => Source::SqliteTx(begin_immediate(writer).await?),
             Self::Postgres(server) => Source::Postgres(server.begin().await?),
         });
         Ok(Tx { reader, purpose, link: None })
@@ -204,6 +202,20 @@ impl Tx {
         )
         .increment(1);
         done
+    }
+}
+
+/// A transaction on the one writer. When a commit fails because the disk does, SQLite itself undoes it;
+/// the connection is then still counted as being within a transaction, and would be for ever: a new one
+/// takes its place.
+async fn begin_immediate(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    match writer.begin_with("BEGIN IMMEDIATE").await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            // Whichever it is: one that somebody else has replaced meanwhile is replaced once more.
+            writer.acquire().await?.close().await?;
+            writer.begin_with("BEGIN IMMEDIATE").await
+        }
+        begun => begun,
     }
 }
 

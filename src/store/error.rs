@@ -15,6 +15,9 @@ pub enum Error {
     /// The database is locked or out of connections; trying again later may help.
     #[error("the database is busy")]
     Busy,
+    /// The disk of the database is full; the change was not made.
+    #[error("no room is left on the disk of the database")]
+    Full,
     /// The data directory is used by another process.
     #[error("the data directory is in use by another process: {0}")]
     InUse(std::path::PathBuf),
@@ -75,6 +78,9 @@ const SQLITE_BUSY: &[&str] = &["5", "261", "517", "773"];
 /// deadlock; and for what took too long: a lock, a statement, a pause in a transaction.
 const POSTGRES_BUSY: &[&str] = &["40001", "40P01", "55P03", "57014", "25P03"];
 
+/// What SQLite (`SQLITE_FULL`) and PostgreSQL (`disk_full`) say when no room is left.
+const FULL: &[&str] = &["13", "53100"];
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::PoolTimedOut = error {
@@ -104,6 +110,9 @@ impl From<sqlx::Error> for Error {
         let passing = |code| SQLITE_BUSY.contains(&code) || POSTGRES_BUSY.contains(&code);
         if code.as_deref().is_some_and(passing) {
             return Self::Busy;
+        }
+        if code.as_deref().is_some_and(|code| FULL.contains(&code)) {
+            return Self::Full;
         }
         Self::Database(error)
     }

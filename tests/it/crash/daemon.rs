@@ -86,6 +86,15 @@ impl Daemon {
         .await;
     }
 
+    /// Where it lets people in, once it is ready.
+    pub(super) fn address(&self) -> String {
+        let log = std::fs::read(&self.log).unwrap();
+        let own = String::from_utf8_lossy(&log[self.start..]);
+        let line = own.lines().find(|line| line.contains("ready")).expect("it is ready");
+        let at = line.split("address=").nth(1).expect("it says where");
+        at.split_whitespace().next().expect("it says where").to_owned()
+    }
+
     /// It is asked to stop once it is ready, and does so with success.
     pub(super) async fn stop(self) {
         self.ready().await;

@@ -2,11 +2,13 @@
 //! and started where it must refuse. The platforms live in the test, and remember what they accepted.
 
 mod daemon;
+mod disk;
 mod exits;
 mod nodes;
 #[cfg(feature = "crash-points")]
 mod points;
 mod stops;
+mod storage;
 mod storm;
 #[cfg(feature = "crash-points")]
 mod told;
