@@ -45,6 +45,25 @@ pub(crate) struct Wish {
     pub(crate) fault: Option<Kind>,
 }
 
+/// What a hold covers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reach {
+    All,
+    /// The platform of an account.
+    Platform(usize),
+    Account(usize),
+    Class(&'static str),
+}
+
+/// What a person decides about a delivery that a hold has caught.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Verdict {
+    Release,
+    /// Another time, in seconds from now.
+    Later(u64),
+    Drop,
+}
+
 /// One thing that happens. Numbers of deliveries and accounts are taken modulo what there is.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
@@ -57,6 +76,11 @@ pub(crate) enum Act {
     Pause(usize),
     Go(usize),
     Check(usize),
+    /// Nothing of this goes out any more; urgent posts do when they are spared.
+    Hold(Reach, bool),
+    /// A hold ends, and what it has caught waits for a person.
+    Lift(usize),
+    Review(usize, Verdict),
     Replace(usize),
     Remove(usize),
     /// Calls of this kind fail so often.
@@ -77,6 +101,8 @@ pub(crate) enum Act {
     Restart(u64),
     /// The process is lost after so many microseconds, and starts anew after so many seconds.
     Crash(u64, u64),
+    /// A second node begins; when there is one it stops, cleanly or not.
+    Node(bool),
 }
 
 /// A run of them.
@@ -96,18 +122,24 @@ fn act() -> impl Strategy<Value = Act> {
         (3, outlet().prop_map(Act::Pause).boxed()),
         (4, outlet().prop_map(Act::Go).boxed()),
         (2, outlet().prop_map(Act::Check).boxed()),
+        (4, (reach(), any::<bool>()).prop_map(|(it, spare)| Act::Hold(it, spare)).boxed()),
+        (4, k().prop_map(Act::Lift).boxed()),
+        (4, (k(), verdict()).prop_map(|(it, verdict)| Act::Review(it, verdict)).boxed()),
         (2, outlet().prop_map(Act::Replace).boxed()),
         (1, outlet().prop_map(Act::Remove).boxed()),
         (6, disturbance().boxed()),
         (3, (outlet(), 0..10_u64).prop_map(|(it, lag)| Act::Lag(it, lag)).boxed()),
         (1, outlet().prop_map(Act::Revoke).boxed()),
         (8, Just(Act::Breathe).boxed()),
-        (14, (1..90_u64).prop_map(Act::Advance).boxed()),
+        (10, (1..90_u64).prop_map(Act::Advance).boxed()),
+        // So little that a list still lags when a doubt is looked at for the first time.
+        (8, (1..8_u64).prop_map(Act::Advance).boxed()),
         (7, (1..45_u64).prop_map(Act::Brink).boxed()),
         (2, (1..200_u64).prop_map(Act::Suspend).boxed()),
         (1, (-8..8_i64).prop_map(Act::Step).boxed()),
         (2, (0..100_u64).prop_map(Act::Restart).boxed()),
         (5, (0..9_000_u64, 0..100_u64).prop_map(|(at, down)| Act::Crash(at, down)).boxed()),
+        (3, any::<bool>().prop_map(Act::Node).boxed()),
     ])
 }
 
@@ -115,6 +147,24 @@ fn when() -> impl Strategy<Value = When> {
     Union::new_weighted(vec![
         (3, Just(When::Now).boxed()),
         (5, (1..120_u64).prop_map(When::In).boxed()),
+    ])
+}
+
+fn reach() -> impl Strategy<Value = Reach> {
+    let class = proptest::sample::select(vec!["routine", "urgent", "statement"]);
+    Union::new_weighted(vec![
+        (3, Just(Reach::All).boxed()),
+        (1, (0..OUTLETS).prop_map(Reach::Platform).boxed()),
+        (2, (0..OUTLETS).prop_map(Reach::Account).boxed()),
+        (1, class.prop_map(Reach::Class).boxed()),
+    ])
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    Union::new_weighted(vec![
+        (3, Just(Verdict::Release).boxed()),
+        (2, (1..120_u64).prop_map(Verdict::Later).boxed()),
+        (1, Just(Verdict::Drop).boxed()),
     ])
 }
 

@@ -6,6 +6,8 @@ mod act;
 #[cfg(test)]
 mod bans;
 #[cfg(test)]
+mod node;
+#[cfg(test)]
 mod play;
 #[cfg(test)]
 mod rig;
@@ -16,5 +18,7 @@ mod seeds;
 #[expect(dead_code, unused_imports, unused_macros, reason = "the other tests stand on it too")]
 #[path = "../stage/mod.rs"]
 mod stage;
+#[cfg(test)]
+mod stop;
 #[cfg(test)]
 mod watch;

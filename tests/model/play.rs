@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::act::{Act, Says, When, Wish, speaks};
-use crate::bans::Ban;
+use crate::bans::{Ban, Meant};
 use crate::rig::{Order, Rig};
 use crate::stage::{Wanted, on};
 
@@ -31,6 +31,9 @@ impl Rig {
             Act::Pause(at) => self.pause(*at),
             Act::Go(at) => self.go(*at),
             Act::Check(at) => self.check(*at),
+            Act::Hold(reach, spare) => self.hold(*reach, *spare),
+            Act::Lift(k) => self.end_hold(*k),
+            Act::Review(k, verdict) => self.review(*k, *verdict),
             Act::Replace(at) => self.renew(*at),
             Act::Remove(at) => self.remove(*at),
             Act::Disturb(at, calls, kind, times) => self.disturb(*at, *calls, kind, *times),
@@ -47,11 +50,12 @@ impl Rig {
             Act::Step(span) => self.step(SignedDuration::from_secs(*span)),
             Act::Restart(down) => self.restart(seconds(*down)),
             Act::Crash(at, down) => self.crash(Duration::from_micros(*at), seconds(*down)),
+            Act::Node(clean) => self.turn_node(*clean),
         }
     }
 
     /// A refusal is an answer; a failure of ours is not.
-    fn told<T>(&mut self, what: &str, answer: Result<T, Error>) -> Option<T> {
+    pub(crate) fn told<T>(&mut self, what: &str, answer: Result<T, Error>) -> Option<T> {
         match answer {
             Ok(done) => Some(done),
             Err(error @ Error::Internal(_)) => {
@@ -108,19 +112,19 @@ impl Rig {
             self.lates += usize::from(matches!(kind, FaultKind::Late { .. }));
             self.stage.spoil(&outlet, kind.clone());
         }
-        self.lift(wish.outlet, Some(&wanted.text));
+        self.allow_text(wish.outlet, &wanted.text);
         let post = self.run(self.stage.write(&wanted));
         let asked = self.run(self.stage.try_schedule(&post, &[wanted.delivery(&outlet)]));
         if let Some(ids) = self.told("schedule", asked) {
             let text = wanted.text;
             self.orders.extend(ids.into_iter().map(|id| {
-                let (post, text, outlet) = (post.clone(), text.clone(), wish.outlet);
-                Order { post, id, text, outlet, link, repeat }
+                let (post, text) = (post.clone(), text.clone());
+                Order { post, id, text, outlet: wish.outlet, class: wish.class, link, repeat }
             }));
         }
     }
 
-    fn at(&self, when: When) -> jiff::Timestamp {
+    pub(crate) fn at(&self, when: When) -> jiff::Timestamp {
         let span = match when {
             When::Now => 0,
             When::In(seconds) => seconds,
@@ -135,15 +139,17 @@ impl Rig {
         if self.told("cancel", answer).is_none() {
             return;
         }
+        self.ban_text(format!("cancelled {}", order.id), &order);
+    }
+
+    /// This delivery must not leave any more. Where another one says the same nobody could tell.
+    pub(crate) fn ban_text(&mut self, why: String, order: &Order) {
         let same = |other: &&Order| other.outlet == order.outlet && other.text == order.text;
         if self.orders.iter().filter(same).count() == 1 {
-            self.bans.push(Ban {
-                why: format!("cancelled {}", order.id),
-                account: self.outlets[order.outlet].remote_id.clone(),
-                text: Some(order.text),
-                leaving: Vec::new(),
-                since: self.journal().len(),
-            });
+            let account = self.outlets[order.outlet].remote_id.clone();
+            let meant = Meant::Text { account, text: order.text.clone() };
+            let since = self.journal().len();
+            self.bans.push(Ban { why, meant, leaving: Vec::new(), since });
         }
     }
 
@@ -154,9 +160,13 @@ impl Rig {
             When::In(_) => json!({"at": self.at(when).to_string()}),
         };
         let to = serde_json::from_value(to).unwrap();
+        let ended = self.allow_text(order.outlet, &order.text);
         let (acts, caller) = (self.stage.acts(), self.stage.caller());
         let answer = self.run(deliveries::reschedule(acts, caller, &order.id, None, to));
-        self.told("reschedule", answer);
+        if self.told("reschedule", answer).is_none() {
+            // Nothing has changed, so what was promised stands.
+            self.bans.extend(ended);
+        }
     }
 
     /// What was scheduled keeps what it says.
@@ -224,31 +234,46 @@ impl Rig {
             .map(|row| row.id)
             .collect();
         let texts = self.orders.iter().filter(|it| leaving.iter().any(|id| *id == it.id.as_str()));
+        let remote_id = self.outlets[at].remote_id.clone();
         self.bans.push(Ban {
             why: format!("paused {account}"),
-            account: self.outlets[at].remote_id.clone(),
-            text: None,
+            meant: Meant::Account(remote_id),
             leaving: texts.map(|order| order.text.clone()).collect(),
             since: self.journal().len(),
         });
     }
 
-    /// An account may publish again, or a text is wanted anew: what was promised about it ends here.
-    fn lift(&mut self, at: usize, text: Option<&str>) {
+    /// What was promised about this ends here, kept or not; gives it back.
+    pub(crate) fn allow(&mut self, ends: impl Fn(&Meant) -> bool) -> Vec<Ban> {
         let journal = self.journal();
-        let account = self.outlets[at].remote_id.clone();
-        let lifted = |ban: &mut Ban| ban.text.as_deref() == text && ban.account == account;
-        let ended: Vec<Ban> = self.bans.extract_if(.., lifted).collect();
-        self.found.extend(ended.iter().flat_map(|ban| ban.broken(&journal)));
+        let ended: Vec<Ban> = self.bans.extract_if(.., |ban| ends(&ban.meant)).collect();
+        let broken = ended.iter().flat_map(|ban| ban.broken(&journal, &self.orders, &self.outlets));
+        self.found.extend(broken);
+        ended
+    }
+
+    /// An account may publish again.
+    fn allow_account(&mut self, at: usize) {
+        let own = self.outlets[at].remote_id.clone();
+        self.allow(|meant| matches!(meant, Meant::Account(account) if *account == own));
+    }
+
+    /// A text is wanted on an account, anew or at another time.
+    pub(crate) fn allow_text(&mut self, at: usize, wanted: &str) -> Vec<Ban> {
+        let own = self.outlets[at].remote_id.clone();
+        self.allow(|meant| match meant {
+            Meant::Text { account, text } => *account == own && text == wanted,
+            Meant::Account(_) | Meant::Hold { .. } => false,
+        })
     }
 
     fn go(&mut self, at: usize) {
-        self.lift(at, None);
+        self.allow_account(at);
         self.change(at, "resume", json!({"status": "connected"}));
     }
 
     fn check(&mut self, at: usize) {
-        self.lift(at, None);
+        self.allow_account(at);
         let (acts, caller) = (self.stage.acts(), self.stage.caller());
         let answer = self.run(accounts::check(acts, caller, &self.outlets[at].id));
         self.told("check", answer);
@@ -256,7 +281,7 @@ impl Rig {
 
     /// A new credential, and the account goes on with it.
     pub(crate) fn renew(&mut self, at: usize) {
-        self.lift(at, None);
+        self.allow_account(at);
         let token = self.stage.new_token(&self.outlets[at]);
         self.outlets[at].token.clone_from(&token);
         let kind = match self.outlets[at].platform {

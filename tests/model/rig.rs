@@ -11,11 +11,17 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::act::OUTLETS;
 use crate::bans::Ban;
+use crate::node::Node;
 use crate::stage::{Ground, Kind, Outlet, Stage, pass};
 use crate::watch::{Pulse, Row, Watch};
 
 /// By the simulated clock, but for the deadline of a request, which is real.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 12] = [
+    // A hold waits half as long for the word of a node that was lost.
+    ("CHANCERY_SERVER__BODY_TIMEOUT", "900ms"),
+    ("CHANCERY_SERVER__HEADER_TIMEOUT", "900ms"),
+    ("CHANCERY_SERVER__REQUEST_TIMEOUT", "1s"),
+    ("CHANCERY_PUBLISH__CATCH_UP_SPACING", "5s"),
     ("CHANCERY_PUBLISH__REQUEST_TIMEOUT", "300ms"),
     ("CHANCERY_PUBLISH__LEASE", "30s"),
     ("CHANCERY_PUBLISH__LOOKAHEAD", "50ms"),
@@ -28,9 +34,11 @@ const OPTIONS: [(&str, &str); 8] = [
 
 /// How long the service may take for what is due before the clock is moved on all the same.
 const GLANCES: usize = 6;
-/// The same at the end, when nothing may be left.
-const PATIENCE: usize = 600;
+/// The same when nothing may be left.
+pub(crate) const PATIENCE: usize = 600;
 const GLANCE: Duration = Duration::from_micros(1_200);
+/// How long a runtime is waited for when it ends.
+pub(crate) const GRACE: Duration = Duration::from_secs(20);
 /// Longer than what a platform does later, shorter than the quiet wait.
 const LATE: Duration = Duration::from_secs(9);
 
@@ -41,14 +49,17 @@ pub(crate) struct Order {
     pub(crate) id: DeliveryId,
     pub(crate) text: String,
     pub(crate) outlet: usize,
+    pub(crate) class: &'static str,
     pub(crate) link: bool,
     pub(crate) repeat: bool,
 }
 
 /// Everything that runs for one seed, and what is known about it.
 pub(crate) struct Rig {
+    pub(crate) kind: Kind,
     ground: Runtime,
     home: Option<Runtime>,
+    pub(crate) second: Option<Node>,
     pub(crate) stage: Stage,
     watch: Watch,
     pub(crate) outlets: Vec<Outlet>,
@@ -61,7 +72,8 @@ pub(crate) struct Rig {
     pub(crate) found: Vec<String>,
 }
 
-fn runtime() -> Runtime {
+/// Of one worker, besides whoever waits on it.
+pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
@@ -92,8 +104,10 @@ impl Rig {
         }
         let watch = home.block_on(Watch::open(&stage.setting().database));
         Some(Self {
+            kind,
             ground,
             home: Some(home),
+            second: None,
             stage,
             watch,
             outlets,
@@ -133,7 +147,11 @@ impl Rig {
     pub(crate) fn breathe(&mut self, glances: usize) {
         let mut before = Pulse::default();
         let mut same = 0;
-        let enough = |pulse: Pulse| if pulse.running == 0 { glances.min(GLANCES) } else { glances };
+        // What is due waits while the lease is renewed, which a leap of the clock has ended.
+        let enough = |pulse: Pulse| {
+            let idle = pulse.running == 0 && pulse.due == 0;
+            if idle { glances.min(GLANCES) } else { glances }
+        };
         while same < enough(before) {
             let pulse = self.pulse();
             if pulse.is_still() && before.is_still() && pulse == before {
@@ -171,6 +189,7 @@ impl Rig {
 
     /// Time passes.
     pub(crate) fn advance(&mut self, span: Duration) {
+        self.before_a_leap();
         self.wait_for_lates();
         self.stage.advance(span);
         self.breathe(GLANCES);
@@ -178,6 +197,7 @@ impl Rig {
 
     /// The machine is suspended.
     pub(crate) fn suspend(&mut self, span: Duration) {
+        self.before_a_leap();
         self.wait_for_lates();
         self.stage.suspend(span);
         self.breathe(GLANCES);
@@ -195,6 +215,7 @@ impl Rig {
 
     /// Goes to shortly before the next instant.
     pub(crate) fn brink(&mut self, before: Duration) {
+        self.before_a_leap();
         let now = self.stage.now();
         let home = self.home.as_ref().expect("there is a runtime");
         let Some(due) = home.block_on(self.watch.next_due(now)) else { return };
@@ -208,6 +229,7 @@ impl Rig {
     pub(crate) fn restart(&mut self, down: Duration) {
         let home = self.home.as_ref().expect("there is a runtime");
         home.block_on(self.stage.stop());
+        self.before_a_leap();
         self.wait_for_lates();
         self.stage.advance(down);
         let home = self.home.as_ref().expect("there is a runtime");
@@ -221,11 +243,12 @@ impl Rig {
         drop(self.stage.app.take());
         let home = self.home.take().expect("there is a runtime");
         // All of it is gone before anything new begins, as with a process.
-        home.shutdown_timeout(Duration::from_secs(20));
+        home.shutdown_timeout(GRACE);
         self.home = Some(runtime());
         let home = self.home.as_ref().expect("there is a runtime");
         self.watch =
             home.block_on(Watch::open(&self.stage.setting().database)).knowing(&self.watch);
+        self.before_a_leap();
         self.wait_for_lates();
         self.stage.advance(down);
         let home = self.home.as_ref().expect("there is a runtime");
@@ -262,9 +285,11 @@ impl Rig {
             self.stage.world().set_read_lag(platform, &id, None);
             self.renew(number);
         }
+        self.lift_all();
         for round in 0..120 {
             let small = round < 40;
             self.advance(if small { Duration::from_secs(12) } else { Duration::from_mins(10) });
+            self.review_all();
             if !self.open().is_empty() {
                 // A request may still be hanging, by the real clock.
                 self.breathe(if small { GLANCES } else { PATIENCE });
@@ -273,8 +298,17 @@ impl Rig {
                 return;
             }
         }
-        let open = self.open();
-        self.found.extend(open.into_iter().map(|row| format!("{} stays {}", row.id, row.state)));
+        for row in self.open() {
+            let sql = format!(
+                "SELECT CAST(d.waits_for AS TEXT), j.unique_key, j.state, CAST(j.due_at AS TEXT), j.node, j.note
+                 FROM deliveries AS d LEFT JOIN jobs AS j ON j.unique_key LIKE '%' || d.id
+                 WHERE d.id = '{}'",
+                row.id
+            );
+            let why = self.run(self.stage.setting().database.rows(&sql));
+            let (at, now) = (row.due_ms, self.stage.now());
+            self.found.push(format!("{} stays {}, due {at}, at {now}: {why:?}", row.id, row.state));
+        }
     }
 
     /// What has neither ended nor asks a person.
@@ -288,14 +322,25 @@ impl Rig {
     /// Stops everything and lets the judge look; everything that was found.
     pub(crate) fn finish(mut self) -> Vec<String> {
         let journal = self.journal();
-        self.found.extend(self.bans.iter().flat_map(|ban| ban.broken(&journal)));
+        let broken = |ban: &Ban| ban.broken(&journal, &self.orders, &self.outlets);
+        let broken: Vec<String> = self.bans.iter().flat_map(broken).collect();
+        self.found.extend(broken);
         self.repeats(&journal);
-        let Self { ground, home, stage, watch, mut found, .. } = self;
+        let log = self.stage.log();
+        let Self { ground, home, second, stage, watch, mut found, .. } = self;
+        if let Some(node) = second {
+            node.end(true);
+        }
         let home = home.expect("there is a runtime");
         home.block_on(watch.close());
         found.extend(home.block_on(stage.finish_with_findings()));
-        home.shutdown_timeout(Duration::from_secs(20));
-        ground.shutdown_timeout(Duration::from_secs(20));
+        home.shutdown_timeout(GRACE);
+        ground.shutdown_timeout(GRACE);
+        if !found.is_empty() {
+            let place = std::env::temp_dir().join(format!("model-{}.log", std::process::id()));
+            std::fs::write(&place, log).unwrap();
+            found.push(format!("what the service said is in {}", place.display()));
+        }
         found
     }
 

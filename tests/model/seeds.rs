@@ -102,6 +102,7 @@ blocks! {
     sqlite_4: Sqlite 400..500;
     sqlite_5: Sqlite 500..600;
     sqlite_6: Sqlite 600..700;
+    postgres_0: Postgres 0..10;
 }
 
 /// Other seeds each time, unless the environment says which.

@@ -31,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) state: String,
     pub(crate) remote_id: Option<String>,
     pub(crate) account_id: String,
+    /// Its instant, in milliseconds.
+    pub(crate) due_ms: i64,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,10 @@ pub(crate) struct Watch {
     known: HashMap<String, Row>,
 }
 
-const ROWS: &str = "SELECT id, state, remote_id, account_id FROM deliveries";
+const SQLITE_ROWS: &str =
+    "SELECT id, state, remote_id, account_id, due_at AS due_ms FROM deliveries";
+const POSTGRES_ROWS: &str = "SELECT id, state, remote_id, account_id,
+            (EXTRACT(EPOCH FROM due_at) * 1000)::bigint AS due_ms FROM deliveries";
 
 impl Watch {
     pub(crate) async fn open(database: &Database) -> Self {
@@ -119,9 +124,10 @@ impl Watch {
     /// All deliveries.
     pub(crate) async fn rows(&mut self) -> Vec<Row> {
         match &mut self.eye {
-            Eye::Sqlite(connection) => sqlx::query_as(ROWS).fetch_all(connection).await.unwrap(),
-            Eye::Postgres(connection) => sqlx::query_as(ROWS).fetch_all(connection).await.unwrap(),
+            Eye::Sqlite(connection) => sqlx::query_as(SQLITE_ROWS).fetch_all(connection).await,
+            Eye::Postgres(connection) => sqlx::query_as(POSTGRES_ROWS).fetch_all(connection).await,
         }
+        .unwrap()
     }
 
     /// What has changed that never may: an end, an id of the platform; or two at once on an account.

@@ -14,7 +14,7 @@ use chancery::simulator::{CreateOutcome, JournalEntry};
 use chancery::store::{Store, audit};
 use jiff::SignedDuration;
 
-use super::{Outlet, Stage, lines};
+use super::{Outlet, Stage};
 
 /// Everything that was found.
 pub(super) async fn look(stage: &Stage) -> Vec<String> {
@@ -159,7 +159,7 @@ async fn secrets(stage: &Stage, outlets: &[Outlet], found: &mut Vec<String>) {
     let mut tokens: Vec<&str> = outlets.iter().map(|it| it.token.as_str()).collect();
     tokens.push(&stage.setting.app_secret);
     let mut places = vec![
-        ("a log line".to_owned(), lines::since(stage.mark)),
+        ("a log line".to_owned(), stage.log()),
         ("the server's tables".to_owned(), stage.setting.database.dump().await.into_bytes()),
     ];
     files(stage.setting.directory(), &mut places);

@@ -191,6 +191,11 @@ impl Stage {
         *stepped = lead.max(*stepped);
     }
 
+    /// Every log line so far.
+    pub(crate) fn log(&self) -> Vec<u8> {
+        lines::since(self.mark)
+    }
+
     /// Now, as the service sees it.
     pub(crate) fn now(&self) -> Timestamp {
         self.clocks[0].now()
@@ -275,8 +280,13 @@ impl Stage {
             "unit_id": self.unit, "platform": platform.name(), "remote_id": remote_id,
             "languages": ["en", "vi"], "credential": {"kind": kind, "access_token": token},
         });
-        let new = serde_json::from_value(new).unwrap();
-        let account = accounts::create(self.acts(), &self.caller, new).await.unwrap().value;
+        // The platform is asked under the deadline of the test, which a busy machine may miss.
+        let account = eventually("the account is connected", async || {
+            let new = serde_json::from_value(new.clone()).unwrap();
+            let made = accounts::create(self.acts(), &self.caller, new).await;
+            made.map(|done| done.value).map_err(|error| error.to_string())
+        })
+        .await;
         let outlet = Outlet { platform, remote_id, token, id: account.id };
         self.outlets.lock().unwrap().push(outlet.clone());
         outlet
