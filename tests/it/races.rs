@@ -9,12 +9,15 @@ use chancery::domain::id::DeliveryId;
 use chancery::service::deliveries::{self, Move};
 use chancery::service::{Error, accounts};
 use chancery::simulator::Platform;
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::stage::{Kind, Outlet, Stage, Wanted, eventually, now, pass, staged};
 
-const ROUNDS: u64 = 100;
+const ROUNDS: u64 = 500;
+/// How many are written at once before a race.
+const HANDS: usize = 16;
 /// So far from its instant somebody changes his mind, at most.
 const SPREAD_MS: u64 = 50;
 /// From one instant to the next.
@@ -29,19 +32,16 @@ enum Told {
 
 async fn scheduled(stage: &Stage) -> Vec<(Outlet, DeliveryId, Timestamp)> {
     stage.world().change_settings(|settings| settings.rate_limits = false);
-    let mut outlets = Vec::new();
-    for _ in 0..ROUNDS {
-        outlets.push(stage.outlet(Platform::X).await);
-    }
+    let made = (0..ROUNDS).map(async |_| stage.outlet(Platform::X).await);
+    let outlets: Vec<Outlet> = stream::iter(made).buffered(HANDS).collect().await;
     // All must be written before the first is due.
-    let mut due = after(now(), Duration::from_secs(6));
-    let mut rows = Vec::new();
-    for outlet in outlets {
+    let first = after(now(), Duration::from_secs(20));
+    let written = (0..).zip(outlets).map(async |(place, outlet): (u32, Outlet)| {
+        let due = after(first, STEP * place);
         let id = stage.deliver(&outlet, &Wanted::text("raced").at(due)).await;
-        rows.push((outlet, id, due));
-        due = after(due, STEP);
-    }
-    let first = rows[0].2;
+        (outlet, id, due)
+    });
+    let rows: Vec<_> = stream::iter(written).buffered(HANDS).collect().await;
     assert!(now() < before(first, Duration::from_millis(200)), "too slow to race");
     rows
 }

@@ -10,6 +10,7 @@ use chancery::domain::id::DeliveryId;
 use chancery::service::holds::{self, Placed};
 use chancery::simulator::Platform;
 use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,6 +19,8 @@ use crate::stops::{everything, lift};
 
 /// Guarded so long ahead that most wait at the gate when the hold comes.
 const AHEAD: &[(&str, &str)] = &[("CHANCERY_PUBLISH__LOOKAHEAD", "500ms")];
+/// How many are written at once before a race.
+const HANDS: usize = 16;
 /// So far from its instant somebody stops it, at most.
 const SPREAD_MS: u64 = 50;
 
@@ -29,38 +32,52 @@ struct Raced {
 
 async fn outlets(stage: &Stage, count: usize) -> Vec<Outlet> {
     stage.world().change_settings(|settings| settings.rate_limits = false);
-    let mut outlets = Vec::with_capacity(count);
-    for _ in 0..count {
-        outlets.push(stage.outlet(Platform::X).await);
-    }
-    outlets
+    let made = (0..count).map(async |_| stage.outlet(Platform::X).await);
+    stream::iter(made).buffered(HANDS).collect().await
 }
 
 /// One delivery for each, from `lead` on with a step between.
 async fn scheduled(stage: &Stage, outlets: &[Outlet], lead: u64, step: Duration) -> Vec<Raced> {
     let first = after(now(), Duration::from_secs(lead));
-    let (mut due, mut rows) = (first, Vec::with_capacity(outlets.len()));
-    for outlet in outlets {
+    let written = (0..).zip(outlets).map(async |(place, outlet): (u32, &Outlet)| {
+        let due = after(first, step * place);
         let id = stage.deliver(outlet, &Wanted::text("raced").at(due)).await;
-        rows.push(Raced { outlet: outlet.clone(), id, due });
-        due = after(due, step);
-    }
+        Raced { outlet: outlet.clone(), id, due }
+    });
+    let rows = stream::iter(written).buffered(HANDS).collect().await;
     assert!(now() < before(first, Duration::from_millis(200)), "too slow to race");
     rows
 }
 
-/// A hold and the instant at which it was answered.
-async fn stopped(stage: &Stage, hold: Value, at: Timestamp) -> (Placed, Timestamp) {
+/// A hold, and the instant at which it was answered.
+struct Stopped {
+    placed: Placed,
+    answered: Timestamp,
+    took: Duration,
+}
+
+async fn stopped(stage: &Stage, hold: Value, at: Timestamp) -> Stopped {
     SystemClock.sleep_until(at).await;
     let new = serde_json::from_value(hold).unwrap();
+    let start = SystemClock.elapsed();
     let done = holds::place(stage.acts(), stage.caller(), new).await.unwrap();
-    (done.value, now())
+    let took = SystemClock.elapsed().saturating_sub(start);
+    Stopped { placed: done.value, answered: now(), took }
+}
+
+/// How long the answers took; told, and nothing depends on it.
+fn tell(answers: &[Stopped]) {
+    let mut spans: Vec<Duration> = answers.iter().map(|one| one.took).collect();
+    spans.sort_unstable();
+    let of = |percent: usize| spans[(spans.len() - 1) * percent / 100];
+    let (half, most, last) = (of(50), of(99), of(100));
+    eprintln!("{} holds: answered p50 {half:?}, p99 {most:?}, max {last:?}", spans.len());
 }
 
 /// Nothing started after the answer; what had started is named; the rest is held. Says how many of
 /// them went out.
-async fn judge(stage: &Stage, raced: &Raced, (placed, answered): &(Placed, Timestamp)) -> usize {
-    let Raced { outlet, id, due } = raced;
+async fn judge(stage: &Stage, raced: &Raced, stopped: &Stopped) -> usize {
+    let (Raced { outlet, id, due }, Stopped { placed, answered, .. }) = (raced, stopped);
     let in_flight: BTreeSet<_> = placed.in_flight.iter().map(|it| &it.delivery_id).collect();
     let creates = stage.creates(outlet);
     for create in &creates {
@@ -105,8 +122,8 @@ staged! {
         // Asked for at the first instant, after a quarter of them and after half: a busy machine may
         // need a while for the answer.
         for quarters in 0..3 {
-            let own = outlets(stage, 100).await;
-            let rows = scheduled(stage, &own, 6, Duration::from_millis(5)).await;
+            let own = outlets(stage, 170).await;
+            let rows = scheduled(stage, &own, 8, Duration::from_millis(4)).await;
             let asked = rows[quarters * rows.len() / 4].due;
             let (answer, loaded) = tokio::join!(
                 stopped(stage, hold.clone(), asked),
@@ -121,7 +138,7 @@ staged! {
             for id in &loaded {
                 stage.published(id).await;
             }
-            lift(stage, &answer.0.hold.id).await;
+            lift(stage, &answer.placed.hold.id).await;
         }
         assert!(0 < out && out < all, "no race: {out} of {all} went out");
     }
@@ -129,9 +146,9 @@ staged! {
     /// A hold for each account, each at another distance from its instant.
     async fn each_of_many_holds_is_answered_truly(stage) {
         let stage = &*stage;
-        let outlets = outlets(stage, 200).await;
+        let outlets = outlets(stage, 500).await;
         let busy = self::outlets(stage, 4).await;
-        let rows = scheduled(stage, &outlets, 14, Duration::from_millis(12)).await;
+        let rows = scheduled(stage, &outlets, 20, Duration::from_millis(12)).await;
         let holds = (0..).zip(&rows).map(async |(round, raced): (u64, &Raced)| {
             let early = before(raced.due, Duration::from_millis(SPREAD_MS));
             let at = after(early, Duration::from_millis(round * 37 % (2 * SPREAD_MS)));
@@ -139,6 +156,7 @@ staged! {
             stopped(stage, hold, at).await
         });
         let (answers, loaded) = tokio::join!(join_all(holds), load(stage, &busy, 8));
+        tell(&answers);
         pass(Duration::from_millis(800)).await;
         let mut out = 0;
         for (raced, answer) in rows.iter().zip(&answers) {

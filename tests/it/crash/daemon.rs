@@ -47,6 +47,11 @@ impl Daemon {
         assert!(ended.is_none(), "the service ended by itself: {ended:?}");
     }
 
+    /// How it has ended by itself, if it has.
+    pub(super) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// How it ended by itself.
     pub(super) async fn ended(mut self) -> ExitStatus {
         eventually("the process ends", async || {

@@ -4,6 +4,7 @@
 mod daemon;
 mod disk;
 mod exits;
+mod flips;
 mod nodes;
 #[cfg(feature = "crash-points")]
 mod points;
