@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Vitals};
 use crate::auth::Auth;
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::{Limits, SharedClock, Steady, SystemClock, Why};
 use crate::config::{Config, Place};
 use crate::domain::circuit::Rules;
 use crate::engine::follow::Means;
@@ -199,6 +199,8 @@ pub struct Parts {
     pub base: Base,
     /// The time.
     pub clock: SharedClock,
+    /// The same, and whether it can be trusted.
+    pub steady: Steady,
     /// The platforms.
     pub platforms: Platforms,
     /// The only HTTP client.
@@ -212,10 +214,16 @@ pub struct Parts {
 impl Parts {
     /// Opens everything; nothing works yet.
     pub async fn open(config: &Config, clock: SharedClock) -> Result<Self, Error> {
+        let platforms = Platforms::configured(config);
+        let limits = Limits { step: config.clock.max_step, skew: config.clock.max_skew };
+        let witnesses = platforms.iter().map(|platform| platform.id()).collect();
+        let steady = Steady::new(clock, limits, witnesses);
+        let clock: SharedClock = Arc::new(steady.clone());
         Ok(Self {
             base: Base::open(config, &clock).await?,
-            platforms: Platforms::configured(config),
-            outbound: Outbound::configured(&config.outbound)?,
+            outbound: Outbound::configured(&config.outbound)?.heard_by(steady.clone()),
+            platforms,
+            steady,
             files: Files::new(config.data_dir.join("media")),
             queue: Queue::default(),
             clock,
@@ -258,6 +266,7 @@ impl Parts {
         let tools = Tools {
             store: self.base.store.clone(),
             clock: self.clock.clone(),
+            steady: self.steady.clone(),
             platforms: self.platforms.clone(),
             vault: self.base.vault.clone(),
             files: self.files.clone(),
@@ -301,6 +310,7 @@ pub struct App {
 #[derive(Debug)]
 struct Pulse {
     watch: Watch,
+    steady: Steady,
     stopping: CancellationToken,
     metrics: Metrics,
 }
@@ -308,6 +318,20 @@ struct Pulse {
 impl Vitals for Pulse {
     fn lateness(&self) -> Duration {
         self.watch.oldest_due()
+    }
+
+    fn clock_doubts(&self) -> Vec<String> {
+        let condition = self.steady.condition();
+        let apart = condition.apart.map(|by| {
+            format!(
+                "the machine's clock has stepped by {:.1} s and is not followed",
+                by.as_secs_f64()
+            )
+        });
+        let doubt = |(name, why): &(&str, Why)| {
+            format!("nothing is sent to {name}: its time and ours ({})", why.as_str())
+        };
+        apart.into_iter().chain(condition.doubts.iter().map(doubt)).collect()
     }
 
     fn is_stopping(&self) -> bool {
@@ -334,18 +358,20 @@ impl App {
     pub async fn start(config: Config, clock: SharedClock) -> Result<Self, Error> {
         let config = Arc::new(config);
         let metrics = telemetry::install_metrics(SCHEMA_VERSION)?;
-        let parts = Parts::open(&config, clock).await?;
+        // In boxes: they are large, and whoever starts a service keeps them inside his own.
+        let parts = Box::pin(Parts::open(&config, clock)).await?;
         // The address first: a process that cannot listen must not have claimed anything.
         let listen = config.server.listen;
         let failed = |source| Error::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let engine = parts.start_engine(&config).await?;
+        let engine = Box::pin(parts.start_engine(&config)).await?;
         let services = parts.services(&config);
         let auth = Auth::new(services.clone());
         let stopping = CancellationToken::new();
         let pulse = Pulse {
             watch: engine.watch.clone(),
+            steady: parts.steady.clone(),
             stopping: stopping.clone(),
             metrics: metrics.clone(),
         };

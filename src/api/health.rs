@@ -21,6 +21,9 @@ pub trait Vitals: Send + Sync + fmt::Debug + 'static {
     /// How late the oldest delivery is that is due and has not left.
     fn lateness(&self) -> Duration;
 
+    /// Why the clock of the machine is not trusted; empty when it is.
+    fn clock_doubts(&self) -> Vec<String>;
+
     /// Whether a stop has begun.
     fn is_stopping(&self) -> bool;
 
@@ -96,6 +99,10 @@ async fn get_readiness(State(api): State<Api>) -> Response {
         let detail = format!("the oldest due delivery is {} s late", late.as_secs());
         reasons.push(Reason { code: "late", detail });
     }
+    // No reason to refuse requests either.
+    reasons.extend(
+        api.vitals.clock_doubts().into_iter().map(|detail| Reason { code: "clock", detail }),
+    );
     let oldest_due_late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
     let mut response =
         Answer::ok(Readiness { ready, oldest_due_late_ms, reasons, nodes }).into_response();

@@ -39,6 +39,7 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "holds", description = "What is stopped, and what waits for a review afterwards"),
         (name = "platforms", description = "What platforms allow"),
         (name = "quarantine", description = "After a restore: nothing is sent until a person lets it"),
+        (name = "clock", description = "Whether the clocks of the processes can be trusted"),
         (name = "tokens", description = "API tokens"),
         (name = "notifications", description = "What one is told in the product"),
         (name = "webhooks", description = "Other programs that are told what happens"),

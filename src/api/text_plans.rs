@@ -158,6 +158,12 @@ pub(super) const WORDS: &[Words] = &[
         "Cơ sở dữ liệu không ở trạng thái cách ly sau khôi phục; hệ thống đang đăng bài bình thường.",
     ),
     words(
+        "clock_not_in_doubt",
+        "This clock is not in doubt",
+        "Đồng hồ này không bị nghi ngờ",
+        "Đồng hồ này đang đáng tin hoặc đã lại bị chỉnh; hãy xem lại GET /api/v1/clock rồi xác nhận.",
+    ),
+    words(
         "not_asked",
         "No person was asked",
         "Chưa cần người quyết định",

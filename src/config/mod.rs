@@ -52,6 +52,8 @@ pub struct Config {
     pub x: X,
     /// Publishing.
     pub publish: Publish,
+    /// When the machine's clock is not to be trusted.
+    pub clock: Clock,
     /// The queue's housekeeping.
     pub jobs: Jobs,
     /// Pictures.
@@ -273,6 +275,15 @@ pub struct Grace {
     pub evergreen: Duration,
 }
 
+/// When the machine's clock is not to be trusted.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// A wall clock that has moved by more than this against the one that never steps has stepped.
+    pub max_step: Duration,
+    /// How far the time may be from what a platform says.
+    pub max_skew: Duration,
+}
+
 /// The queue's housekeeping.
 #[derive(Debug, Clone)]
 pub struct Jobs {
@@ -349,6 +360,10 @@ impl Config {
                 connect_timeout: read.duration("outbound.connect_timeout", LEAST),
                 trusted_hosts: read.list("outbound.trusted_hosts"),
                 system_proxy: read.truth("outbound.system_proxy"),
+            },
+            clock: Clock {
+                max_step: read.duration("clock.max_step", LEAST),
+                max_skew: read.duration("clock.max_skew", Duration::from_secs(2)),
             },
             jobs: Jobs { keep: read.duration("jobs.keep", LEAST), prune: read.text("jobs.prune") },
             media: Media {

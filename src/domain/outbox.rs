@@ -21,6 +21,10 @@ words! {
         PublishingLate = "publishing.late",
         /// Nothing is late any more.
         PublishingOnTime = "publishing.on_time",
+        /// The clock of a machine cannot be trusted.
+        ClockDoubted = "time.doubted",
+        /// All clocks can be trusted again.
+        ClockTrusted = "time.trusted",
         /// The platform does not take an account's credential any more.
         AccountNeedsReconnect = "account.needs_reconnect",
         /// The platform wants something done before an account may publish again.
@@ -68,6 +72,8 @@ impl Occasion {
             | Self::DeliveryFailed
             | Self::PublishingLate
             | Self::PublishingOnTime
+            | Self::ClockDoubted
+            | Self::ClockTrusted
             | Self::AccountNeedsReconnect
             | Self::AccountPaused
             | Self::WebhookDisabled => true,

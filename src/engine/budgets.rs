@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Tools;
-use super::clauses::Brake;
+use super::clauses::{Brake, Force};
 use super::outcomes::LONGEST_BLOCK;
 use super::publish::delivery_of;
 use crate::clock::{after, before};
@@ -133,7 +133,7 @@ fn told(
             said.most,
             said.until
         );
-        stopped.insert(id, Brake { code, detail, until: said.until, holds: false });
+        stopped.insert(id, Brake { code, detail, until: said.until, force: Force::Waits });
     }
 }
 
@@ -262,7 +262,7 @@ pub(super) async fn hear<'a>(
 }
 
 fn brake(detail: &str, until: Timestamp) -> Brake {
-    Brake { code: "budget", detail: detail.to_owned(), until, holds: false }
+    Brake { code: "budget", detail: detail.to_owned(), until, force: Force::Waits }
 }
 
 /// What is guarded now may reach the platform this much later: a window by our count must be longer

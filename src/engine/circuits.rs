@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Tools;
-use super::clauses::Brake;
+use super::clauses::{Brake, Force};
 use super::publish::{Errand, Report, delivery_of};
 use crate::clock::after;
 use crate::domain::audit::NewEntry;
@@ -134,7 +134,7 @@ fn brake(standing: &[&Circuit], tools: &Tools, now: Timestamp) -> Option<Brake> 
                 "{scope} refuses several accounts alike since {since}: {said}; looked at again at {until}"
             ),
             until,
-            holds: true,
+            force: Force::Holds,
         }
     } else {
         Brake {
@@ -143,7 +143,7 @@ fn brake(standing: &[&Circuit], tools: &Tools, now: Timestamp) -> Option<Brake> 
                 "{scope} does not answer since {since}: {said}; tried again at {until}"
             ),
             until,
-            holds: false,
+            force: Force::Waits,
         }
     })
 }

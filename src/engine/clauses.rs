@@ -32,8 +32,19 @@ pub(super) struct Brake {
     pub(super) detail: String,
     /// When it is worth another look.
     pub(super) until: Timestamp,
-    /// Whether the delivery is held, which people are shown, or only waits.
-    pub(super) holds: bool,
+    /// How strong it is.
+    pub(super) force: Force,
+}
+
+/// How strong a brake is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Force {
+    /// The delivery only waits.
+    Waits,
+    /// It is held, which people are shown.
+    Holds,
+    /// Nobody knows what time it is: not even whether it is late can be said.
+    NoTime,
 }
 
 /// Wait before a delivery is guarded again that stands behind another one.
@@ -48,6 +59,9 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     let again = |span| Ending::Again(after(now, span).min(standing.publish_by));
     if !matches!(standing.state, DeliveryState::Scheduled | DeliveryState::Held) {
         return Failed { clause: standing.state.as_str(), change: None, ending: Ending::Done };
+    }
+    if let Some(brake) = brake.filter(|brake| brake.force == Force::NoTime) {
+        return timeless(standing, brake);
     }
     if standing.late {
         return ended(standing, Event::Late, "late", LATE);
@@ -69,7 +83,7 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     if standing.account_unfit {
         return held(standing, now, "account", "its account must be connected again");
     }
-    if let Some(brake) = brake.filter(|brake| brake.holds) {
+    if let Some(brake) = brake.filter(|brake| brake.force == Force::Holds) {
         return held(standing, now, brake.code, &brake.detail);
     }
     if standing.state == DeliveryState::Held {
@@ -105,6 +119,13 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     }
     let clause = if standing.busy { "account_busy" } else { "fence" };
     Failed { clause, change: None, ending: again(BEHIND) }
+}
+
+/// Nobody knows what time it is.
+fn timeless(standing: &Standing, brake: &Brake) -> Failed {
+    let change = (standing.state == DeliveryState::Scheduled)
+        .then(|| wait(standing, brake.code, &brake.detail));
+    Failed { clause: brake.code, change, ending: Ending::Again(brake.until) }
 }
 
 const LATE: (&str, &str) = (
@@ -261,22 +282,33 @@ mod tests {
     #[test]
     fn a_brake_holds_or_lets_wait_but_lateness_comes_first() {
         use DeliveryState as S;
-        let brake = |holds| Brake { code: "why", detail: "so".into(), until: at(700), holds };
+        use Force::{Holds, NoTime, Waits};
+        let brake = |force| Brake { code: "why", detail: "so".into(), until: at(700), force };
+        let held = || Standing { state: S::Held, ..sound() };
         let rows = [
-            (sound(), true, "why", Some(S::Held), Ending::Again(at(260))),
-            (sound(), false, "why", Some(S::Scheduled), Ending::Again(at(700))),
-            (Standing { state: S::Held, ..sound() }, true, "why", None, Ending::Again(at(260))),
-            (Standing { late: true, ..sound() }, true, "late", Some(S::Missed), Ending::Done),
+            (sound(), Holds, "why", Some(S::Held), Ending::Again(at(260))),
+            (sound(), Waits, "why", Some(S::Scheduled), Ending::Again(at(700))),
+            (held(), Holds, "why", None, Ending::Again(at(260))),
+            (Standing { late: true, ..sound() }, Holds, "late", Some(S::Missed), Ending::Done),
+            // Nobody can tell.
+            (
+                Standing { late: true, ..sound() },
+                NoTime,
+                "why",
+                Some(S::Scheduled),
+                Ending::Again(at(700)),
+            ),
+            (Standing { late: true, ..held() }, NoTime, "why", None, Ending::Again(at(700))),
             (
                 Standing { publish_by: at(300), ..sound() },
-                false,
+                Waits,
                 "why",
                 Some(S::Scheduled),
                 Ending::Again(at(300)),
             ),
         ];
-        for (standing, holds, clause, state, ending) in rows {
-            let failed = failed(&standing, Some(&brake(holds)), at(200));
+        for (standing, force, clause, state, ending) in rows {
+            let failed = failed(&standing, Some(&brake(force)), at(200));
             assert_eq!((failed.clause, failed.ending), (clause, ending));
             assert_eq!(failed.change.map(|change| change.state), state);
         }

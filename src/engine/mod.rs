@@ -14,6 +14,7 @@ pub mod reconcile;
 mod session;
 pub mod start;
 pub mod sweep;
+mod timekeeper;
 pub mod watchdog;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Steady};
 use crate::domain::audit::NewEntry;
 use crate::domain::budget::Limits;
 use crate::domain::circuit::Rules;
@@ -44,6 +45,8 @@ pub struct Tools {
     pub store: Store,
     /// The time.
     pub clock: SharedClock,
+    /// The same, and whether it can be trusted.
+    pub steady: Steady,
     /// The platforms.
     pub platforms: Platforms,
     /// Opens credentials.

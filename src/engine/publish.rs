@@ -121,6 +121,9 @@ impl Publish {
             holder: self.lease.holder(),
         };
         let mut brakes = circuits::brakes(&self.tools, tx, now, jobs).await?;
+        for (job, id) in jobs.iter().filter_map(|job| Some((job, delivery_of(job)?))) {
+            brakes.stopped.extend(self.tools.time_brake(work::pool(&job.slot)).map(|it| (id, it)));
+        }
         let spoken = budgets::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
         let free: Vec<DeliveryId> =
             ids.iter().filter(|id| !brakes.stopped.contains_key(id)).cloned().collect();
@@ -289,6 +292,7 @@ impl Publish {
             if lease_is_short || now >= errand.prepared.publish_by || now < due_at {
                 return Err(Withdrawn);
             }
+            self.tools.steady.may_send(&errand.prepared.platform).map_err(|_doubt| Withdrawn)?;
             pass.leave().map_err(|_taken| Withdrawn)?;
             // Set once: a platform awaits its leave once.
             let _again = sent_at.set(now);
@@ -422,6 +426,10 @@ impl Work for Publish {
     fn least_lease(&self) -> Duration {
         let pace = &self.tools.pace;
         pace.request_timeout + pace.margin + pace.lookahead
+    }
+
+    fn knows_time(&self) -> bool {
+        self.tools.steady.is_vouched_for()
     }
 
     fn workers(&self) -> usize {

@@ -128,6 +128,15 @@ impl Reconcile {
         Ok(admissions)
     }
 
+    /// Whether the quiet wait is over depends on the time: while that is in doubt nothing is judged.
+    fn in_time(&self, admission: Admission<Search>) -> Admission<Search> {
+        let Admission::Run(search) = admission else { return admission };
+        match self.tools.time_brake(&search.prepared.platform) {
+            Some(brake) => Admission::Not(Ending::Again(brake.until), brake.detail),
+            None => Admission::Run(search),
+        }
+    }
+
     async fn look(&self, search: &Search) -> Metered<Lookup> {
         let cannot_see = |detail: &str| Metered {
             value: Lookup::CannotSee { detail: detail.to_owned(), until: None },
@@ -405,6 +414,10 @@ impl Work for Reconcile {
         self.tools.pace.request_timeout
     }
 
+    fn knows_time(&self) -> bool {
+        self.tools.steady.is_vouched_for()
+    }
+
     fn workers(&self) -> usize {
         READERS
     }
@@ -415,7 +428,10 @@ impl Work for Reconcile {
         _: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Vec<Admission<Search>>, Error>> {
-        Box::pin(self.admit_all(tx, jobs))
+        Box::pin(async move {
+            let all = self.admit_all(tx, jobs).await?;
+            Ok(all.into_iter().map(|one| self.in_time(one)).collect())
+        })
     }
 
     fn run<'a>(

@@ -12,6 +12,7 @@ use super::holds::Heed;
 use super::publish::Publish;
 use super::reconcile::Reconcile;
 use super::sweep::{Keep, Sweep};
+use super::timekeeper::Timekeeper;
 use super::watchdog::Watch;
 use crate::domain::id::NodeId;
 use crate::domain::work;
@@ -111,6 +112,8 @@ impl Engine {
                 periodic.keep(store, clock, queue.clone(), stop_rest.clone()),
             )),
         ];
+        let time = Timekeeper::new(tools.clone(), lease.clone(), queue.clone());
+        rest.push(tokio::spawn(vital("clock", time.keep(stop_rest.clone()))));
         if !alone {
             let heed = Heed::new(tools.clone(), lease.clone(), queue.clone());
             rest.push(tokio::spawn(vital("holds", heed.keep(stop_rest.clone()))));

@@ -20,9 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::{AGE, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
+use crate::clock::Steady;
 use crate::config;
 use crate::domain::attempt::Reach;
 use address::{Forbidden, Guard};
@@ -43,6 +45,8 @@ const RESERVE: usize = 64 * 1024;
 pub struct Outbound {
     client: reqwest::Client,
     guard: Guard,
+    /// Hears what answers say of the time.
+    listener: Option<Steady>,
 }
 
 /// A request, complete before it is sent.
@@ -169,7 +173,13 @@ impl Outbound {
         if !settings.system_proxy {
             builder = builder.no_proxy();
         }
-        Ok(Self { client: builder.build().map_err(SetupError)?, guard })
+        Ok(Self { client: builder.build().map_err(SetupError)?, guard, listener: None })
+    }
+
+    /// From now on `clock` hears what answers say of the time.
+    #[must_use]
+    pub fn heard_by(self, clock: Steady) -> Self {
+        Self { listener: Some(clock), ..self }
     }
 
     /// Whether an address may be asked: public, or of a trusted host, and by TLS unless trusted. A
@@ -182,7 +192,13 @@ impl Outbound {
     /// Sends one request once.
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
         let label = request.label;
+        let asked = self.listener.as_ref().map(|clock| (clock, clock.asking()));
         let result = self.send_once(request).await;
+        if let (Some((clock, asked)), Ok(response)) = (asked, &result)
+            && let Some(date) = date(&response.headers)
+        {
+            clock.heard(label.destination, asked, date);
+        }
         let reach = match &result {
             Ok(_) => "answered",
             Err(failure) => failure.reach.as_str(),
@@ -234,6 +250,15 @@ fn prepare(request: Request) -> (reqwest::Request, Option<Progress>) {
     let (tracked, progress) = Tracked::new(body);
     *prepared.body_mut() = Some(reqwest::Body::wrap(tracked));
     (prepared, Some(progress))
+}
+
+/// The time of whoever answered; none when a cache did.
+pub fn date(headers: &HeaderMap) -> Option<jiff::Timestamp> {
+    if headers.contains_key(AGE) {
+        return None;
+    }
+    let text = headers.get(DATE)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
 /// What a failure before the head of an answer means.

@@ -37,6 +37,11 @@ pub trait Work: Send + Sync + 'static {
     /// How many jobs that are due may be at work at once in each pool.
     fn workers(&self) -> usize;
 
+    /// Whether the time is known well enough to say that the lease of another process has ended.
+    fn knows_time(&self) -> bool {
+        true
+    }
+
     /// Decides, in the transaction of the claim, what may run. One answer for each job, in order.
     fn admit<'a>(
         &'a self,

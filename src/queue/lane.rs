@@ -328,6 +328,10 @@ impl<W: Work> Lane<W> {
         let now = self.clock.now();
         let holder = self.lease.holder();
         let mut lost = jobs::take_expired(&mut tx, W::KIND, now, holder).await?;
+        if !lost.is_empty() && !self.work.knows_time() {
+            // Whoever has them may be alive; looked at again when the time is known.
+            return Ok(());
+        }
         if !self.suspects.is_empty() {
             lost.extend(jobs::held_by(&mut tx, &self.suspects, holder).await?);
         }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::clock::ClockView;
 use super::{Error, Services};
 use crate::clock::before;
 use crate::store::{audit, nodes};
@@ -30,6 +31,8 @@ pub struct NodeView {
     /// When it last renewed its lease.
     #[schema(value_type = String, format = DateTime)]
     pub seen_at: Timestamp,
+    /// How its clock stands.
+    pub clock: ClockView,
 }
 
 /// The processes that were seen within the last hour, newest first.
@@ -45,6 +48,11 @@ pub async fn nodes(services: &Services) -> Result<Vec<NodeView>, Error> {
             schema: node.schema_step,
             started_at: node.started_at,
             seen_at: node.seen_at,
+            clock: ClockView {
+                step: node.clock.step,
+                doubt: node.clock.doubt,
+                detail: node.clock.detail,
+            },
         })
         .collect())
 }

@@ -10,6 +10,7 @@ mod batch;
 mod capacity;
 mod change;
 pub mod check;
+pub mod clock;
 pub mod deliveries;
 mod error;
 pub mod health;

@@ -24,6 +24,23 @@ pub struct Node {
     /// When it last renewed its lease.
     #[sqlx(try_from = "At")]
     pub seen_at: Timestamp,
+    /// How its clock stands.
+    #[sqlx(flatten)]
+    pub clock: Clock,
+}
+
+/// How the clock of a process stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Clock {
+    /// Grows each time that it steps.
+    #[sqlx(rename = "clock_step")]
+    pub step: i64,
+    /// Why it is not trusted, as a stable word.
+    #[sqlx(rename = "clock_doubt")]
+    pub doubt: Option<String>,
+    /// The same for people.
+    #[sqlx(rename = "clock_detail")]
+    pub detail: Option<String>,
 }
 
 statements! {
@@ -32,9 +49,22 @@ statements! {
          VALUES ($1, (SELECT COALESCE(MAX(fence), 0) + 1 FROM nodes), $2, $2, $3, $4)
          RETURNING fence";
     LIST =
-        "SELECT id, fence, version, schema_step, started_at, seen_at FROM nodes
+        "SELECT id, fence, version, schema_step, started_at, seen_at, clock_step, clock_doubt,
+                clock_detail
+         FROM nodes
          WHERE seen_at >= $1 ORDER BY fence DESC LIMIT 100";
     SEEN = "UPDATE nodes SET seen_at = $3 WHERE id = $1 AND fence = $2";
+    TELL_CLOCK =
+        "UPDATE nodes SET clock_step = $3, clock_doubt = $4, clock_detail = $5
+         WHERE id = $1 AND fence = $2";
+    CONFIRM_CLOCK =
+        "UPDATE nodes SET clock_confirmed = $2
+         WHERE id = $1 AND clock_step = $2 AND clock_doubt IS NOT NULL
+         RETURNING clock_step, clock_doubt, clock_detail";
+    CLOCK_CONFIRMED =
+        "SELECT EXISTS (SELECT 1 FROM nodes WHERE id = $1 AND fence = $2 AND clock_confirmed = $3)";
+    DOUBTED_CLOCK =
+        "SELECT EXISTS (SELECT 1 FROM nodes WHERE seen_at >= $1 AND clock_doubt IS NOT NULL)";
     FORGET = "DELETE FROM nodes WHERE seen_at < $1 AND fence < (SELECT MAX(fence) FROM nodes)";
 }
 
@@ -75,5 +105,46 @@ pub async fn seen(tx: &mut Tx, id: &NodeId, fence: i64, now: Timestamp) -> Resul
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, Error> {
     Ok(on!(tx, FORGET, |sql, conn| {
         sqlx::query(sql).bind(At(before)).execute(conn).await?.rows_affected()
+    }))
+}
+
+/// Writes down how the clock of a process stands.
+pub async fn tell_clock(tx: &mut Tx, id: &NodeId, fence: i64, clock: &Clock) -> Result<(), Error> {
+    on!(tx, TELL_CLOCK, |sql, conn| {
+        sqlx::query(sql)
+            .bind(id)
+            .bind(fence)
+            .bind(clock.step)
+            .bind(&clock.doubt)
+            .bind(&clock.detail)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Confirms the clock of a process that is in doubt since this step; `None` when it is not.
+pub async fn confirm_clock(tx: &mut Tx, id: &NodeId, step: i64) -> Result<Option<Clock>, Error> {
+    Ok(on!(tx, CONFIRM_CLOCK, |sql, conn| {
+        sqlx::query_as(sql).bind(id).bind(step).fetch_optional(conn).await?
+    }))
+}
+
+/// Whether a person has confirmed the clock of a process since this step.
+pub async fn is_clock_confirmed(
+    reader: &mut Reader,
+    id: &NodeId,
+    fence: i64,
+    step: i64,
+) -> Result<bool, Error> {
+    Ok(on!(reader, CLOCK_CONFIRMED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(id).bind(fence).bind(step).fetch_one(conn).await?
+    }))
+}
+
+/// Whether a process that was seen since an instant has a clock that is in doubt.
+pub async fn has_doubted_clock(reader: &mut Reader, since: Timestamp) -> Result<bool, Error> {
+    Ok(on!(reader, DOUBTED_CLOCK, |sql, conn| {
+        sqlx::query_scalar(sql).bind(At(since)).fetch_one(conn).await?
     }))
 }

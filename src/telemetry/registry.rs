@@ -100,6 +100,18 @@ pub const METRICS: &[Metric] = &[
         "1 while the oldest due delivery is later than notify.late_after",
     ),
     metric(
+        "chancery_clock_apart_seconds",
+        Kind::Gauge,
+        &[],
+        "How far the machine's clock has stepped ahead of the time that counts; 0 when it is followed",
+    ),
+    metric(
+        "chancery_clock_in_doubt",
+        Kind::Gauge,
+        &["platform"],
+        "1 while nothing is sent to a platform because its time and ours do not agree",
+    ),
+    metric(
         "chancery_messages_total",
         Kind::Counter,
         &["event"],

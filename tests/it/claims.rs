@@ -8,6 +8,7 @@ use chancery::domain::attempt::AttemptOutcome;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::domain::work;
+use chancery::service::accounts;
 use chancery::simulator::{Kind as FaultKind, Operation};
 
 use crate::stage::{Kind, Outlet, Relay, Stage, Wanted, eventually, on, pass, staged};
@@ -84,6 +85,10 @@ async fn what_is_held_without_knowing_is_doubted_and_not_sent() {
     let (relay, url) = Relay::before(&stage.setting().database.url()).await;
     stage.set_option("CHANCERY_DATABASE__URL", &url);
     stage.resume().await;
+    for outlet in [&page, &user] {
+        // So that they have said the time, and nothing is claimed in vain.
+        accounts::check(stage.acts(), stage.caller(), &outlet.id).await.unwrap();
+    }
 
     // Alone, and with another one.
     let wanted = vec![(page.clone(), Wanted::text("held unheard").class("statement"))];

@@ -9,6 +9,7 @@ use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::service::deliveries::DeliveryDetail;
 use chancery::simulator::Kind as FaultKind;
+use jiff::SignedDuration;
 use sqlx::Connection as _;
 
 use crate::stage::{Kind, Stage, Wanted, eventually, pass, staged};
@@ -25,6 +26,9 @@ fn outcomes(shown: &DeliveryDetail) -> Vec<AttemptOutcome> {
 }
 
 staged! {
+    // Long enough to be seen at the gate on a busy machine.
+    with &[("CHANCERY_PUBLISH__LOOKAHEAD", "1s")];
+
     /// The machine sleeps while deliveries wait at the gate; when it wakes their lease has ended, and
     /// so has their instant. They are taken back, guarded anew, and go out once.
     async fn a_lapsed_lease_closes_the_gate(stage) {
@@ -59,7 +63,7 @@ staged! {
             if made == 2 { Ok(()) } else { Err(made.to_string()) }
         })
         .await;
-        stage.step_wall(LONG);
+        stage.step_by(SignedDuration::try_from(LONG).unwrap());
         // Several times the queue is looked at.
         pass(Duration::from_millis(500)).await;
         for (id, outlet) in &ids {

@@ -18,6 +18,8 @@ mod circuits;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod decisions;

@@ -136,7 +136,7 @@ fn act() -> impl Strategy<Value = Act> {
         (8, (1..8_u64).prop_map(Act::Advance).boxed()),
         (7, (1..45_u64).prop_map(Act::Brink).boxed()),
         (2, (1..200_u64).prop_map(Act::Suspend).boxed()),
-        (1, (-8..8_i64).prop_map(Act::Step).boxed()),
+        (1, (-4..5_i64).prop_map(Act::Step).boxed()),
         (2, (0..100_u64).prop_map(Act::Restart).boxed()),
         (5, (0..9_000_u64, 0..100_u64).prop_map(|(at, down)| Act::Crash(at, down)).boxed()),
         (3, any::<bool>().prop_map(Act::Node).boxed()),

@@ -178,12 +178,12 @@ impl Stage {
         self.clocks.iter().rev().for_each(|clock| clock.suspend(span));
     }
 
-    /// The service's wall clock steps forward; the platforms' does not.
-    pub(crate) fn step_wall(&self, span: Duration) {
-        self.step_by(span.try_into().unwrap());
+    /// The service's wall clock steps, forward or back; the platforms' does not.
+    pub(crate) fn step_wall(&self, span: SignedDuration) {
+        self.clocks[0].step(span);
     }
 
-    /// The service's wall clock steps, in either direction; the platforms' does not.
+    /// The same; the judge bears with what is early by as much.
     pub(crate) fn step_by(&self, span: SignedDuration) {
         self.clocks[0].step(span);
         let lead = self.clocks[0].now().duration_since(self.clocks[1].now());
@@ -196,9 +196,24 @@ impl Stage {
         lines::since(self.mark)
     }
 
-    /// Now, as the service sees it.
+    /// How far the service's wall clock is ahead of the platforms'.
+    pub(crate) fn wall_ahead(&self) -> SignedDuration {
+        self.clocks[0].now().duration_since(self.true_now())
+    }
+
+    /// Now, as the platforms see it.
+    pub(crate) fn true_now(&self) -> Timestamp {
+        self.clocks[1].now()
+    }
+
+    /// Where the service lets people in.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.app.as_ref().expect("the service runs").address()
+    }
+
+    /// Now, as the service sees it; as its machine does when it is not running.
     pub(crate) fn now(&self) -> Timestamp {
-        self.clocks[0].now()
+        self.app.as_ref().map_or_else(|| self.clocks[0].now(), |app| app.acts().clock.now())
     }
 
     /// What acts need.
@@ -264,6 +279,13 @@ impl Stage {
         let options = self.setting.options().iter().cloned().chain(further.iter().map(own));
         let [ours, _] = shared(&self.clocks);
         App::start(chancery::config::Config::load(None, options).unwrap(), ours).await.unwrap()
+    }
+
+    /// The same with a clock of its own, which is so far ahead.
+    pub(crate) async fn another_ahead(&self, by: SignedDuration) -> App {
+        let clock = Shifted::new();
+        clock.step(by);
+        App::start(self.setting.config(), Arc::new(clock)).await.unwrap()
     }
 
     /// A new account at a platform, connected here.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chancery::clock::after;
 use chancery::domain::id::NodeId;
 use chancery::store::hints::Heard;
+use chancery::store::nodes::Clock;
 use chancery::store::{SCHEMA_VERSION, installation, nodes};
 use jiff::Timestamp;
 
@@ -30,6 +31,31 @@ both! {
         let list = nodes::list(&mut tx, after(at(1), Duration::from_millis(1))).await.unwrap();
         assert_eq!(list.len(), 1);
         assert_eq!(nodes::forget(&mut tx, at(100)).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+    }
+}
+
+both! {
+    async fn a_clock_is_in_doubt_until_it_is_confirmed_for_that_step(fresh) {
+        let mut tx = fresh.store.begin().await.unwrap();
+        let id = NodeId::new(at(0), 1);
+        let fence = nodes::register(&mut tx, &id, "1.2.3", at(0)).await.unwrap();
+        assert_eq!(nodes::list(&mut tx, at(0)).await.unwrap()[0].clock, Clock::default());
+        assert!(!nodes::has_doubted_clock(&mut tx, at(0)).await.unwrap());
+        assert_eq!(nodes::confirm_clock(&mut tx, &id, 0).await.unwrap(), None);
+        let doubted = Clock {
+            step: 3,
+            doubt: Some("stepped".to_owned()),
+            detail: Some("an hour ahead".to_owned()),
+        };
+        nodes::tell_clock(&mut tx, &id, fence, &doubted).await.unwrap();
+        assert!(nodes::has_doubted_clock(&mut tx, at(0)).await.unwrap());
+        assert!(!nodes::has_doubted_clock(&mut tx, at(1)).await.unwrap(), "seen too long ago");
+        assert_eq!(nodes::confirm_clock(&mut tx, &id, 2).await.unwrap(), None);
+        assert!(!nodes::is_clock_confirmed(&mut tx, &id, fence, 3).await.unwrap());
+        assert_eq!(nodes::confirm_clock(&mut tx, &id, 3).await.unwrap(), Some(doubted));
+        assert!(nodes::is_clock_confirmed(&mut tx, &id, fence, 3).await.unwrap());
+        assert!(!nodes::is_clock_confirmed(&mut tx, &id, fence, 4).await.unwrap());
         tx.commit().await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Version 1 of the API: one file for each noun.
 
 mod accounts;
+mod clock;
 mod deliveries;
 mod holds;
 mod media;
@@ -20,6 +21,7 @@ use super::Api;
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(accounts::routes())
+        .merge(clock::routes())
         .merge(media::routes())
         .merge(platforms::routes())
         .merge(deliveries::routes())

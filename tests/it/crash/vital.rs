@@ -23,7 +23,7 @@ async fn a_panic_of_a_job_is_a_doubt_and_stops_nobody() {
         stage.stop().await;
         let panics = [("CHANCERY_CRASH_PANIC_AT", "publish.after_call")];
         let mut daemon = Daemon::start(stage.setting(), &panics);
-        for (id, outlet) in &ids {
+        for (id, _) in &ids {
             eventually(&format!("{id} is published"), async || {
                 daemon.must_run();
                 let (state, _) = standing(stage, id).await;
@@ -31,6 +31,8 @@ async fn a_panic_of_a_job_is_a_doubt_and_stops_nobody() {
             })
             .await;
             assert_eq!(stage.doubts(id).await, 1, "{id} was not doubted");
+        }
+        for outlet in &outlets {
             assert_eq!(stage.creates(outlet).len(), 2);
         }
         daemon.stop().await;

@@ -1,8 +1,10 @@
-//! The time: the only file that may read the system clock or sleep.
+//! The time: the only folder that may read the system clock or sleep.
 //!
 //! Everything else asks a [`Clock`], so that tests move time by hand and no delivery ever depends
 //! on how fast a machine is. Instants are rounded down to milliseconds when they are made: both
 //! databases keep milliseconds, and a value read back must equal the one written.
+
+mod steady;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+
+pub use steady::{Asked, Condition, Doubt, Limits, Steady, Why};
 
 /// A future that ends when a clock says so.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
