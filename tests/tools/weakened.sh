@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Takes one safeguard after the other out of a copy of this tree and runs the model on it: each must be
-# found. A patch that is not found, or does not fit any more, fails the script.
+# found. A patch that is not found, or does not fit any more, fails the script. A patch with a line
+# `By: tests/it NAME` is for those tests instead, where the model does not reach.
 #
 #   weakened.sh           all of tests/weakened/
 #   weakened.sh NAME...   only these
@@ -12,7 +13,7 @@ root="$PWD"
 tree="$(mktemp -d)"
 trap 'rm -rf "$tree"' EXIT
 
-# Its own, so that the builds of the true tree stay.
+# Its own, and never one that is used for another tree: cargo would take the build of the one for the other.
 export CARGO_TARGET_DIR="${CHANCERY_WEAKENED_TARGET:-$root/target/weakened}"
 export CHANCERY_TEST_SKIP=postgres CHANCERY_TEST_SEED=0 CHANCERY_TEST_SHORTENINGS=0
 export CHANCERY_TEST_SEEDS="${CHANCERY_TEST_SEEDS:-400}" RUST_BACKTRACE=0
@@ -31,18 +32,24 @@ for name in "${names[@]}"; do
     missed=1
     continue
   fi
+  by="$(sed -n 's/^By: tests\/it //p' "$patch")"
+  run=(--test model -- --ignored --nocapture)
+  where="$CHANCERY_TEST_SEEDS seeds"
+  if [[ -n $by ]]; then
+    run=(--test it -- "$by" --nocapture)
+    where="tests/it $by"
+  fi
   log="$tree/weakened.log"
-  if ! (cd "$tree" && cargo test --locked --all-features --test model --no-run) 2>"$log"; then
+  if ! (cd "$tree" && cargo test --locked --all-features "${run[@]:0:2}" --no-run) 2>"$log"; then
     echo "$name: does not build" >&2
     cat "$log" >&2
     missed=1
-  elif (cd "$tree" && cargo test --locked --all-features --test model -- --ignored --nocapture) \
-    >"$log" 2>&1; then
-    echo "$name: NOT FOUND in $CHANCERY_TEST_SEEDS seeds" >&2
+  elif (cd "$tree" && cargo test --locked --all-features "${run[@]}") >"$log" 2>&1; then
+    echo "$name: NOT FOUND in $where" >&2
     missed=1
   else
-    # The first finding, with its seed.
-    echo "$name: found, $(grep -m1 -A1 '^seed ' "$log" | tr '\n' ' ')"
+    # The first finding, with its seed or its test.
+    echo "$name: found, $(grep -m1 -A1 -E "^seed | panicked at " "$log" | tr '\n' ' ')"
   fi
   (cd "$tree" && git apply -C1 --recount -R "$patch")
 done
