@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::limits::{Overrun, Peer};
+use super::unread;
 use crate::clock::{Clock as _, Sleep, SystemClock};
 use crate::config::Server;
 
@@ -65,7 +66,9 @@ pub async fn serve(
             if overrun {
                 request.extensions_mut().insert(Overrun);
             }
-            router.clone().call(request)
+            let (request, ended) = unread::watch(request);
+            let answer = router.clone().call(request);
+            async move { answer.await.map(|answer| ended.or_close(answer)) }
         });
         let io = TokioIo::new(Lingering::new(stream));
         let connection = house.protocol(overrun).serve_connection(io, answer);

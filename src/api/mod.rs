@@ -23,6 +23,7 @@ mod text_http;
 mod text_nouns;
 mod text_plans;
 mod text_platforms;
+mod unread;
 mod v1;
 
 use std::any::Any;

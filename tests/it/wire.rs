@@ -108,6 +108,29 @@ async fn a_body_that_never_ends_is_answered() {
     world.end().await;
 }
 
+/// Who is answered before his body was read is told that the connection ends; who was heard out goes
+/// on using it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_before_the_end_of_a_body_ends_the_connection() {
+    let world = World::sqlite_with(&[]).await;
+    let unit = embassy().to_string();
+    let length = format!("Content-Length: {}\r\n", 64 << 20);
+    for (more, body, closes) in
+        [(length, "{", true), (format!("Content-Length: {}\r\n", unit.len()), unit.as_str(), false)]
+    {
+        let mut stream = connect(&world).await;
+        let head = head(&world, "POST", "/api/v1/units", &more);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        while !bytes.windows(4).any(|it| it == b"\r\n\r\n") {
+            assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "closed without an answer");
+        }
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        assert_eq!(text.contains("\r\nconnection: close\r\n"), closes, "{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_chunked_body_is_cut_at_the_limit() {
     let world = World::sqlite().await;
