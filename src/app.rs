@@ -278,15 +278,18 @@ impl Parts {
             means: self.means(config)?,
             desk: config.server.public_url.to_string(),
             queue: self.queue.clone(),
-            timing: Timing { poll: config.publish.poll_interval, window: Duration::from_mins(10) },
+            timing: Timing {
+                poll: config.publish.poll_interval,
+                window: Duration::from_mins(10),
+                // A local file is locked by one process; a server's database is not.
+                alone: matches!(config.database.place, Place::Sqlite(_)),
+            },
             keep: Keep {
                 jobs: config.jobs.keep,
                 idempotency: config.api.idempotency_keep,
                 follow_ups: config.notify.keep,
             },
             prune: config.jobs.prune.clone(),
-            // A local file is locked by one process; a server's database is not.
-            alone: matches!(config.database.place, Place::Sqlite(_)),
         };
         Ok(Engine::start(settings).await?)
     }

@@ -20,7 +20,7 @@ use crate::queue::job::Work;
 use crate::queue::periodic::{BadTimetable, Periodic};
 use crate::queue::{Herald, Lane, Lease, Queue, Timing, vital};
 use crate::store::jobs::Holder;
-use crate::store::{self, jobs, nodes};
+use crate::store::{self, nodes};
 
 /// How many processes may register at one moment before starting is given up.
 const REGISTRATIONS: usize = 20;
@@ -42,9 +42,6 @@ pub struct Settings {
     pub keep: Keep,
     /// When they are forgotten, as a cron expression.
     pub prune: String,
-    /// True when no other process can be working on the database: what a process that is gone has
-    /// left behind is then rescued at once, not when its lease ends.
-    pub alone: bool,
 }
 
 /// Why the engine does not start.
@@ -70,9 +67,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Registers this process, rescues what another one has left behind, and starts working.
+    /// Registers this process and starts working.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { tools, means, desk, queue, timing, keep, prune, alone } = settings;
+        let Settings { tools, means, desk, queue, timing, keep, prune } = settings;
+        let alone = timing.alone;
         let holder = register(&tools).await?;
         let lease = Lease::new(
             tools.store.clone(),
@@ -87,13 +85,6 @@ impl Engine {
         let sweep = Sweep::new(tools.clone(), keep);
         let tell = webhook::Tell::new(means.clone());
         let write = mail::Write::new(means.clone(), desk);
-        if alone {
-            rescue(&publish, &tools, &lease).await;
-            rescue(&reconcile, &tools, &lease).await;
-            rescue(&sweep, &tools, &lease).await;
-            rescue(&tell, &tools, &lease).await;
-            rescue(&write, &tools, &lease).await;
-        }
         let periodic = Periodic::new(work::SWEEP, &prune)?;
 
         let (stop_lanes, stop_rest) = (CancellationToken::new(), CancellationToken::new());
@@ -180,35 +171,4 @@ async fn register(tools: &Tools) -> Result<Holder, store::Error> {
         }
     }
     Err(store::Error::Busy)
-}
-
-/// Decides about every job that a process which is gone has left running. What cannot be decided
-/// about now is rescued by its lane when the lease has run out.
-async fn rescue<W: Work>(work: &W, tools: &Tools, lease: &Lease) {
-    if let Err(error) = rescue_all(work, tools, lease).await {
-        let error = crate::telemetry::Chain(&error);
-        tracing::error!(job.kind = W::KIND, %error, "lost jobs could not be rescued yet");
-    }
-}
-
-async fn rescue_all<W: Work>(work: &W, tools: &Tools, lease: &Lease) -> Result<(), store::Error> {
-    loop {
-        let now = tools.clock.now();
-        let mut tx = tools.store.begin().await?;
-        let lost = jobs::take_orphaned(&mut tx, W::KIND, lease.holder()).await?;
-        if lost.is_empty() {
-            return Ok(());
-        }
-        let lost = jobs::lose(&mut tx, lost).await?;
-        let settlement = work.lost(&mut tx, now, &lost).await?;
-        let finishes = crate::queue::finishes(&lost, &settlement.verdicts);
-        jobs::finish(&mut tx, &finishes, lease.holder(), now).await?;
-        crate::crash_point!("rescue.before_commit");
-        tx.commit().await?;
-        tracing::warn!(
-            job.kind = W::KIND,
-            count = lost.len(),
-            "work of a lost process was rescued"
-        );
-    }
 }

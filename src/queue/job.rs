@@ -126,6 +126,16 @@ impl Verdict {
         Self { ending: Ending::Discarded, note: Some(note.into()), rest_until: None }
     }
 
+    /// What a lost job that may be repeated comes to: run again at `at`, unless it was lost so often
+    /// that it may be what kills the process.
+    pub fn lost(job: &Claimed, at: Timestamp, note: &'static str) -> Self {
+        if job.losses < SET_ASIDE {
+            return Self::again(at, note);
+        }
+        tracing::error!(job.id = %job.id, losses = job.losses, "a job was set aside");
+        Self::discarded("set aside")
+    }
+
     /// To be run again at `at`, because of `note`.
     pub fn again(at: Timestamp, note: impl Into<String>) -> Self {
         Self { ending: Ending::Again(at), note: Some(note.into()), rest_until: None }

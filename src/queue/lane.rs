@@ -15,8 +15,9 @@ use tokio_util::task::TaskTracker;
 use super::agenda::Agenda;
 use super::gate::Pass;
 use super::job::{Admission, Settled, Work};
+use super::rescue::Rescue;
 use super::settle::{Ended, Ledger, Settler};
-use super::{Lease, Queue};
+use super::{Lease, Queue, contained};
 use crate::clock::{SharedClock, after, before};
 use crate::domain::id::JobId;
 use crate::domain::work;
@@ -41,6 +42,9 @@ pub struct Timing {
     pub poll: Duration,
     /// How far ahead jobs are kept in memory.
     pub window: Duration,
+    /// True when no other process can be working on the database: what a process that is gone has
+    /// left behind is then rescued at once, not when its lease ends.
+    pub alone: bool,
 }
 
 /// What a lane is told.
@@ -76,6 +80,8 @@ pub struct Lane<W: Work> {
     ahead: HashMap<String, HashSet<JobId>>,
     /// Jobs that may be ours in the database although nobody works on them.
     suspects: Vec<JobId>,
+    /// Lost jobs that we have taken over and about which nothing is decided yet.
+    lost: Vec<JobId>,
     loaded_until: Timestamp,
     complete: bool,
     look_at: Duration,
@@ -119,6 +125,7 @@ impl<W: Work> Lane<W> {
             due: HashMap::new(),
             ahead: HashMap::new(),
             suspects: Vec::new(),
+            lost: Vec::new(),
             loaded_until: Timestamp::MIN,
             complete: true,
             look_at: Duration::ZERO,
@@ -324,30 +331,49 @@ impl<W: Work> Lane<W> {
     }
 
     async fn rescue(&mut self) -> Result<(), Error> {
-        let mut tx = self.store.begin().await?;
-        let now = self.clock.now();
+        self.take_over().await?;
+        let lost = std::mem::take(&mut self.lost);
+        let rescue = Rescue {
+            work: &*self.work,
+            store: &self.store,
+            clock: &self.clock,
+            queue: &self.queue,
+            holder: self.lease.holder(),
+        };
+        self.lost = rescue.decide(lost).await;
+        Ok(())
+    }
+
+    /// Takes lost jobs over. That is durable before anybody decides, so that a decision that kills the
+    /// process is not made for ever.
+    async fn take_over(&mut self) -> Result<(), Error> {
         let holder = self.lease.holder();
-        let mut lost = jobs::take_expired(&mut tx, W::KIND, now, holder).await?;
-        if !lost.is_empty() && !self.work.knows_time() {
+        let mut tx = self.store.begin().await?;
+        let mut lost = if self.timing.alone {
+            jobs::take_orphaned(&mut tx, W::KIND, holder).await?
+        } else {
+            jobs::take_expired(&mut tx, W::KIND, self.clock.now(), holder).await?
+        };
+        if !lost.is_empty() && !self.timing.alone && !self.work.knows_time() {
             // Whoever has them may be alive; looked at again when the time is known.
             return Ok(());
         }
         if !self.suspects.is_empty() {
             lost.extend(jobs::held_by(&mut tx, &self.suspects, holder).await?);
         }
-        if lost.is_empty() {
-            self.suspects.clear();
-            return Ok(());
+        if !lost.is_empty() {
+            for job in &lost {
+                // We may have been at work on it ourselves before we lost the lease.
+                let _here = self.queue.gate().recall(&job.unique_key);
+            }
+            let ids: Vec<JobId> = lost.iter().map(|job| job.id.clone()).collect();
+            // A commit that fails may have been made all the same: then they are ours.
+            self.suspects.extend(ids.iter().cloned());
+            jobs::lose(&mut tx, lost).await?;
+            tx.commit().await?;
+            self.lost.extend(ids);
         }
-        let lost = jobs::lose(&mut tx, lost).await?;
-        let settlement = self.work.lost(&mut tx, now, &lost).await?;
-        let finishes = super::settle::finishes(&lost, &settlement.verdicts);
-        jobs::finish(&mut tx, &finishes, holder, now).await?;
-        crate::crash_point!("rescue.before_commit");
-        tx.commit().await?;
         self.suspects.clear();
-        tracing::warn!(job.kind = W::KIND, count = lost.len(), "lost jobs were rescued");
-        self.queue.announce(&settlement.enqueued);
         Ok(())
     }
 
@@ -365,7 +391,7 @@ impl<W: Work> Lane<W> {
         let mut claimed = jobs::claim(&mut tx, &ids, &holder, lease_until, horizon).await?;
         // RETURNING has no order.
         claimed.sort_by(|a, b| (a.priority, a.due_at, &a.id).cmp(&(b.priority, b.due_at, &b.id)));
-        let admissions = self.work.admit(&mut tx, now, &claimed).await?;
+        let admissions = contained(W::KIND, self.work.admit(&mut tx, now, &claimed)).await?;
         let mut finishes = Vec::new();
         let mut admitted = Vec::new();
         let mut again = Vec::new();
@@ -394,7 +420,9 @@ impl<W: Work> Lane<W> {
         for due in again.into_iter().filter(|due| due.due_at <= self.loaded_until) {
             self.agenda.note(due);
         }
-        let started = admitted.iter().map(|(job, ..)| job.id.clone()).collect();
+        let started: HashSet<JobId> = admitted.iter().map(|(job, ..)| job.id.clone()).collect();
+        // Whatever became of an earlier claim of them: now somebody works on them.
+        self.suspects.retain(|id| !started.contains(id));
         let lapsed = self.clock.elapsed() >= lease_ends;
         for (job, item, pass) in admitted {
             if lapsed {

@@ -13,6 +13,7 @@ pub mod job;
 mod lane;
 mod lease;
 pub mod periodic;
+mod rescue;
 pub mod retry;
 mod settle;
 
@@ -27,8 +28,8 @@ pub use gate::{Gate, Recall};
 pub use herald::Herald;
 pub use lane::{Lane, Timing};
 pub use lease::Lease;
-pub use settle::finishes;
 
+use crate::store::Error;
 use crate::store::jobs::{Due, NewJob};
 
 /// Hints for the lanes of this process; without them work is found by polling.
@@ -120,5 +121,32 @@ pub async fn vital(name: &'static str, part: impl Future<Output = ()> + Send) {
     if AssertUnwindSafe(part).catch_unwind().await.is_err() {
         tracing::error!(name, "a vital part has panicked: the process ends");
         std::process::abort();
+    }
+}
+
+/// Runs a part whose panic is a failure of this part alone, which is tried again.
+pub(crate) async fn contained<T>(
+    name: &'static str,
+    part: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match AssertUnwindSafe(part).catch_unwind().await {
+        Ok(result) => result,
+        Err(_panic) => {
+            tracing::error!(name, "a part has panicked; it is tried again");
+            Err(Error::NotCommitted)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_and_nothing_more() {
+        let told = contained("test", async { Ok(1) }).await;
+        assert!(matches!(told, Ok(1)));
+        let lost = contained("test", async { panic!("a fault of ours") }).await;
+        assert!(matches!(lost, Err::<(), _>(Error::NotCommitted)));
     }
 }

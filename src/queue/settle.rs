@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 
 use super::job::{Settled, Settlement, Verdict, Work};
 use super::lane::Message;
-use super::{Lease, Queue};
+use super::{Lease, Queue, contained};
 use crate::clock::SharedClock;
+use crate::domain::id::JobId;
 use crate::store::jobs::{Claimed, Due, Ending, Finish, NewJob};
-use crate::store::{Error, Store, jobs};
+use crate::store::{Error, Store, Tx, jobs};
 
 /// Most jobs that one transaction settles.
 const BATCH: usize = 256;
@@ -89,9 +90,9 @@ impl<W: Work> Settler<W> {
 }
 
 impl<W: Work> Ledger<W> {
-    async fn settle(&self, done: Vec<Settled<W::Item, W::Report>>, lost: Vec<Claimed>) {
+    async fn settle(&self, mut done: Vec<Settled<W::Item, W::Report>>, mut lost: Vec<Claimed>) {
         for refusals in 1..=PATIENCE {
-            match self.commit(&done, &lost).await {
+            match self.commit(&mut done, &mut lost).await {
                 Ok(()) => return,
                 Err(error) => self.refused(&error, refusals, done.len() + lost.len()).await,
             }
@@ -100,23 +101,23 @@ impl<W: Work> Ledger<W> {
         // written down when the process ends is found by the next start and looked for.
         for one in done {
             let ledger = self.clone();
-            let insisting = async move { ledger.insist(&[one], &[]).await };
+            let insisting = async move { ledger.insist(vec![one], Vec::new()).await };
             tokio::spawn(super::vital(W::KIND, insisting));
         }
         for one in lost {
             let ledger = self.clone();
-            let insisting = async move { ledger.insist(&[], &[one]).await };
+            let insisting = async move { ledger.insist(Vec::new(), vec![one]).await };
             tokio::spawn(super::vital(W::KIND, insisting));
         }
     }
 
-    async fn insist(&self, done: &[Settled<W::Item, W::Report>], lost: &[Claimed]) {
+    async fn insist(&self, mut done: Vec<Settled<W::Item, W::Report>>, mut lost: Vec<Claimed>) {
         let mut refusals = PATIENCE;
-        while let Err(error) = self.commit(done, lost).await {
+        while let Err(error) = self.commit(&mut done, &mut lost).await {
             refusals = refusals.saturating_add(1);
             self.refused(&error, refusals, 1).await;
             if refusals > INSISTENCE {
-                for job in done.iter().map(|one| &one.job).chain(lost) {
+                for job in done.iter().map(|one| &one.job).chain(&lost) {
                     let (id, slot) = (job.id.clone(), job.slot.clone());
                     // A lane that has stopped leaves it to the next start.
                     let _stopped = self.lane.send(Message::GivenUp { id, slot });
@@ -137,20 +138,21 @@ impl<W: Work> Ledger<W> {
 
     async fn commit(
         &self,
-        done: &[Settled<W::Item, W::Report>],
-        lost: &[Claimed],
+        done: &mut Vec<Settled<W::Item, W::Report>>,
+        lost: &mut Vec<Claimed>,
     ) -> Result<(), Error> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        self.keep_ours(&mut tx, done, lost).await?;
         let mut enqueued: Vec<NewJob> = Vec::new();
         let mut verdicts: Vec<(Claimed, Verdict)> = Vec::new();
         if !done.is_empty() {
-            let settlement = self.work.settle(&mut tx, now, done).await?;
+            let settlement = contained(W::KIND, self.work.settle(&mut tx, now, done)).await?;
             take(&mut verdicts, &mut enqueued, done.iter().map(|one| &one.job), settlement);
         }
         if !lost.is_empty() {
-            let lost = &jobs::lose(&mut tx, lost.to_vec()).await?;
-            let settlement = self.work.lost(&mut tx, now, lost).await?;
+            let lost = &jobs::lose(&mut tx, lost.clone()).await?;
+            let settlement = contained(W::KIND, self.work.lost(&mut tx, now, lost)).await?;
             take(&mut verdicts, &mut enqueued, lost.iter(), settlement);
         }
         let (claimed, plain): (Vec<_>, Vec<_>) = verdicts.into_iter().unzip();
@@ -171,6 +173,32 @@ impl<W: Work> Ledger<W> {
             // A lane that has stopped takes no more work.
             let _stopped = self.lane.send(settled);
         }
+        Ok(())
+    }
+
+    /// Lets go of what is not ours any more: somebody has taken it back, or another process has taken
+    /// it over and decides. What was found out here must not be mixed with that.
+    async fn keep_ours(
+        &self,
+        tx: &mut Tx,
+        done: &mut Vec<Settled<W::Item, W::Report>>,
+        lost: &mut Vec<Claimed>,
+    ) -> Result<(), Error> {
+        let all: Vec<&JobId> =
+            done.iter().map(|one| &one.job).chain(&*lost).map(|job| &job.id).collect();
+        let ours = jobs::ours(tx, &all, self.lease.holder()).await?;
+        let given_away = |job: &Claimed| {
+            if ours.contains(&job.id) {
+                return false;
+            }
+            tracing::warn!(job.id = %job.id, job.kind = W::KIND, "somebody else decides about a job");
+            let (id, slot) = (job.id.clone(), job.slot.clone());
+            let settled = Message::Settled { id, slot, rest_until: None, again: None };
+            let _stopped = self.lane.send(settled);
+            true
+        };
+        done.retain(|one| !given_away(&one.job));
+        lost.retain(|job| !given_away(job));
         Ok(())
     }
 }
@@ -199,7 +227,7 @@ fn split<W: Work>(batch: Vec<Ended<W>>) -> (Vec<Settled<W::Item, W::Report>>, Ve
 }
 
 /// How the queue's rows change by these verdicts.
-pub fn finishes(jobs: &[Claimed], verdicts: &[Verdict]) -> Vec<Finish> {
+pub(super) fn finishes(jobs: &[Claimed], verdicts: &[Verdict]) -> Vec<Finish> {
     jobs.iter()
         .zip(verdicts)
         .map(|(job, verdict)| Finish {

@@ -1,5 +1,7 @@
 //! Durable work: enqueue with the change that causes it, claim, finish, heartbeat, rescue.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -195,6 +197,13 @@ statements! {
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
                 created_at FROM jobs
          WHERE state = 'running' AND fence = $2 AND id IN " ids(1);
+    /// Locked, so that nobody takes them over before what came of them is written down.
+    OURS =
+        "SELECT id FROM jobs WHERE state = 'running' AND fence = $2
+           AND id IN (SELECT value FROM jsonb_each($1))"
+        |
+        "SELECT id FROM jobs WHERE state = 'running' AND fence = $2
+           AND id IN (SELECT jsonb_array_elements_text($1)) FOR UPDATE";
     ORPHANED =
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
                 created_at FROM jobs
@@ -374,6 +383,14 @@ pub async fn held_by(
         sqlx::query_as(sql).bind(Json(ids)).bind(holder.fence).fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(Claimed::from).collect())
+}
+
+/// Those of `ids` that are still running in the name of `holder`.
+pub async fn ours(tx: &mut Tx, ids: &[&JobId], holder: &Holder) -> Result<HashSet<JobId>, Error> {
+    let ours: Vec<JobId> = on!(tx, OURS, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Json(ids)).bind(holder.fence).fetch_all(conn).await?
+    });
+    Ok(ours.into_iter().collect())
 }
 
 /// Running jobs of other processes, taken over; only when it is certain that none is alive.

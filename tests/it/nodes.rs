@@ -7,13 +7,14 @@ use chancery::clock::{after, before};
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{DeliveryId, NodeId};
 use chancery::service::{Error, accounts, health, posts, schedule, units};
+use chancery::simulator::{Kind as FaultKind, Operation, Platform};
 use chancery::store::SCHEMA_VERSION;
 use chancery::store::jobs::Holder;
 use chancery::store::publishing::{self, Guard};
 use serde_json::json;
 use sqlx::Connection as _;
 
-use crate::stage::{Kind, Relay, Stage, Wanted, eventually, pass};
+use crate::stage::{Kind, Relay, Stage, Wanted, eventually, on, pass};
 
 /// A stage whose service reaches the server through a relay.
 async fn relayed(options: &[(&str, &str)]) -> Option<(Stage, Relay)> {
@@ -262,5 +263,43 @@ async fn a_node_whose_schema_is_older_claims_nothing() {
     assert_eq!(stage.creates(&outlet).len(), 0);
     database.execute("DELETE FROM _sqlx_migrations WHERE version = 9999").await;
     stage.published(&id).await;
+    stage.finish().await;
+}
+
+/// A look for a doubtful attempt takes long, and meanwhile another node has taken the job over: what
+/// this node has seen is nobody's business any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_over_is_not_decided_by_who_had_it() {
+    let options = [("CHANCERY_PUBLISH__QUIET_WAIT", "100ms")];
+    let Some(stage) = Stage::start(Kind::Postgres, &options).await else { return };
+    let outlet = stage.outlet(Platform::X).await;
+    let lag = Duration::from_millis(3_500);
+    stage.world().set_read_lag(outlet.platform, &outlet.remote_id, Some(lag));
+    stage.spoil(&outlet, FaultKind::DropAfter);
+    let slow = on(&outlet, Operation::Read, FaultKind::HangAfter { ms: 700 });
+    stage.world().faults().push(slow.always());
+    let id = stage.deliver(&outlet, &Wanted::text("taken over")).await;
+    stage.until(&id, DeliveryState::Unknown).await;
+    // Into the second look, which begins after the quiet wait.
+    pass(Duration::from_secs(1)).await;
+    let sql = format!(
+        "UPDATE jobs SET fence = fence + 1000, lease_until = now() + INTERVAL '1 hour'
+         WHERE kind = 'reconcile' AND state = 'running' AND payload->>'delivery_id' = '{id}'"
+    );
+    let database = &stage.setting().database;
+    database.execute(&sql).await;
+    let taken = "SELECT id FROM jobs WHERE kind = 'reconcile' AND fence > 1000";
+    assert_eq!(database.rows(taken).await.len(), 1, "it was not being looked for");
+    pass(Duration::from_secs(3)).await;
+    assert_eq!(stage.show(&id).await.delivery.state, DeliveryState::Unknown);
+    assert_eq!(stage.creates(&outlet).len(), 1);
+    // The other node gives up its lease, and the look is made anew.
+    stage.world().faults().clear();
+    stage.world().set_read_lag(outlet.platform, &outlet.remote_id, None);
+    database
+        .execute("UPDATE jobs SET lease_until = now() - INTERVAL '1 hour' WHERE fence > 1000")
+        .await;
+    stage.published(&id).await;
+    assert_eq!(stage.creates(&outlet).len(), 1);
     stage.finish().await;
 }

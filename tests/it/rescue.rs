@@ -134,6 +134,29 @@ staged! {
         }
     }
 
+    /// Of several that are lost at once, the one that nothing can be decided about leaves the others
+    /// to be looked for, and their accounts to go on.
+    async fn a_lost_job_that_cannot_be_decided_about_stops_none_of_those_lost_with_it(stage) {
+        let [page, user] = stage.both().await;
+        let wanted = [
+            (page, Wanted::text("lost before")),
+            (user, Wanted::text("lost and stuck")),
+            (stage.outlet(Platform::X).await, Wanted::text("lost after")),
+        ];
+        let ids = lost(stage, &wanted, Lost::Guarded).await;
+        let condition = format!("NEW.delivery_id = '{}'", ids[1]);
+        stage.setting().database.refuse("UPDATE ON attempts", &condition).await;
+        stage.resume().await;
+        for place in [0, 2] {
+            stage.published(&ids[place]).await;
+            assert_eq!(stage.creates(&wanted[place].0).len(), 1);
+        }
+        assert_eq!(stage.show(&ids[1]).await.delivery.state, DeliveryState::Publishing);
+        stage.setting().database.permit().await;
+        stage.published(&ids[1]).await;
+        assert_eq!(stage.creates(&wanted[1].0).len(), 1);
+    }
+
     /// One lost job that nothing can be decided about, because the database refuses the decision: the
     /// service starts, everybody else goes on, and that one is looked for when it can be.
     async fn a_lost_job_that_cannot_be_decided_about_stops_nobody(stage) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Means, contained};
+use super::Means;
 use crate::clock::{after, before};
 use crate::domain::id::MailItemId;
 use crate::domain::outbox::{Locale, Occasion};
@@ -209,13 +209,13 @@ impl Work for Write {
         now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Vec<Admission<Errand>>, Error>> {
-        Box::pin(contained(Self::KIND, async move {
+        Box::pin(async move {
             let mut admissions = Vec::with_capacity(jobs.len());
             for job in jobs {
                 admissions.push(self.admit_one(tx, now, job).await?);
             }
             Ok(admissions)
-        }))
+        })
     }
 
     /// A stop does not wait for the mail server: what it did not take is sent again.
@@ -236,7 +236,7 @@ impl Work for Write {
         now: Timestamp,
         done: &'a [Settled<Errand, Report>],
     ) -> Later<'a, Result<Settlement, Error>> {
-        Box::pin(contained(Self::KIND, self.settle_all(tx, now, done)))
+        Box::pin(self.settle_all(tx, now, done))
     }
 
     fn lost<'a>(
@@ -245,8 +245,9 @@ impl Work for Write {
         now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
-        let again = |_| Verdict::again(after(now, self.means.mail.backoff), "lost while writing");
-        let verdicts = jobs.iter().map(again).collect();
+        let at = after(now, self.means.mail.backoff);
+        let verdicts =
+            jobs.iter().map(|job| Verdict::lost(job, at, "lost while writing")).collect();
         Box::pin(async move { Ok(Settlement { verdicts, enqueued: Vec::new() }) })
     }
 }

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Means, contained};
+use super::Means;
 use crate::clock::after;
 use crate::domain::id::{JobId, MailItemId, MessageId, NotificationId};
 use crate::domain::outbox::Occasion;
 use crate::domain::outbox_text::Names;
 use crate::domain::{policy, work};
-use crate::queue::Queue;
+use crate::queue::{Queue, contained};
 use crate::store::jobs::{NewJob, enqueue};
 use crate::store::mail_items::{self, NewItem};
 use crate::store::notifications::{self, NewNotification};

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::{Means, contained};
+use super::Means;
 use crate::clock::{after, before};
 use crate::domain::audit::NewEntry;
 use crate::domain::id::{MessageId, WebhookId, WebhookTryId};
@@ -337,7 +337,7 @@ impl Work for Tell {
         now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Vec<Admission<Errand>>, Error>> {
-        Box::pin(contained(Self::KIND, self.admit_all(tx, now, jobs)))
+        Box::pin(self.admit_all(tx, now, jobs))
     }
 
     /// A stop does not wait for the other side: what was not answered is told again.
@@ -358,7 +358,7 @@ impl Work for Tell {
         now: Timestamp,
         done: &'a [Settled<Errand, Tried>],
     ) -> Later<'a, Result<Settlement, Error>> {
-        Box::pin(contained(Self::KIND, self.settle_all(tx, now, done)))
+        Box::pin(self.settle_all(tx, now, done))
     }
 
     /// Nobody knows whether it was told: it is told again, under the same id.
@@ -368,7 +368,8 @@ impl Work for Tell {
         now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
-        let verdicts = jobs.iter().map(|_| Verdict::again(now, "lost while telling")).collect();
+        let verdicts =
+            jobs.iter().map(|job| Verdict::lost(job, now, "lost while telling")).collect();
         Box::pin(async move { Ok(Settlement { verdicts, enqueued: Vec::new() }) })
     }
 }

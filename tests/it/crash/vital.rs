@@ -32,6 +32,7 @@ async fn a_panic_of_a_job_is_a_doubt_and_stops_nobody() {
             .await;
             assert_eq!(stage.doubts(id).await, 1, "{id} was not doubted");
         }
+        // Only now: the first of an account can be found before the second has left.
         for outlet in &outlets {
             assert_eq!(stage.creates(outlet).len(), 2);
         }
