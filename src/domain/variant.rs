@@ -117,9 +117,17 @@ pub fn language(tag: &str) -> Option<String> {
     tag.parse::<Language>().ok().map(|tag| tag.as_str().to_owned())
 }
 
-/// The hash by which the same text to the same account is noticed.
+/// The hash by which the same text to the same account is noticed; without a text and a link it is
+/// the pictures that are the same or not.
 pub fn text_hash(content: &Content) -> String {
-    sha256_hex(text::normalised(&content.text_and_link()).as_bytes())
+    let mut text = text::normalised(&content.text_and_link());
+    if text.is_empty() {
+        for one in &content.media {
+            text.push_str(&one.sha256);
+            text.push('\n');
+        }
+    }
+    sha256_hex(text.as_bytes())
 }
 
 /// Brings text into its one form: NFC, lines ended by `\n`, no blank ends; or says why it cannot be

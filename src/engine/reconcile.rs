@@ -52,10 +52,20 @@ pub struct Search {
     payload: work::Reconcile,
 }
 
+/// What was seen, and when the look for it began.
+#[derive(Debug)]
+pub struct Seen {
+    at: Timestamp,
+    looked: Metered<Lookup>,
+}
+
 /// What a decision depends on.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
     now: Timestamp,
+    /// When the look began. What it did not find was not there then; whatever came later, such as a
+    /// slow answer or a database that refused, makes the absence no older.
+    looked_at: Timestamp,
     /// When the request had certainly ended.
     ended_at: Timestamp,
     quiet: Duration,
@@ -160,7 +170,7 @@ impl Reconcile {
         platform.find(&session, &probe).await
     }
 
-    fn facts(&self, search: &Search, now: Timestamp) -> Facts {
+    fn facts(&self, search: &Search, looked_at: Timestamp, now: Timestamp) -> Facts {
         let pace = &self.tools.pace;
         let mut quiet = pace.quiet_wait.of(&search.prepared.platform);
         if search.payload.foreign {
@@ -169,6 +179,7 @@ impl Reconcile {
         }
         Facts {
             now,
+            looked_at,
             ended_at: search.attempt.ended_at.unwrap_or(search.attempt.started_at),
             quiet,
             publish_by: search.prepared.publish_by,
@@ -182,11 +193,13 @@ impl Reconcile {
         &self,
         tx: &mut Tx,
         now: Timestamp,
-        done: &[Settled<Search, Metered<Lookup>>],
+        done: &[Settled<Search, Seen>],
     ) -> Result<Settlement, Error> {
         let ids: Vec<(&AccountId, &str)> = done
             .iter()
-            .filter_map(|one| Some((&one.item.prepared.account_id, found(&one.report.value)?)))
+            .filter_map(|one| {
+                Some((&one.item.prepared.account_id, found(&one.report.looked.value)?))
+            })
             .collect();
         let taken: HashSet<(AccountId, String)> =
             rows::taken(tx, &ids).await?.into_iter().collect();
@@ -198,22 +211,22 @@ impl Reconcile {
         let mut batch = Batch::default();
         let mut waiting = Vec::new();
         for one in done {
-            let search = &one.item;
+            let (search, seen) = (&one.item, &one.report);
             let account = &search.prepared.account_id;
-            let elsewhere = found(&one.report.value)
+            let elsewhere = found(&one.report.looked.value)
                 .filter(|id| taken.contains(&(account.clone(), (*id).to_owned())));
             let decision = match elsewhere {
                 Some(id) => {
                     Decision::Ask("remote_id_taken", format!("the post {id} belongs elsewhere"))
                 }
-                None => decide(&one.report.value, &self.facts(search, now)),
+                None => decide(&seen.looked.value, &self.facts(search, seen.at, now)),
             };
             tracing::info!(
                 delivery.id = %search.prepared.delivery_id, account.id = %account,
                 attempt.id = %search.attempt.id, decision = ?decision, "looked for a doubtful attempt"
             );
             if let Decision::LookAgain(at) = decision {
-                waiting.push(still_waiting(search, &one.report.value, at));
+                waiting.push(still_waiting(search, &seen.looked.value, at));
                 settlement.verdicts.push(Verdict::again(at, "not seen yet"));
                 continue;
             }
@@ -278,7 +291,7 @@ fn found(lookup: &Lookup) -> Option<&str> {
 
 /// What follows from what was seen.
 fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
-    let age = until(facts.ended_at, facts.now);
+    let age = until(facts.ended_at, facts.looked_at);
     match lookup {
         Lookup::Found(receipt) => Decision::Adopt(receipt.clone()),
         Lookup::Several(receipts) => {
@@ -404,7 +417,7 @@ fn ask(batch: &mut Batch, search: &Search, code: &str, detail: &str) {
 impl Work for Reconcile {
     const KIND: &'static str = work::RECONCILE;
     type Item = Search;
-    type Report = Metered<Lookup>;
+    type Report = Seen;
 
     fn lookahead(&self) -> Duration {
         Duration::ZERO
@@ -434,16 +447,12 @@ impl Work for Reconcile {
         })
     }
 
-    fn run<'a>(
-        &'a self,
-        _: &'a Claimed,
-        search: &'a Search,
-        _: Pass,
-    ) -> Later<'a, Metered<Lookup>> {
+    fn run<'a>(&'a self, _: &'a Claimed, search: &'a Search, _: Pass) -> Later<'a, Seen> {
         Box::pin(async move {
-            let seen = self.look(search).await;
+            let at = self.tools.clock.now();
+            let looked = self.look(search).await;
             crate::crash_point!("reconcile.after_look");
-            seen
+            Seen { at, looked }
         })
     }
 
@@ -451,7 +460,7 @@ impl Work for Reconcile {
         &'a self,
         tx: &'a mut Tx,
         now: Timestamp,
-        done: &'a [Settled<Search, Metered<Lookup>>],
+        done: &'a [Settled<Search, Seen>],
     ) -> Later<'a, Result<Settlement, Error>> {
         Box::pin(self.settle_all(tx, now, done))
     }
@@ -472,8 +481,10 @@ mod tests {
 
     fn facts(age: u64) -> Facts {
         let ended_at: Timestamp = "2026-09-02T02:00:00Z".parse().unwrap();
+        let now = after(ended_at, Duration::from_secs(age));
         Facts {
-            now: after(ended_at, Duration::from_secs(age)),
+            now,
+            looked_at: now,
             ended_at,
             quiet: Duration::from_mins(2),
             publish_by: after(ended_at, Duration::from_hours(4)),
@@ -494,6 +505,12 @@ mod tests {
     fn absence_counts_only_after_the_quiet_wait() {
         assert!(matches!(decide(&Lookup::Absent, &facts(119)), Decision::LookAgain(_)));
         assert_eq!(decide(&Lookup::Absent, &facts(120)), Decision::SendAgain);
+    }
+
+    #[test]
+    fn an_absence_is_as_old_as_the_look_for_it() {
+        let late = Facts { now: facts(500).now, ..facts(2) };
+        assert!(matches!(decide(&Lookup::Absent, &late), Decision::LookAgain(_)));
     }
 
     #[test]

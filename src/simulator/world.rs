@@ -258,6 +258,16 @@ impl World {
         Some(id)
     }
 
+    /// Lets the platform change the text of a post after the fact; false when there is no such post.
+    pub fn rewrite(&self, platform: Platform, account: &str, id: &str, text: &str) -> bool {
+        let Some(holder) = self.account(platform, account) else { return false };
+        let now = self.now();
+        let mut state = holder.lock();
+        let Some(post) = state.post_mut(id, now) else { return false };
+        text.clone_into(&mut post.text);
+        true
+    }
+
     /// How often the posts of each account were read back.
     pub fn reads(&self) -> BTreeMap<String, u64> {
         [Platform::Facebook, Platform::X]

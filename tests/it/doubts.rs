@@ -85,6 +85,39 @@ staged! {
         }
     }
 
+    /// What a look did not find is no older than the look, however long the database then refuses to
+    /// write it down.
+    async fn an_absence_is_as_old_as_the_look_for_it(stage) {
+        let outlet = stage.outlet(Platform::Facebook).await;
+        hide(stage, &outlet, LATER);
+        let id = stage.deliver(&outlet, &Wanted::text("looked for too early")).await;
+        stage.until(&id, DeliveryState::Unknown).await;
+        let condition = format!("NEW.id = '{id}' AND OLD.state = 'unknown'");
+        stage.setting().database.refuse("UPDATE ON deliveries", &condition).await;
+        pass(Duration::from_millis(1_300)).await;
+        stage.setting().database.permit().await;
+        stage.published(&id).await;
+        assert_eq!(stage.creates(&outlet).len(), 1);
+    }
+
+    /// The platform answered with an id and then made another text of it: the id counts.
+    async fn a_named_post_is_found_whatever_became_of_its_text(stage) {
+        for outlet in stage.both().await {
+            // All of the id and not all of the answer.
+            stage.spoil(&outlet, Kind::Truncate { bytes: 95 });
+            let blind = on(&outlet, Operation::Read, Kind::ServerError { execute: false });
+            stage.world().faults().push(blind.always());
+            let id = stage.deliver(&outlet, &Wanted::text("rewritten")).await;
+            stage.until(&id, DeliveryState::Unknown).await;
+            let made = stage.posts(&outlet).remove(0).id;
+            assert!(stage.world().rewrite(outlet.platform, &outlet.remote_id, &made, "Rewritten"));
+            stage.world().faults().clear();
+            let shown = stage.published(&id).await;
+            assert_eq!(shown.delivery.receipt.unwrap().remote_id, made);
+            assert_eq!(stage.creates(&outlet).len(), 1);
+        }
+    }
+
     /// A list that lags more leads to a second request, which the platform's filter of duplicates
     /// turns into the proof that the first one landed.
     async fn a_refusal_as_duplicate_of_a_later_attempt_finds_the_first_post(stage) {

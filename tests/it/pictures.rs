@@ -58,6 +58,33 @@ both! { with QUICK;
     }
 }
 
+both! { with QUICK;
+    /// Without a text it is the pictures that are the same or not.
+    async fn two_posts_without_a_text_are_not_the_same(world) {
+        let desk = Desk::open(world).await;
+        let mut media = Vec::new();
+        for width in [50, 51] {
+            let ask = world.ask("POST", "/api/v1/media");
+            media.push(ask.body("image/png", png(width, 30)).await.expect(201));
+        }
+        let mut ends = Vec::new();
+        for (stored, end) in
+            [(&media[0], "published"), (&media[1], "published"), (&media[0], "failed")]
+        {
+            let mut draft = desk.draft();
+            draft["variants"][0]["text"] = json!("");
+            draft["variants"][0]["link"] = Value::Null;
+            draft["variants"][0]["media"] = json!([{"media_id": stored["id"], "alt": ALT}]);
+            let post = world.ask("POST", "/api/v1/posts").json(&draft).await.expect(201);
+            let wanted = json!({"deliveries": [
+                {"account_id": desk.profile, "language": "vi", "now": true}]});
+            let done = world.ask("POST", &schedule_of(&post)).json(&wanted).await.expect(201);
+            ends.push(becomes(world, &done["deliveries"][0], end).await);
+        }
+        assert_eq!(ends[2]["problem"]["code"], "same_text_recently");
+    }
+}
+
 /// Guarded ahead of its instant: what leaves is what was there, and nobody changes it meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_is_not_changed_while_one_of_its_deliveries_leaves() {

@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::Settings;
 use super::api::{Graph, Post, message, permalink, usage};
 use super::classify::{GraphError, Meaning, free_at, is_post_of};
+use super::{Settings, seen};
 use crate::domain::attempt::Receipt;
 use crate::domain::text::normalised;
 use crate::outbound::{Request, Response};
-use crate::platforms::outcome::{Lookup, Usage};
+use crate::platforms::outcome::{Lookup, Sighting, Usage};
 use crate::platforms::session::{Metered, Probe, Session};
 use crate::platforms::wire::{Unsendable, clock_lead, describe, is_number, number_order, text_at};
 
@@ -76,12 +76,8 @@ async fn look(
         text: normalised(&message(&probe.text, probe.link.as_deref(), probe.media_count > 0)),
         not_before: shift(shift(probe.started_at, -SLACK), behind),
     };
-    if let Some(id) = probe.remote_id.as_deref().filter(|id| is_post_of(id, graph.page))
-        && let Ok((value, _)) = read(on, graph.post(id, FIELDS)?, usage).await
-        && let Some(post) = Post::from_json(&value)
-        && search.is_match(&post)
-    {
-        return Ok(Lookup::Found(receipt(&post, on.clock.now())));
+    if let Some(receipt) = named(settings, on, &search).await? {
+        return Ok(Lookup::Found(receipt));
     }
     let posts = match list(on, &graph, &search, FIELDS, usage).await {
         Err(refused) if refused.bad_question => {
@@ -90,6 +86,25 @@ async fn look(
         other => other?,
     };
     Ok(search.verdict(&posts, on.clock.now()))
+}
+
+/// The post whose id the platform answered with, when it is there: whatever became of its text.
+async fn named(
+    settings: &Settings,
+    on: &Session,
+    search: &Search<'_>,
+) -> Result<Option<Receipt>, Blind> {
+    let Some(id) = &search.probe.remote_id else { return Ok(None) };
+    match seen::look(settings, on, id).await {
+        Sighting::There(receipt) => {
+            let taken = search.probe.taken.iter().any(|taken| same_post(taken, &receipt.remote_id));
+            let newer = search.is_newer(&receipt.remote_id, Some(receipt.published_at));
+            Ok((newer && !taken).then_some(receipt))
+        }
+        Sighting::NotThere | Sighting::OfAnother => Ok(None),
+        // The list may show it later than it can be read by its id: it must not decide alone.
+        Sighting::CannotSee(detail) => Err(blind(&detail)),
+    }
 }
 
 fn shift(instant: Timestamp, by: SignedDuration) -> Timestamp {
@@ -178,20 +193,20 @@ impl Search<'_> {
     fn is_match(&self, post: &Post) -> bool {
         let ours = is_post_of(&post.id, self.page)
             || (is_number(&post.id) && post.from.as_deref() == Some(self.page));
-        ours && self.is_newer(post)
+        ours && self.is_newer(&post.id, post.created)
             && !self.probe.taken.iter().any(|taken| same_post(taken, &post.id))
             && normalised(&post.message) == self.text
     }
 
     /// By time, because nothing promises that the ids of a Page grow; by id only without a time.
-    fn is_newer(&self, post: &Post) -> bool {
+    fn is_newer(&self, id: &str, created: Option<Timestamp>) -> bool {
         let mark = self.probe.high_water.as_deref();
-        if mark.is_some_and(|mark| same_post(mark, &post.id)) {
+        if mark.is_some_and(|mark| same_post(mark, id)) {
             return false;
         }
-        match (post.created, mark) {
+        match (created, mark) {
             (Some(created), _) => created >= self.not_before,
-            (None, Some(mark)) => number_order(tail(&post.id), tail(mark)).is_gt(),
+            (None, Some(mark)) => number_order(tail(id), tail(mark)).is_gt(),
             (None, None) => true,
         }
     }
@@ -201,6 +216,12 @@ impl Search<'_> {
             matches!((&post.application, self.app), (Some(made), Some(app)) if made != app);
         let other_kind = post.has_pictures.is_some_and(|has| has != (self.probe.media_count > 0));
         other_app || other_kind
+    }
+
+    /// Whether a match says that the post is ours: two without a text are alike whatever they show,
+    /// unless they lead to the same place.
+    fn tells(&self, post: &Post) -> bool {
+        !self.text.is_empty() || (self.probe.link.is_some() && post.link == self.probe.link)
     }
 
     fn verdict(&self, posts: &[Post], now: Timestamp) -> Lookup {
@@ -232,7 +253,7 @@ impl Search<'_> {
         }
         match matches.as_slice() {
             [] => Lookup::Absent,
-            [post] => Lookup::Found(receipt(post, now)),
+            [post] if self.tells(post) => Lookup::Found(receipt(post, now)),
             several => Lookup::Several(several.iter().map(|post| receipt(post, now)).collect()),
         }
     }

@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::Settings;
 use super::api::{Api, Tweet, id_at, is_id, permalink, sent_text};
 use super::classify::{Meaning, Problem, free_at};
+use super::{Settings, seen};
 use crate::domain::attempt::Receipt;
 use crate::domain::text::{links, nfc, normalised};
 use crate::outbound::{Request, Response};
-use crate::platforms::outcome::Lookup;
+use crate::platforms::outcome::{Lookup, Sighting};
 use crate::platforms::session::{Metered, Probe, Session};
 use crate::platforms::wire::{Unsendable, clock_lead, describe, number_order, text_at};
 
@@ -47,12 +47,8 @@ pub(super) async fn find(settings: &Settings, on: &Session, probe: &Probe) -> Me
 async fn look(settings: &Settings, on: &Session, probe: &Probe) -> Result<Lookup, Blind> {
     let api = Api::of(settings, on);
     let search = Search { settings, handle: on.handle.as_deref(), user: api.user, probe };
-    if let Some(id) = probe.remote_id.as_deref().filter(|id| is_id(id))
-        && let Ok((value, _)) = read(on, api.one(id)?).await
-        && let Some(tweet) = value.get("data").and_then(Tweet::from_json)
-        && search.is_match(&tweet)
-    {
-        return Ok(Lookup::Found(search.receipt(&tweet, on.clock.now())));
+    if let Some(receipt) = named(settings, on, &search).await? {
+        return Ok(Lookup::Found(receipt));
     }
     let mark = probe.high_water.clone().filter(|id| is_id(id));
     let since = match mark {
@@ -61,6 +57,25 @@ async fn look(settings: &Settings, on: &Session, probe: &Probe) -> Result<Lookup
     };
     let tweets = list(on, &api, since.as_deref()).await?;
     Ok(search.verdict(&tweets, on.clock.now()))
+}
+
+/// The post whose id X answered with, when it is there: whatever became of its text.
+async fn named(
+    settings: &Settings,
+    on: &Session,
+    search: &Search<'_>,
+) -> Result<Option<Receipt>, Blind> {
+    let Some(id) = &search.probe.remote_id else { return Ok(None) };
+    match seen::look(settings, on, id).await {
+        Sighting::There(receipt) => {
+            let id = &receipt.remote_id;
+            let fits = search.is_newer(id) && !search.probe.taken.contains(id);
+            Ok(fits.then_some(receipt))
+        }
+        Sighting::NotThere | Sighting::OfAnother => Ok(None),
+        // The list may show it later than it can be read by its id: it must not decide alone.
+        Sighting::CannotSee(detail) => Err(blind(&detail)),
+    }
 }
 
 /// Without a mark the attempt's start must do; then X's clock has to be known, and one more read
@@ -142,17 +157,17 @@ impl Search<'_> {
     /// A wrong "no" can send a post twice, a wrong "yes" is seen by a person; so what X does not
     /// say never excludes a post.
     fn is_match(&self, tweet: &Tweet) -> bool {
-        let newer = self
-            .probe
-            .high_water
-            .as_deref()
-            .is_none_or(|mark| number_order(&tweet.id, mark).is_gt());
         let same_media = tweet.media.is_none_or(|count| count == self.probe.media_count);
         tweet.author.as_deref() == Some(self.user)
-            && newer
+            && self.is_newer(&tweet.id)
             && same_media
             && !self.probe.taken.contains(&tweet.id)
             && self.same_text(tweet)
+    }
+
+    fn is_newer(&self, id: &str) -> bool {
+        let mark = self.probe.high_water.as_deref();
+        mark.is_none_or(|mark| number_order(id, mark).is_gt())
     }
 
     fn same_text(&self, tweet: &Tweet) -> bool {
@@ -174,7 +189,10 @@ impl Search<'_> {
         }
         match matches.as_slice() {
             [] => Lookup::Absent,
-            [tweet] => Lookup::Found(self.receipt(tweet, now)),
+            // Two without a text are alike whatever they show.
+            [tweet] if !sent_text(&self.probe.text, self.probe.link.as_deref()).is_empty() => {
+                Lookup::Found(self.receipt(tweet, now))
+            }
             several => {
                 Lookup::Several(several.iter().map(|tweet| self.receipt(tweet, now)).collect())
             }

@@ -120,8 +120,12 @@ fn two_matches_are_for_a_person_unless_the_link_tells_them_apart() {
     let verdict = search(&sought).verdict(&two, now());
     let Lookup::Found(receipt) = verdict else { panic!("{verdict:?}") };
     assert_eq!(receipt.remote_id, "104_8");
-    let twice = [two[0].clone(), two[0].clone()];
+    let twice = [two[1].clone(), two[1].clone()];
     assert!(matches!(search(&sought).verdict(&twice, now()), Lookup::Found(_)));
+    // Without a text nothing but the place it leads to says that it is ours.
+    assert!(matches!(search(&sought).verdict(&two[..1], now()), Lookup::Several(_)));
+    sought.link = None;
+    assert!(matches!(search(&sought).verdict(&two[..1], now()), Lookup::Several(_)));
 }
 
 #[test]

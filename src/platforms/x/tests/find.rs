@@ -110,6 +110,12 @@ fn two_matches_are_for_a_person() {
     };
     let two = [tweet("1992173824000000008"), tweet("1992173824000000009")];
     assert!(matches!(verdict(&probe("A", None, 0), &two), Lookup::Several(all) if all.len() == 2));
+    // Without a text nothing says that a picture is ours.
+    let picture = Tweet::from_json(&json!({
+        "id": "1992173824000000008", "author_id": USER, "text": "https://t.co/abcdefghij",
+    }));
+    let alone = [picture.expect("post")];
+    assert!(matches!(verdict(&probe("", None, 1), &alone), Lookup::Several(all) if all.len() == 1));
 }
 
 #[test]
