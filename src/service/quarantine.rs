@@ -22,7 +22,7 @@ use crate::store::publishing::Intent;
 use crate::store::quarantine::{self, Quarantine, SentPerhaps};
 use crate::store::{self, Reader, Store, Tx, audit, jobs, outcomes, publishing};
 
-/// What was due so long before the backup may have been sent after it: an attempt takes a while.
+/// What was sent so long before the backup may not be known to it: an attempt takes a while.
 const BEFORE_BACKUP: Duration = Duration::from_hours(1);
 
 /// What the guard has refused is looked at again after at most so long.
@@ -70,20 +70,25 @@ pub async fn begin(
     let mut doubted = 0;
     // One transaction for all: a restore that breaks off must not leave half of them to be sent.
     loop {
-        let some = quarantine::sent_perhaps(&mut tx, from, now).await?;
+        let some = quarantine::sent_perhaps(&mut tx, now).await?;
         if some.is_empty() {
             break;
         }
         doubted += some.len();
-        doubt(&mut tx, &some, now).await?;
+        doubt(&mut tx, &some, from, now).await?;
     }
     tx.commit().await?;
     Ok(doubted)
 }
 
 /// Opens for each the attempt that the lost database may have had, in doubt, and lets it be looked
-/// for; where the account cannot be read a person is asked at once.
-async fn doubt(tx: &mut Tx, some: &[SentPerhaps], now: Timestamp) -> Result<(), store::Error> {
+/// for since `from`; where the account cannot be read a person is asked at once.
+async fn doubt(
+    tx: &mut Tx,
+    some: &[SentPerhaps],
+    from: Timestamp,
+    now: Timestamp,
+) -> Result<(), store::Error> {
     let lost = Holder { node: NodeId::new(now, rand::random()), fence: 0 };
     let mut found = Vec::with_capacity(some.len());
     for one in some {
@@ -96,8 +101,8 @@ async fn doubt(tx: &mut Tx, some: &[SentPerhaps], now: Timestamp) -> Result<(), 
             fingerprint: one.content_hash.clone(),
             high_water: one.high_water.clone(),
         };
-        // Looked for from its own instant on: nothing was sent before that.
-        publishing::open(tx, &[intent], &lost, one.due_at).await?;
+        // Not from its own instant on: it may have been moved to an earlier one after the backup.
+        publishing::open(tx, &[intent], &lost, one.due_at.min(from)).await?;
         found.push(Found::new(one, attempt, now));
     }
     let keys: Vec<String> = some.iter().map(|one| work::publish_key(&one.id)).collect();
@@ -135,7 +140,7 @@ impl Found {
             id: JobId::new(now, rand::random()),
             kind: work::RECONCILE,
             unique_key: work::reconcile_key(&one.id),
-            slot: one.account_id.to_string(),
+            slot: work::slot(&one.platform, &one.account_id),
             payload: json!(payload),
             priority: i64::from(one.class.priority()),
             due_at: now,

@@ -27,7 +27,7 @@ statements! {
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          LEFT JOIN credentials AS c ON c.account_id = d.account_id
-         WHERE d.state IN ('scheduled', 'held') AND d.due_at >= $1 AND d.due_at <= $2
+         WHERE d.state IN ('scheduled', 'held') AND d.due_at <= $1
          ORDER BY d.due_at, d.id LIMIT 500";
 }
 
@@ -98,13 +98,10 @@ pub async fn release(tx: &mut Tx) -> Result<bool, Error> {
     Ok(on!(tx, RELEASE, |sql, conn| sqlx::query(sql).execute(conn).await?.rows_affected() > 0))
 }
 
-/// Some of what was due between two instants and is said not to have been sent.
-pub async fn sent_perhaps(
-    reader: &mut Reader,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Vec<SentPerhaps>, Error> {
+/// Some of what was due until `now` and is said not to have been sent: however long ago it was due,
+/// since it may have been held or put off until after the backup.
+pub async fn sent_perhaps(reader: &mut Reader, now: Timestamp) -> Result<Vec<SentPerhaps>, Error> {
     Ok(on!(reader, SENT_PERHAPS, |sql, conn| {
-        sqlx::query_as(sql).bind(At(from)).bind(At(to)).fetch_all(conn).await?
+        sqlx::query_as(sql).bind(At(now)).fetch_all(conn).await?
     }))
 }
