@@ -265,7 +265,12 @@ impl Publish {
         let sent_at = OnceLock::new();
         let leave = self.leave(errand, pass, &sent_at);
         let started = self.tools.clock.elapsed();
-        let answer = platform.publish(&session, &item, &mut progress, leave).await;
+        // Taken back while pictures are brought: nothing more of it is sent. Never after the leave.
+        let answer = tokio::select! {
+            biased;
+            () = pass.taken_back() => Err(Withdrawn),
+            answer = platform.publish(&session, &item, &mut progress, leave) => answer,
+        };
         let took = self.tools.clock.elapsed().saturating_sub(started);
         metrics::histogram!("chancery_attempt_seconds", "platform" => platform.id())
             .record(took.as_secs_f64());

@@ -282,6 +282,8 @@ statements! {
         "SELECT CAST(pg_advisory_xact_lock(turn.account) AS TEXT) FROM (
              SELECT DISTINCT hashtextextended(account_id, 0) AS account FROM deliveries
              WHERE id IN (SELECT jsonb_array_elements_text($1)) ORDER BY 1) AS turn";
+    /// A hold that has caught a delivery goes on covering it, even if what the delivery belongs to has
+    /// changed since: only a person's review ends that.
     STANDING =
         "SELECT d.id, d.state, d.due_at, d.publish_by, d.publish_by <= $2 AS late,
                 (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
@@ -307,8 +309,14 @@ statements! {
          JOIN units AS u ON u.id = p.unit_id
          LEFT JOIN credentials AS c ON c.account_id = d.account_id
          LEFT JOIN holds AS h ON h.id = (
-             SELECT covers.hold_id FROM hold_covers AS covers WHERE covers.delivery_id = d.id
-             ORDER BY covers.stands_until IS NULL DESC, covers.stands_until DESC, covers.hold_id
+             SELECT covers.id FROM (
+                 SELECT c.hold_id AS id, c.stands_until FROM hold_covers AS c
+                 WHERE c.delivery_id = d.id
+                 UNION ALL
+                 SELECT o.id, o.stands_until FROM holds AS o
+                 WHERE o.id = d.hold_id AND d.state = 'held'
+                   AND (o.stands_until IS NULL OR o.stands_until > d.due_at)) AS covers
+             ORDER BY covers.stands_until IS NULL DESC, covers.stands_until DESC, covers.id
              LIMIT 1)
          WHERE d.id IN " ids(1);
     PREPARE =

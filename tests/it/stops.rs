@@ -9,10 +9,10 @@ use chancery::domain::id::{DeliveryId, HoldId};
 use chancery::service::deliveries::{self, DeliveryView};
 use chancery::service::holds::{self, HoldView, Placed};
 use chancery::service::{Error, accounts};
-use chancery::simulator::Platform;
+use chancery::simulator::{Kind, Operation, Platform};
 use serde_json::{Value, json};
 
-use crate::stage::{Outlet, Stage, Wanted, eventually, now, pass, staged};
+use crate::stage::{Outlet, Stage, Wanted, eventually, now, on, pass, staged};
 
 /// Places a hold.
 pub(crate) async fn place(stage: &Stage, hold: Value) -> Placed {
@@ -82,6 +82,56 @@ staged! {
         assert_eq!((released[0].hold_id.as_ref(), released[0].released_at.is_some()), (None, true));
         let shown = stage.published(&id).await;
         assert_eq!((shown.delivery.attempt_count, stage.creates(&one).len()), (1, 1));
+    }
+
+    /// What a hold has caught waits for a person even if it no longer belongs to what was held.
+    async fn what_moves_out_of_a_hold_is_reviewed_all_the_same(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let account = outlet.id.to_string();
+        let placed =
+            place(stage, json!({"scope": {"account_id": account}, "reason": "An accident"})).await;
+        let id = stage.deliver(&outlet, &Wanted::text("caught")).await;
+        held_for(stage, &id, "hold").await;
+        let other = stage.outlet(Platform::X).await;
+        let sql = format!(
+            "UPDATE holds SET account_id = '{}' WHERE id = '{}'", other.id, placed.hold.id
+        );
+        stage.setting().database.execute(&sql).await;
+        lift(stage, &placed.hold.id).await;
+        held_for(stage, &id, "review").await;
+        pass(Duration::from_millis(400)).await;
+        assert_eq!(stage.creates(&outlet).len(), 0, "it went out by itself");
+        review(stage, json!([{"id": id, "act": "release"}])).await.unwrap();
+        stage.published(&id).await;
+    }
+
+    /// Once a hold was answered no further picture of what it covers is brought.
+    async fn a_hold_ends_the_bringing_of_pictures(stage) {
+        for outlet in stage.both().await {
+            let mut wanted = Wanted::text("with pictures");
+            for number in [61, 62] {
+                wanted = wanted.picture(&stage.picture(number).await.0, "Quốc kỳ");
+            }
+            for ms in [600, 1] {
+                let slow = on(&outlet, Operation::Upload, Kind::HangAfter { ms });
+                stage.world().faults().push(slow);
+            }
+            let id = stage.deliver(&outlet, &wanted).await;
+            let waiting = || stage.world().faults().waiting().len();
+            eventually("the first is on its way", async || {
+                if waiting() == 1 { Ok(()) } else { Err(waiting()) }
+            })
+            .await;
+            let placed = place(stage, everything()).await;
+            pass(Duration::from_millis(900)).await;
+            assert_eq!(waiting(), 1, "a picture was brought after the answer");
+            held_for(stage, &id, "hold").await;
+            stage.world().faults().clear();
+            lift(stage, &placed.hold.id).await;
+            held_for(stage, &id, "review").await;
+            review(stage, json!([{"id": id, "act": "release"}])).await.unwrap();
+            stage.published(&id).await;
+        }
     }
 
     /// What is still before its instant when the hold is lifted was never touched by it; one that was
