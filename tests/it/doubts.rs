@@ -100,8 +100,9 @@ staged! {
         assert_eq!(stage.creates(&outlet).len(), 1);
     }
 
-    /// The platform answered with an id and then made another text of it: the id counts.
-    async fn a_named_post_is_found_whatever_became_of_its_text(stage) {
+    /// The platform answered with an id and then made another text of it: a person is asked, and
+    /// nothing is sent again.
+    async fn a_named_post_with_another_text_is_put_before_a_person(stage) {
         for outlet in stage.both().await {
             // All of the id and not all of the answer.
             stage.spoil(&outlet, Kind::Truncate { bytes: 95 });
@@ -112,8 +113,9 @@ staged! {
             let made = stage.posts(&outlet).remove(0).id;
             assert!(stage.world().rewrite(outlet.platform, &outlet.remote_id, &made, "Rewritten"));
             stage.world().faults().clear();
-            let shown = stage.published(&id).await;
-            assert_eq!(shown.delivery.receipt.unwrap().remote_id, made);
+            let shown = asked(stage, &id).await;
+            assert_eq!(reason(&shown), "several_found");
+            assert!(shown.delivery.problem.unwrap().detail.contains(&made));
             assert_eq!(stage.creates(&outlet).len(), 1);
         }
     }

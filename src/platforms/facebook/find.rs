@@ -76,8 +76,8 @@ async fn look(
         text: normalised(&message(&probe.text, probe.link.as_deref(), probe.media_count > 0)),
         not_before: shift(shift(probe.started_at, -SLACK), behind),
     };
-    if let Some(receipt) = named(settings, on, &search).await? {
-        return Ok(Lookup::Found(receipt));
+    if let Some(verdict) = named(settings, on, &search, usage).await? {
+        return Ok(verdict);
     }
     let posts = match list(on, &graph, &search, FIELDS, usage).await {
         Err(refused) if refused.bad_question => {
@@ -88,23 +88,29 @@ async fn look(
     Ok(search.verdict(&posts, on.clock.now()))
 }
 
-/// The post whose id the platform answered with, when it is there: whatever became of its text.
+/// The post whose id the platform answered with, when it is there. With another text than was sent it
+/// is a person's to judge: the platform may have changed it, or named a wrong one.
 async fn named(
     settings: &Settings,
     on: &Session,
     search: &Search<'_>,
-) -> Result<Option<Receipt>, Blind> {
+    usage: &mut Vec<Usage>,
+) -> Result<Option<Lookup>, Blind> {
     let Some(id) = &search.probe.remote_id else { return Ok(None) };
-    match seen::look(settings, on, id).await {
-        Sighting::There(receipt) => {
-            let taken = search.probe.taken.iter().any(|taken| same_post(taken, &receipt.remote_id));
-            let newer = search.is_newer(&receipt.remote_id, Some(receipt.published_at));
-            Ok((newer && !taken).then_some(receipt))
-        }
-        Sighting::NotThere | Sighting::OfAnother => Ok(None),
+    let seen = match seen::look(settings, on, id).await {
+        Sighting::There(receipt) => receipt,
+        Sighting::NotThere | Sighting::OfAnother => return Ok(None),
         // The list may show it later than it can be read by its id: it must not decide alone.
-        Sighting::CannotSee(detail) => Err(blind(&detail)),
+        Sighting::CannotSee(detail) => return Err(blind(&detail)),
+    };
+    let taken = search.probe.taken.iter().any(|taken| same_post(taken, &seen.remote_id));
+    if taken || !search.is_newer(&seen.remote_id, Some(seen.published_at)) {
+        return Ok(None);
     }
+    let request = Graph::of(settings, on).post(&seen.remote_id, FIELDS)?;
+    let (value, _) = read(on, request, usage).await?;
+    let same = Post::from_json(&value).is_some_and(|post| search.is_match(&post));
+    Ok(Some(if same { Lookup::Found(seen) } else { Lookup::Several(vec![seen]) }))
 }
 
 fn shift(instant: Timestamp, by: SignedDuration) -> Timestamp {

@@ -299,22 +299,25 @@ async fn a_page_is_read_on_over_an_empty_page_and_with_fewer_fields() {
 }
 
 #[tokio::test]
-async fn a_given_away_id_is_looked_at_first_and_believed_only_with_its_text() {
+async fn a_given_away_id_is_looked_at_first_and_with_another_text_it_is_a_persons() {
     let post = r#"{"id":"104_7","message":"Xin chào","created_time":"2026-11-22T10:00:01+0000"}"#;
-    let acts = vec![Answer(200, r#"{"id":"104"}"#), Answer(200, post)];
+    let acts = vec![Answer(200, r#"{"id":"104"}"#), Answer(200, post), Answer(200, post)];
     let stage = Stage::new("104", acts).await;
     let known = Probe { remote_id: Some("104_7".to_owned()), ..probe(None) };
     let found = stage.platform("facebook").find(&stage.session, &known).await;
     assert!(matches!(found.value, Lookup::Found(_)), "{:?}", found.value);
     let other = r#"{"data":{"id":"1992173824000000001","author_id":"22","text":"other"}}"#;
-    let none = r#"{"meta":{"result_count":0}}"#;
-    let stage = Stage::new("22", vec![Answer(200, other), Answer(200, none)]).await;
+    let stage = Stage::new("22", vec![Answer(200, other), Answer(200, other)]).await;
     let known = Probe {
         remote_id: Some("1992173824000000001".to_owned()),
         ..probe(Some("1992173000000000000"))
     };
     let found = stage.platform("x").find(&stage.session, &known).await;
-    assert_eq!(found.value, Lookup::Absent);
+    assert!(matches!(found.value, Lookup::Several(all) if all.len() == 1));
+    // A read of it that fails says nothing, and the list is not asked instead.
+    let stage = Stage::new("22", vec![Answer(503, "")]).await;
+    let found = stage.platform("x").find(&stage.session, &known).await;
+    assert!(matches!(found.value, Lookup::CannotSee { .. }), "{:?}", found.value);
 }
 
 #[tokio::test]

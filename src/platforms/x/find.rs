@@ -47,8 +47,8 @@ pub(super) async fn find(settings: &Settings, on: &Session, probe: &Probe) -> Me
 async fn look(settings: &Settings, on: &Session, probe: &Probe) -> Result<Lookup, Blind> {
     let api = Api::of(settings, on);
     let search = Search { settings, handle: on.handle.as_deref(), user: api.user, probe };
-    if let Some(receipt) = named(settings, on, &search).await? {
-        return Ok(Lookup::Found(receipt));
+    if let Some(verdict) = named(settings, on, &search).await? {
+        return Ok(verdict);
     }
     let mark = probe.high_water.clone().filter(|id| is_id(id));
     let since = match mark {
@@ -59,23 +59,26 @@ async fn look(settings: &Settings, on: &Session, probe: &Probe) -> Result<Lookup
     Ok(search.verdict(&tweets, on.clock.now()))
 }
 
-/// The post whose id X answered with, when it is there: whatever became of its text.
+/// The post whose id X answered with, when it is there. With another text than was sent it is a
+/// person's to judge: X may have changed it, or named a wrong one.
 async fn named(
     settings: &Settings,
     on: &Session,
     search: &Search<'_>,
-) -> Result<Option<Receipt>, Blind> {
+) -> Result<Option<Lookup>, Blind> {
     let Some(id) = &search.probe.remote_id else { return Ok(None) };
-    match seen::look(settings, on, id).await {
-        Sighting::There(receipt) => {
-            let id = &receipt.remote_id;
-            let fits = search.is_newer(id) && !search.probe.taken.contains(id);
-            Ok(fits.then_some(receipt))
-        }
-        Sighting::NotThere | Sighting::OfAnother => Ok(None),
+    let seen = match seen::look(settings, on, id).await {
+        Sighting::There(receipt) => receipt,
+        Sighting::NotThere | Sighting::OfAnother => return Ok(None),
         // The list may show it later than it can be read by its id: it must not decide alone.
-        Sighting::CannotSee(detail) => Err(blind(&detail)),
+        Sighting::CannotSee(detail) => return Err(blind(&detail)),
+    };
+    if !search.is_newer(&seen.remote_id) || search.probe.taken.contains(&seen.remote_id) {
+        return Ok(None);
     }
+    let (value, _) = read(on, Api::of(settings, on).one(&seen.remote_id)?).await?;
+    let same = value.get("data").and_then(Tweet::from_json).is_some_and(|it| search.is_match(&it));
+    Ok(Some(if same { Lookup::Found(seen) } else { Lookup::Several(vec![seen]) }))
 }
 
 /// Without a mark the attempt's start must do; then X's clock has to be known, and one more read
