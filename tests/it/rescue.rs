@@ -6,13 +6,15 @@ use std::time::Duration;
 use chancery::app::App;
 use chancery::clock::{after, before};
 use chancery::domain::attempt::AttemptOutcome;
+use chancery::domain::audit::NewEntry;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{AttemptId, DeliveryId, NodeId};
 use chancery::domain::work;
 use chancery::simulator::{CreateOutcome, Kind as FaultKind, Platform};
 use chancery::store::jobs::Holder;
 use chancery::store::publishing::{Guard, Intent};
-use chancery::store::{Store, jobs, nodes, publishing};
+use chancery::store::{Store, audit, jobs, nodes, publishing};
+use serde_json::json;
 
 use crate::stage::{Outlet, Stage, Wanted, eventually, now, on, pass, staged};
 
@@ -61,6 +63,16 @@ async fn lose(store: &Store, ids: &[DeliveryId], how: Lost) {
             })
             .collect();
         publishing::open(&mut tx, &intents, &holder, now).await.unwrap();
+        let told: Vec<NewEntry> = intents
+            .iter()
+            .map(|one| NewEntry {
+                actor: "engine".to_owned(),
+                action: "delivery.publishing".to_owned(),
+                subject: one.delivery_id.to_string(),
+                detail: json!({"attempt": one.id}),
+            })
+            .collect();
+        audit::append(&mut tx, &told, now).await.unwrap();
     }
     tx.commit().await.unwrap();
 }

@@ -145,7 +145,8 @@ async fn chain(store: &Store) -> (Vec<String>, BTreeMap<String, usize>) {
             if entry.seq != seq + 1 || !follows(&before, &entry) {
                 return (vec![format!("the audit chain breaks at {}", entry.seq)], intents);
             }
-            if entry.entry.action == "delivery.publishing" {
+            let restored = entry.entry.detail["code"] == "restored";
+            if entry.entry.action == "delivery.publishing" || restored {
                 *intents.entry(entry.entry.subject.clone()).or_default() += 1;
             }
             (before, seq) = (entry.hash, entry.seq);
