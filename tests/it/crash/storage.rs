@@ -129,17 +129,27 @@ async fn losing_power(lives: usize, whim: Option<Whim>) -> (Stage, Vec<(Delivery
     for life in 0..lives {
         disk.settle();
         let before = stage.world().counts().received;
+        if whim == Some(Whim::Lying) {
+            disk.become_(Whim::Lying);
+        }
         let daemon = Daemon::start(stage.setting(), &disk.options());
         daemon.ready().await;
-        if let Some(whim) = whim {
-            disk.become_(whim);
+        if whim == Some(Whim::Broken) {
+            disk.become_(Whim::Broken);
         }
-        pass(Duration::from_millis(chance.random_range(300..900))).await;
+        pass(Duration::from_millis(chance.random_range(100..600))).await;
         if whim == Some(Whim::Broken) {
             // What was written meanwhile is never on the disk, although it can be read.
             disk.recover(Whim::Broken);
-            pass(Duration::from_millis(chance.random_range(300..900))).await;
         }
+        // Until something is sent; the last lives may have nothing left but doubts.
+        for _ in 0..200 {
+            if stage.world().counts().received > before {
+                break;
+            }
+            pass(Duration::from_millis(20)).await;
+        }
+        pass(Duration::from_millis(chance.random_range(100..600))).await;
         daemon.kill().await;
         if whim == Some(Whim::Lying) {
             disk.recover(Whim::Lying);
