@@ -7,3 +7,11 @@ ALTER TABLE nodes ADD COLUMN clock_step INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE nodes ADD COLUMN clock_doubt TEXT;
 ALTER TABLE nodes ADD COLUMN clock_detail TEXT;
 ALTER TABLE nodes ADD COLUMN clock_confirmed INTEGER;
+
+-- The server that this database was used on last, and the timeline of its log; a file has neither.
+ALTER TABLE installation ADD COLUMN server TEXT;
+CREATE VIEW this_server AS SELECT CAST('' AS TEXT) AS word;
+
+-- The law of the zone has changed since the wall-clock time of a delivery was resolved: what it means now.
+-- Until a person gives it a time again it is not sent.
+ALTER TABLE deliveries ADD COLUMN zone_change TEXT;

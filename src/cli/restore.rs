@@ -11,8 +11,9 @@ use super::exit::{Failure, say};
 use crate::app::Base;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Place};
+use crate::engine::quarantine;
 use crate::media::Files;
-use crate::service::{backup, quarantine};
+use crate::service::backup;
 
 /// What to bring back.
 #[derive(Debug, Args)]
@@ -84,7 +85,7 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
 async fn mark(config: &Config, state_of: Timestamp, reason: &str) -> Result<(), Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
     let base = Base::open(config, &clock).await?;
-    let doubted = quarantine::begin(&base.store, state_of, reason, clock.now()).await?;
+    let doubted = quarantine::restored(&base.store, state_of, reason, clock.now()).await?;
     base.store.close().await;
     say(format_args!(
         "in quarantine: nothing is sent; {doubted} deliveries may be out and will be looked for \

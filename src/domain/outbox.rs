@@ -17,6 +17,8 @@ words! {
         DeliveryMissed = "delivery.missed",
         /// A delivery was definitely refused.
         DeliveryFailed = "delivery.failed",
+        /// The wall-clock time of a delivery means another instant than when it was scheduled.
+        DeliveryZoneChanged = "delivery.zone_changed",
         /// The oldest due delivery is later than it should be.
         PublishingLate = "publishing.late",
         /// Nothing is late any more.
@@ -70,6 +72,7 @@ impl Occasion {
             | Self::DeliveryHeld
             | Self::DeliveryMissed
             | Self::DeliveryFailed
+            | Self::DeliveryZoneChanged
             | Self::PublishingLate
             | Self::PublishingOnTime
             | Self::ClockDoubted

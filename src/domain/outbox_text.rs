@@ -33,6 +33,8 @@ pub const fn heading(occasion: Occasion, locale: Locale) -> &'static str {
         (Occasion::DeliveryMissed, Locale::En) => "Too late, so it was not sent",
         (Occasion::DeliveryFailed, Locale::Vi) => "Bài không đăng được",
         (Occasion::DeliveryFailed, Locale::En) => "Could not be published",
+        (Occasion::DeliveryZoneChanged, Locale::Vi) => "Múi giờ đã thay đổi, cần định lại giờ đăng",
+        (Occasion::DeliveryZoneChanged, Locale::En) => "A zone's clocks have changed: say when",
         (Occasion::PublishingLate, Locale::Vi) => "Việc đăng bài đang chậm",
         (Occasion::PublishingLate, Locale::En) => "Publishing is late",
         (Occasion::PublishingOnTime, Locale::Vi) => "Việc đăng bài đã đúng giờ trở lại",

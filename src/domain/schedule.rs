@@ -7,9 +7,10 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::class::Class;
 use Refused as R;
@@ -62,6 +63,46 @@ pub struct Civil {
     pub zone: String,
     /// The offset from UTC that the zone had when this was resolved.
     pub offset: String,
+    /// The version of the zone's data by which it was resolved: a hash of its jumps for a year before
+    /// and after, so that it says the same whichever release of the time-zone data it came from.
+    #[serde(default)]
+    pub rules: String,
+}
+
+/// The law of a zone has changed: a wall-clock time does not mean the instant any more that it meant
+/// when a delivery was scheduled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneChange {
+    /// The instant that it means now; both when it comes twice, the neighbours when it is skipped, and
+    /// nothing when there is no such zone any more.
+    pub means: Vec<Timestamp>,
+    /// The version of the zone's data that says so.
+    pub rules: String,
+    /// When it was noticed.
+    pub found_at: Timestamp,
+}
+
+impl Civil {
+    /// What has changed since an instant was resolved from this, by the zones of `zones`; nothing when
+    /// it still means that instant.
+    pub fn change(
+        &self,
+        due_at: Timestamp,
+        zones: &TimeZoneDatabase,
+        now: Timestamp,
+    ) -> Option<ZoneChange> {
+        let zone = zone_of(zones, &self.zone).ok();
+        let rules = zone.as_ref().map(|zone| rules(zone, due_at)).unwrap_or_default();
+        let wall = date(&self.date).zip(time(&self.time));
+        let means = match zone.zip(wall) {
+            None => Vec::new(),
+            Some((zone, (date, time))) => match instant(&zone, DateTime::from_parts(date, time)) {
+                Ok((at, _)) => vec![at],
+                Err(refused) => refused.offers().iter().map(|offer| offer.at).collect(),
+            },
+        };
+        (means != [due_at]).then_some(ZoneChange { means, rules, found_at: now })
+    }
 }
 
 /// One instant, and what the wall shows then.
@@ -159,6 +200,10 @@ impl fmt::Display for Refused {
 
 /// The zone with this IANA name, in the spelling of the list.
 pub fn zone(name: &str) -> Result<TimeZone, Refused> {
+    zone_of(jiff::tz::db(), name)
+}
+
+fn zone_of(zones: &TimeZoneDatabase, name: &str) -> Result<TimeZone, Refused> {
     let unknown = || R::UnknownZone(name.chars().take(64).collect());
     // A zone of the list is `Area/Place`; `right/…` counts leap seconds and `posix/…` is a double.
     let named = name == "UTC" || (name.contains('/') && name.len() <= 64);
@@ -166,7 +211,7 @@ pub fn zone(name: &str) -> Result<TimeZone, Refused> {
     if !named || lower.starts_with("right/") || lower.starts_with("posix/") {
         return Err(unknown());
     }
-    TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some()).ok_or_else(unknown)
+    zones.get(name).ok().filter(|zone| zone.iana_name().is_some()).ok_or_else(unknown)
 }
 
 /// Reads a day in the one form `2026-09-02`.
@@ -225,8 +270,20 @@ fn on_wall(local: &LocalTime, account_zone: &str) -> Result<Resolved, Refused> {
         Wall::Account => account_zone,
         Wall::Zone(name) => name,
     })?;
+    let (due_at, offset) = instant(&zone, DateTime::from_parts(local.date, local.time))?;
+    let civil = Civil {
+        date: local.date.to_string(),
+        time: local.time.to_string(),
+        zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+        offset: offset_text(offset),
+        rules: rules(&zone, due_at),
+    };
+    Ok(Resolved { due_at, civil: Some(civil) })
+}
+
+/// The one instant at which the wall of a zone shows this, with its offset.
+fn instant(zone: &TimeZone, wall: DateTime) -> Result<(Timestamp, Offset), Refused> {
     let name = zone.iana_name().unwrap_or("UTC").to_owned();
-    let wall = DateTime::from_parts(local.date, local.time);
     let ambiguous = zone.to_ambiguous_timestamp(wall);
     let offset = match ambiguous.offset() {
         AmbiguousOffset::Unambiguous { offset } => offset,
@@ -234,7 +291,7 @@ fn on_wall(local: &LocalTime, account_zone: &str) -> Result<Resolved, Refused> {
             let is_gap = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
             let earlier = ambiguous.earlier().map_err(|_range| R::Absurd)?;
             let later = ambiguous.later().map_err(|_range| R::Absurd)?;
-            let offers = [earlier, later].map(|at| neighbour(at, &zone));
+            let offers = [earlier, later].map(|at| neighbour(at, zone));
             return Err(if is_gap {
                 R::Gap { zone: name, offers }
             } else {
@@ -242,14 +299,23 @@ fn on_wall(local: &LocalTime, account_zone: &str) -> Result<Resolved, Refused> {
             });
         }
     };
-    let due_at = ambiguous.unambiguous().map_err(|_range| R::Absurd)?;
-    let civil = Civil {
-        date: local.date.to_string(),
-        time: local.time.to_string(),
-        zone: name,
-        offset: offset_text(offset),
-    };
-    Ok(Resolved { due_at, civil: Some(civil) })
+    Ok((ambiguous.unambiguous().map_err(|_range| R::Absurd)?, offset))
+}
+
+/// Names how a zone jumps for a year before and after an instant.
+fn rules(zone: &TimeZone, around: Timestamp) -> String {
+    let year = SignedDuration::from_hours(24 * 366);
+    let from = around.checked_sub(year).unwrap_or(Timestamp::MIN);
+    let to = around.checked_add(year).unwrap_or(Timestamp::MAX);
+    let mut hash = Sha256::new();
+    hash.update(zone.to_offset(from).seconds().to_be_bytes());
+    for jump in zone.following(from).take_while(|jump| jump.timestamp() <= to) {
+        hash.update(jump.timestamp().as_second().to_be_bytes());
+        hash.update(jump.offset().seconds().to_be_bytes());
+    }
+    let mut name = hex::encode(hash.finalize());
+    name.truncate(12);
+    name
 }
 
 fn neighbour(at: Timestamp, zone: &TimeZone) -> Neighbour {
@@ -267,7 +333,7 @@ pub fn local_in(at: Timestamp, zone_name: &str) -> String {
     local(at, &zone(zone_name).unwrap_or(TimeZone::UTC))
 }
 
-fn offset_text(offset: jiff::tz::Offset) -> String {
+fn offset_text(offset: Offset) -> String {
     let minutes = offset.seconds().div_euclid(60);
     let sign = if minutes < 0 { '-' } else { '+' };
     format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)

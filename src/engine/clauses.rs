@@ -60,8 +60,8 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     if !matches!(standing.state, DeliveryState::Scheduled | DeliveryState::Held) {
         return Failed { clause: standing.state.as_str(), change: None, ending: Ending::Done };
     }
-    if let Some(brake) = brake.filter(|brake| brake.force == Force::NoTime) {
-        return timeless(standing, brake);
+    if let Some(failed) = undecidable(standing, brake, now) {
+        return failed;
     }
     if standing.late {
         return ended(standing, Event::Late, "late", LATE);
@@ -91,9 +91,9 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
         let ending = Ending::Again(standing.due_at.max(now));
         return Failed { clause: "released", change: step(standing, Event::AccountFit), ending };
     }
-    if standing.quarantined {
-        let change = wait(standing, "quarantine", "the database came back from a backup");
-        return Failed { clause: "quarantine", change: Some(change), ending: again(HELD) };
+    if let Some((code, detail)) = person_needed(standing) {
+        let change = wait(standing, code, detail);
+        return Failed { clause: code, change: Some(change), ending: again(HELD) };
     }
     if let Some(brake) = brake {
         let change = wait(standing, brake.code, &brake.detail);
@@ -121,11 +121,28 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     Failed { clause, change: None, ending: again(BEHIND) }
 }
 
-/// Nobody knows what time it is.
-fn timeless(standing: &Standing, brake: &Brake) -> Failed {
+/// What only a person can let go on.
+fn person_needed(standing: &Standing) -> Option<(&'static str, &'static str)> {
+    if standing.quarantined {
+        return Some(("quarantine", "the database came back from a backup"));
+    }
+    standing.zone_changed.then_some((
+        "time_zone",
+        "a person to give it a time again: its zone's clocks go otherwise than when it was scheduled",
+    ))
+}
+
+/// Nobody knows what time it is, or whether what the database says is all that happened.
+fn undecidable(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Option<Failed> {
+    if standing.moved {
+        // It is put into quarantine at once.
+        let ending = Ending::Again(after(now, BEHIND));
+        return Some(Failed { clause: "failover", change: None, ending });
+    }
+    let brake = brake.filter(|brake| brake.force == Force::NoTime)?;
     let change = (standing.state == DeliveryState::Scheduled)
         .then(|| wait(standing, brake.code, &brake.detail));
-    Failed { clause: brake.code, change, ending: Ending::Again(brake.until) }
+    Some(Failed { clause: brake.code, change, ending: Ending::Again(brake.until) })
 }
 
 const LATE: (&str, &str) = (
@@ -219,6 +236,8 @@ mod tests {
             withdrawn: false,
             unapproved: false,
             quarantined: false,
+            moved: false,
+            zone_changed: false,
             busy: false,
             doubtful: false,
             repeated: false,
@@ -239,12 +258,14 @@ mod tests {
         use DeliveryState as S;
         let rows = [
             (Standing { late: true, ..sound() }, "late", Some(S::Missed)),
+            (Standing { moved: true, late: true, ..sound() }, "failover", None),
             (Standing { repeated: true, ..sound() }, "same_text_recently", Some(S::Failed)),
             (Standing { stop: hold(None), ..sound() }, "hold", Some(S::Held)),
             (Standing { withdrawn: true, ..sound() }, "unit", Some(S::Held)),
             (Standing { unapproved: true, ..sound() }, "approval", Some(S::Held)),
             (Standing { account_unfit: true, ..sound() }, "account", Some(S::Held)),
             (Standing { quarantined: true, ..sound() }, "quarantine", Some(S::Scheduled)),
+            (Standing { zone_changed: true, ..sound() }, "time_zone", Some(S::Scheduled)),
             (
                 Standing { blocked_until: Blocked(Some(at(300))), ..sound() },
                 "rate_limit",

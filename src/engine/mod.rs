@@ -6,16 +6,19 @@
 mod budgets;
 mod circuits;
 mod clauses;
+mod failover;
 pub mod follow;
 mod holds;
 mod outcomes;
 pub mod publish;
+pub mod quarantine;
 pub mod reconcile;
 mod session;
 pub mod start;
 pub mod sweep;
 mod timekeeper;
 pub mod watchdog;
+mod zones;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Tools;
+use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
 use super::holds::Heed;
 use super::publish::Publish;
@@ -71,6 +72,9 @@ impl Engine {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let Settings { tools, means, desk, queue, timing, keep, prune } = settings;
         let alone = timing.alone;
+        let failover = Failover::new(tools.clone(), queue.clone());
+        failover.look().await?;
+        super::zones::look_ahead(&tools).await?;
         let holder = register(&tools).await?;
         let lease = Lease::new(
             tools.store.clone(),
@@ -103,18 +107,13 @@ impl Engine {
                 periodic.keep(store, clock, queue.clone(), stop_rest.clone()),
             )),
         ];
-        let time = Timekeeper::new(tools.clone(), lease.clone(), queue.clone());
-        rest.push(tokio::spawn(vital("clock", time.keep(stop_rest.clone()))));
-        if !alone {
-            let heed = Heed::new(tools.clone(), lease.clone(), queue.clone());
-            rest.push(tokio::spawn(vital("holds", heed.keep(stop_rest.clone()))));
-        }
+        let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
+        rest.extend(start.beside(failover, alone, &stop_rest));
         if let Some(line) = tools.store.line().await? {
-            let node = lease.holder().node.clone();
-            let herald = Herald::new(line, tools.clock.clone(), queue.clone(), node);
+            let herald =
+                Herald::new(line, tools.clock.clone(), queue.clone(), lease.holder().node.clone());
             rest.push(tokio::spawn(vital("herald", herald.keep(stop_rest.clone()))));
         }
-        let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
@@ -150,6 +149,28 @@ struct Lanes<'a> {
 }
 
 impl Lanes<'_> {
+    /// Starts what watches beside them over the time, and over other processes where there may be any.
+    fn beside(
+        &self,
+        failover: Failover,
+        alone: bool,
+        stop: &CancellationToken,
+    ) -> Vec<JoinHandle<()>> {
+        let (tools, lease, queue) = (self.tools.clone(), self.lease.clone(), self.queue.clone());
+        let time = Timekeeper::new(tools.clone(), lease.clone(), queue.clone());
+        let on_walls = super::zones::keep(tools.clone(), stop.clone());
+        let mut all = vec![
+            tokio::spawn(vital("clock", time.keep(stop.clone()))),
+            tokio::spawn(vital("zones", on_walls)),
+        ];
+        if !alone {
+            let heed = Heed::new(tools, lease, queue);
+            all.push(tokio::spawn(vital("holds", heed.keep(stop.clone()))));
+            all.push(tokio::spawn(vital("failover", failover.keep(stop.clone()))));
+        }
+        all
+    }
+
     fn lane<W: Work>(&self, work: W) -> Lane<W> {
         let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
         Lane::new(work, store, clock, self.lease.clone(), self.queue.clone(), self.timing)

@@ -138,6 +138,15 @@ impl Reader {
         Self(Source::SqliteRead(connection))
     }
 
+    /// The newest link of the audit's chain that this process has committed on a server; 0 when there
+    /// is none.
+    pub(super) fn known(&self) -> (i64, String) {
+        match &self.0 {
+            Source::SqliteRead(_) | Source::SqliteTx(_) => (0, String::new()),
+            Source::Postgres(session) => session.known(),
+        }
+    }
+
     /// The typed connection, for the `on!` macro.
     pub(crate) fn conn(&mut self) -> Result<Conn<'_>, Error> {
         Ok(match &mut self.0 {
@@ -191,7 +200,14 @@ impl Tx {
         let start = SystemClock.elapsed();
         let done = match self.reader.0 {
             Source::SqliteTx(tx) => tx.commit().await.map_err(Error::from),
-            Source::Postgres(session) => session.commit().await,
+            Source::Postgres(session) => {
+                let server = session.server();
+                let done = session.commit().await;
+                if let (Ok(()), Some(link)) = (&done, self.link) {
+                    server.knows(link);
+                }
+                done
+            }
             Source::SqliteRead(_) => Err(Error::NotCommitted),
         };
         let span = SystemClock.elapsed().saturating_sub(start);

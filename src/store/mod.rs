@@ -43,6 +43,7 @@ pub mod units;
 pub mod variants;
 pub mod webhook_tries;
 pub mod webhooks;
+pub mod zones;
 
 pub use db::{Reader, Tx};
 pub use error::{Error, constraints};
@@ -71,6 +72,14 @@ impl Store {
     /// A transaction that metrics count under `purpose`.
     pub async fn begin_for(&self, purpose: &'static str) -> Result<Tx, Error> {
         self.inner.db.begin(purpose).await
+    }
+
+    /// Forgets what this process has committed: the database has lost it.
+    pub fn forget_history(&self) {
+        match &self.inner.db {
+            db::Db::Sqlite { .. } => {}
+            db::Db::Postgres(server) => server.forget(),
+        }
     }
 
     /// Ends all connections and lets go of the directory; for a clean stop.
@@ -114,6 +123,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         variants::STATEMENTS,
         webhook_tries::STATEMENTS,
         webhooks::STATEMENTS,
+        zones::STATEMENTS,
     ];
     FILES.concat()
 }

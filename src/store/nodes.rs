@@ -65,6 +65,7 @@ statements! {
         "SELECT EXISTS (SELECT 1 FROM nodes WHERE id = $1 AND fence = $2 AND clock_confirmed = $3)";
     DOUBTED_CLOCK =
         "SELECT EXISTS (SELECT 1 FROM nodes WHERE seen_at >= $1 AND clock_doubt IS NOT NULL)";
+    LAST_SEEN = "SELECT MAX(seen_at) FROM nodes";
     FORGET = "DELETE FROM nodes WHERE seen_at < $1 AND fence < (SELECT MAX(fence) FROM nodes)";
 }
 
@@ -147,4 +148,11 @@ pub async fn has_doubted_clock(reader: &mut Reader, since: Timestamp) -> Result<
     Ok(on!(reader, DOUBTED_CLOCK, |sql, conn| {
         sqlx::query_scalar(sql).bind(At(since)).fetch_one(conn).await?
     }))
+}
+
+/// When any process was last seen.
+pub async fn last_seen(reader: &mut Reader) -> Result<Option<Timestamp>, Error> {
+    let at: Option<At> =
+        on!(reader, LAST_SEEN, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await?);
+    Ok(at.map(Timestamp::from))
 }

@@ -113,6 +113,10 @@ pub struct Standing {
     pub unapproved: bool,
     /// The database came back from a backup, and nobody has let it send again.
     pub quarantined: bool,
+    /// The database is on another server, or has lost what this process has committed.
+    pub moved: bool,
+    /// Its wall-clock time means another instant by now, and nobody has said which one counts.
+    pub zone_changed: bool,
     /// Another delivery of the account is being published.
     pub busy: bool,
     /// The same text to the account is in doubt.
@@ -247,10 +251,15 @@ statements! {
         "UPDATE deliveries
          SET state = 'publishing', state_since = $2, attempts = attempts + 1, waits_for = NULL,
              problem = NULL, version = version + 1, updated_at = $2
-         WHERE (state = 'scheduled') IS TRUE AND id IN " ids(1) "
+         WHERE (state = 'scheduled') IS TRUE AND id IN " ids(1) " AND zone_change IS NULL
            AND due_at <= $3 AND publish_by > $2
            AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
+           AND NOT EXISTS (
+               SELECT 1 FROM installation AS own JOIN this_server AS there
+               ON there.word <> own.server)
+           AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
+               SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM hold_covers AS c WHERE c.delivery_id = deliveries.id)
            AND EXISTS (
                SELECT 1 FROM accounts AS a
@@ -292,6 +301,11 @@ statements! {
                 (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $4, FALSE)) AS withdrawn,
                 u.approval <> 'none' AS unapproved,
                 EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL) AS quarantined,
+                EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
+                        ON there.word <> own.server)
+                    OR (CAST($5 AS BIGINT) <> 0 AND NOT EXISTS (
+                        SELECT 1 FROM audit WHERE seq = $5 AND hash = $6)) AS moved,
+                d.zone_change IS NOT NULL AS zone_changed,
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.state = 'publishing'
                           AND o.id <> d.id) AS busy,
@@ -363,6 +377,7 @@ pub async fn guard(
     on!(tx, IN_LINE, |sql, conn| {
         sqlx::query(sql).execute(conn).await?;
     });
+    let (seq, hash) = tx.known();
     Ok(on!(tx, GUARD, |sql, conn| {
         sqlx::query_scalar(sql)
             .bind(Json(ids))
@@ -372,6 +387,8 @@ pub async fn guard(
             .bind(with.holder.fence)
             .bind(At(with.repeat_since))
             .bind(with.today)
+            .bind(seq)
+            .bind(&hash)
             .fetch_all(conn)
             .await?
     }))
@@ -393,12 +410,15 @@ pub async fn standing(
     ids: &[DeliveryId],
     with: &Guard<'_>,
 ) -> Result<Vec<Standing>, Error> {
+    let (seq, hash) = tx.known();
     Ok(on!(tx, STANDING, |sql, conn| {
         sqlx::query_as(sql)
             .bind(Json(ids))
             .bind(At(with.now))
             .bind(At(with.repeat_since))
             .bind(with.today)
+            .bind(seq)
+            .bind(&hash)
             .fetch_all(conn)
             .await?
     }))

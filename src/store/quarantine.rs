@@ -10,9 +10,10 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{AccountId, DeliveryId};
 
 statements! {
+    /// On which server it is used is found out anew.
+    RENEW = "UPDATE installation SET generation = $1, server = NULL WHERE id = 1";
     BEGIN =
-        "UPDATE installation SET generation = $1, quarantined_at = $2, quarantine_reason = $3,
-                state_of = $4
+        "UPDATE installation SET quarantined_at = $1, quarantine_reason = $2, state_of = $3
          WHERE id = 1";
     FIND =
         "SELECT quarantined_at, quarantine_reason, state_of FROM installation
@@ -20,7 +21,8 @@ statements! {
     RELEASE =
         "UPDATE installation SET quarantined_at = NULL, quarantine_reason = NULL, state_of = NULL
          WHERE id = 1 AND quarantined_at IS NOT NULL";
-    /// By instant and state, so that a page of them can be taken until none is left.
+    /// By instant and state, so that a page of them can be taken until none is left. What was due long
+    /// ago may have been sent last, when it had waited for something.
     SENT_PERHAPS =
         "SELECT d.id, d.account_id, d.platform, d.class, d.state, d.due_at, d.attempts,
                 d.content_hash, a.high_water, c.account_id IS NOT NULL AS can_be_read
@@ -68,11 +70,18 @@ pub struct SentPerhaps {
     pub can_be_read: bool,
 }
 
-/// Puts the database into quarantine under a new generation.
-pub async fn begin(tx: &mut Tx, generation: &str, quarantine: &Quarantine) -> Result<(), Error> {
+/// Gives the database another generation.
+pub async fn renew(tx: &mut Tx, generation: &str) -> Result<(), Error> {
+    on!(tx, RENEW, |sql, conn| {
+        sqlx::query(sql).bind(generation).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Puts the database into quarantine.
+pub async fn begin(tx: &mut Tx, quarantine: &Quarantine) -> Result<(), Error> {
     on!(tx, BEGIN, |sql, conn| {
         sqlx::query(sql)
-            .bind(generation)
             .bind(At(quarantine.since))
             .bind(&quarantine.reason)
             .bind(At(quarantine.state_of))

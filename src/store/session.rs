@@ -6,6 +6,7 @@
 //! So each wait ends here after the same span, the server itself gives up sooner, and a connection on
 //! which something was left unanswered is thrown away instead of being handed to the next one.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -27,7 +28,12 @@ pub(super) struct Server {
     url: SecretString,
     /// The longest wait for a connection or an answer.
     longest: Duration,
+    /// The newest link of the audit's chain that this process has committed.
+    known: Known,
 }
+
+/// A link of the audit's chain.
+type Known = Arc<Mutex<Option<(i64, String)>>>;
 
 /// A connection, with or without a transaction.
 #[derive(Debug)]
@@ -59,7 +65,8 @@ impl Server {
             })
             .connect_with(options(url, longest)?)
             .await?;
-        Ok(Self { pool, url: SecretString::from(url), longest })
+        let known = Known::default();
+        Ok(Self { pool, url: SecretString::from(url), longest, known })
     }
 
     /// A pool of one connection beside the others, to be kept for good.
@@ -70,6 +77,26 @@ impl Server {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options(self.url.expose_secret(), self.longest)?))
+    }
+
+    /// The newest link of the audit's chain that this process has committed; 0 when there is none.
+    pub(super) fn known(&self) -> (i64, String) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone().unwrap_or_default()
+    }
+
+    /// Notes a link that was committed.
+    pub(super) fn knows(&self, link: (i64, String)) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Answers to commits may overtake each other.
+        if known.as_ref().is_none_or(|(seq, _)| *seq < link.0) {
+            *known = Some(link);
+        }
+    }
+
+    /// Forgets what was committed: that history has ended.
+    pub(super) fn forget(&self) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// The longest wait for a connection or an answer.
@@ -108,6 +135,11 @@ impl Server {
 }
 
 impl Session {
+    /// The newest link of the audit's chain that was committed; 0 when there is none.
+    pub(super) fn known(&self) -> (i64, String) {
+        self.server.known()
+    }
+
     /// Where it leads to.
     pub(super) fn server(&self) -> Server {
         self.server.clone()

@@ -28,6 +28,8 @@ mod deliveries;
 #[cfg(test)]
 mod doubts;
 #[cfg(test)]
+mod failover;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod holds;

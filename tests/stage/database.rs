@@ -37,11 +37,12 @@ impl Database {
     pub(crate) async fn fresh(kind: Kind, directory: &Path) -> Option<Self> {
         match kind {
             Kind::Sqlite => Some(Self::Sqlite { file: directory.join("chancery.db") }),
-            Kind::Postgres => Self::schema(server()?).await,
+            Kind::Postgres => Some(Self::on(server()?).await),
         }
     }
 
-    async fn schema(server: String) -> Option<Self> {
+    /// A new schema on this server.
+    pub(crate) async fn on(server: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let schema = format!("stage_{}_{number}", std::process::id());
@@ -55,7 +56,7 @@ impl Database {
         let store = Store::open(&location).await.unwrap();
         store.migrate().await.unwrap();
         store.close().await;
-        Some(Self::Postgres { server, url, schema })
+        Self::Postgres { server, url, schema }
     }
 
     /// What the configuration says of it.

@@ -145,6 +145,7 @@ async fn chain(store: &Store) -> (Vec<String>, BTreeMap<String, usize>) {
             if entry.seq != seq + 1 || !follows(&before, &entry) {
                 return (vec![format!("the audit chain breaks at {}", entry.seq)], intents);
             }
+            // A restore opens the attempt that the lost database may have had.
             let restored = entry.entry.detail["code"] == "restored";
             if entry.entry.action == "delivery.publishing" || restored {
                 *intents.entry(entry.entry.subject.clone()).or_default() += 1;

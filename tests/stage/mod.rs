@@ -140,9 +140,22 @@ impl Stage {
 
     /// The same upon platforms that run already, perhaps on a runtime of their own.
     pub(crate) async fn upon(ground: Ground, kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
-        let Ground { clocks, simulators, mark, place } = ground;
+        let setting = Setting::new(kind, &ground.place, &ground.simulators, options).await?;
+        Some(Self::open(ground, setting).await)
+    }
+
+    /// The same on a PostgreSQL of the test's own.
+    pub(crate) async fn start_on(server: String) -> Self {
+        let ground = Ground::lay().await;
+        let database = Database::on(server).await;
+        let directory = tempfile::tempdir().unwrap();
+        let setting = Setting::on(database, directory, &ground.simulators, &[]);
+        Self::open(ground, setting).await
+    }
+
+    async fn open(ground: Ground, setting: Setting) -> Self {
+        let Ground { clocks, simulators, mark, place: _ } = ground;
         let [ours, _] = shared(&clocks);
-        let setting = Setting::new(kind, &place, &simulators, options).await?;
         setting.tell(&simulators.world());
         let app = App::start(setting.config(), ours).await.unwrap();
         let caller = administrator(app.acts()).await;
@@ -152,7 +165,7 @@ impl Stage {
         let simulators = Some(simulators);
         let app = Some(app);
         let stepped = Mutex::default();
-        Some(Self {
+        Self {
             simulators,
             addresses,
             setting,
@@ -164,7 +177,7 @@ impl Stage {
             unit,
             outlets,
             asked,
-        })
+        }
     }
 
     /// Time passes everywhere, and all who slept until then wake.

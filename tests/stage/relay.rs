@@ -24,6 +24,7 @@ enum Made {
 #[derive(Debug)]
 pub(crate) struct Relay {
     marker: Marker,
+    server: watch::Sender<SocketAddr>,
     silent: watch::Sender<bool>,
     listening: JoinHandle<()>,
 }
@@ -31,9 +32,9 @@ pub(crate) struct Relay {
 impl Relay {
     /// In front of the server of this URL; gives the URL that leads through it.
     pub(crate) async fn before(url: &str) -> (Self, String) {
-        let (start, rest) = url.split_once('@').unwrap();
-        let (server, end) = rest.split_once('/').unwrap();
-        let server: SocketAddr = server.parse().unwrap();
+        let (start, server, end) = parts(url);
+        let server = watch::Sender::new(server);
+        let target = server.subscribe();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let marker = Marker::default();
@@ -44,8 +45,10 @@ impl Relay {
             while let Ok((mut client, _)) = listener.accept().await {
                 let marker = shared.clone();
                 let mut silence = silence.clone();
+                let server = *target.borrow();
                 tokio::spawn(async move {
-                    let mut server = TcpStream::connect(server).await.unwrap();
+                    // Nobody there: the client hears it by the end of his connection.
+                    let Ok(mut server) = TcpStream::connect(server).await else { return };
                     tokio::select! {
                         biased;
                         // Both ends stay as they are, and nobody hears anything, for good.
@@ -58,7 +61,13 @@ impl Relay {
                 });
             }
         });
-        (Self { marker, silent, listening }, format!("{start}@{address}/{end}"))
+        (Self { marker, server, silent, listening }, format!("{start}@{address}/{end}"))
+    }
+
+    /// New connections lead to the server of this URL.
+    pub(crate) fn lead_to(&self, url: &str) {
+        let (_, server, _) = parts(url);
+        self.server.send_replace(server);
     }
 
     /// From now on nothing passes, although every connection stays open and new ones are taken.
@@ -91,6 +100,13 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.listening.abort();
     }
+}
+
+/// What stands before the server of a URL, the server, and what stands after it.
+fn parts(url: &str) -> (&str, SocketAddr, &str) {
+    let (start, rest) = url.split_once('@').unwrap();
+    let (server, end) = rest.split_once('/').unwrap();
+    (start, server.parse().unwrap(), end)
 }
 
 fn contains(bytes: &[u8], word: &str) -> bool {

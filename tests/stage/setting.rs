@@ -51,6 +51,16 @@ impl Setting {
     ) -> Option<Self> {
         let directory = tempfile::tempdir_in(place).unwrap();
         let database = Database::fresh(kind, directory.path()).await?;
+        Some(Self::on(database, directory, simulators, further))
+    }
+
+    /// With this database, and this directory for everything else.
+    pub(super) fn on(
+        database: Database,
+        directory: tempfile::TempDir,
+        simulators: &Simulators,
+        further: &[(&str, &str)],
+    ) -> Self {
         let app_secret = super::canary();
         let places = [
             ("CHANCERY_DATA_DIR", directory.path().to_str().unwrap().to_owned()),
@@ -68,7 +78,7 @@ impl Setting {
             .chain(places.into_iter().map(|(name, value)| (name.to_owned(), value)))
             .chain(further.iter().copied().map(own))
             .collect();
-        Some(Self { database, app_secret, options, directory })
+        Self { database, app_secret, options, directory }
     }
 
     /// What the service is started with, as the environment would say it; the last word counts.

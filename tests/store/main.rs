@@ -29,3 +29,5 @@ mod recovery;
 mod schema;
 #[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod zones;

@@ -107,6 +107,7 @@ pub(crate) fn delivery(number: u128, post: &Post, account: &Account, due_at: &st
         due_at,
         publish_by: due_at + jiff::SignedDuration::from_hours(4),
         civil: number.is_multiple_of(2).then(|| Civil {
+            rules: "0123456789ab".to_owned(),
             date: "2026-09-02".into(),
             time: "09:00:00".into(),
             zone: "Asia/Ho_Chi_Minh".into(),

@@ -45,7 +45,8 @@ const ALLOWED: [(&str, &str); 9] = [
 ];
 
 /// Statements that may look by state alone, and why that is little.
-const BY_STATE: [(&str, &str); 6] = [
+const BY_STATE: [(&str, &str); 7] = [
+    ("zones::CIVIL", "what is still to go out, a page at a time, once an hour"),
     ("holds::COVERED", "an account publishes one delivery at a time"),
     ("holds::COVERED_AT", "an account publishes one delivery at a time"),
     ("quarantine::SENT_PERHAPS", "of a span of time, once in a restore"),

@@ -32,7 +32,8 @@ both! {
         installation::load_or_create(&mut tx, "first", b"check", at(0)).await.unwrap();
         assert_eq!(quarantine::find(&mut tx).await.unwrap(), None);
         let begun = Quarantine { since: at(9), reason: "drill".to_owned(), state_of: at(5) };
-        quarantine::begin(&mut tx, "second", &begun).await.unwrap();
+        quarantine::renew(&mut tx, "second").await.unwrap();
+        quarantine::begin(&mut tx, &begun).await.unwrap();
         tx.commit().await.unwrap();
 
         let mut reader = store.read().await.unwrap();

@@ -53,6 +53,8 @@ struct Filter {
     campaign_id: Option<String>,
     /// Only what this hold has caught.
     hold_id: Option<HoldId>,
+    /// `true`: only those whose wall-clock time means another instant than when it was scheduled.
+    zone_changed: Option<bool>,
     /// Only in this language.
     language: Option<String>,
     /// Only due at or after this instant.
@@ -91,6 +93,7 @@ async fn list_deliveries(
         post_id: filter.post_id,
         campaign_id: filter.campaign_id,
         hold_id: filter.hold_id,
+        zone_changed: filter.zone_changed == Some(true),
         language: filter.language,
         from: filter.from,
         to: filter.to,

@@ -330,7 +330,7 @@ fn every_jump_of_every_zone_is_seen_and_nothing_beside_it() {
                 continue;
             }
             let is_gap = after > before;
-            let lower = jiff::tz::Offset::from_seconds(before.min(after)).unwrap();
+            let lower = Offset::from_seconds(before.min(after)).unwrap();
             // Of a gap the wall skips, of a fold it repeats, the span of `length` from here on.
             let from = lower.to_datetime(instant);
             let case = format!("{name} {instant}");
@@ -357,4 +357,43 @@ fn every_jump_of_every_zone_is_seen_and_nothing_beside_it() {
     }
     // Most of Europe and the others that keep summer time: three years, two jumps a year.
     assert!(gaps > 90 && folds > 90, "{gaps} gaps and {folds} folds");
+}
+
+/// A directory of zones in which Hanoi has the clocks of `hanoi`.
+fn zones(hanoi: &str) -> (tempfile::TempDir, TimeZoneDatabase) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("Asia")).unwrap();
+    let from = std::path::Path::new("/usr/share/zoneinfo").join(hanoi);
+    std::fs::copy(from, directory.path().join("Asia/Ho_Chi_Minh")).unwrap();
+    let zones = TimeZoneDatabase::from_dir(directory.path()).unwrap();
+    (directory, zones)
+}
+
+#[test]
+fn a_zone_whose_law_has_changed_is_noticed_and_one_that_has_not_is_left_alone() {
+    let now = at("2026-01-01T00:00:00Z");
+    let resolved = ask("2026-03-29", "02:30", "Asia/Ho_Chi_Minh").unwrap();
+    let (due_at, civil) = (resolved.due_at, resolved.civil.unwrap());
+    let change = |hanoi: &str| {
+        let (_directory, zones) = zones(hanoi);
+        civil.change(due_at, &zones, now)
+    };
+    assert_eq!(change("Asia/Ho_Chi_Minh"), None);
+    let moved = change("Asia/Tokyo").unwrap();
+    assert_eq!((moved.means, moved.found_at), (vec![at("2026-03-28T17:30:00Z")], now));
+    assert_ne!(moved.rules, civil.rules);
+    // By the clocks of Paris there is no such time, and only two that could be meant.
+    let skipped = change("Europe/Paris").unwrap();
+    assert_eq!(skipped.means, [at("2026-03-29T00:30:00Z"), at("2026-03-29T01:30:00Z")]);
+    let gone = Civil { zone: "Asia/Nowhere".to_owned(), ..civil.clone() };
+    let (_directory, zones) = zones("Asia/Tokyo");
+    assert_eq!(gone.change(due_at, &zones, now).unwrap().means, []);
+}
+
+#[test]
+fn the_version_of_a_zone_is_that_of_its_jumps_around_the_instant() {
+    let rules = |day: &str, zone: &str| ask(day, "09:00", zone).unwrap().civil.unwrap().rules;
+    assert_eq!(rules("2026-07-01", "Europe/Paris"), rules("2026-07-01", "Europe/Berlin"));
+    assert_ne!(rules("2026-07-01", "Europe/Paris"), rules("2026-07-01", "Africa/Casablanca"));
+    assert_eq!(rules("2026-07-01", "Asia/Ho_Chi_Minh"), rules("2028-02-01", "Asia/Ho_Chi_Minh"));
 }

@@ -64,6 +64,8 @@ pub struct Filter {
     pub campaign_id: Option<String>,
     /// Caught by this hold.
     pub hold_id: Option<HoldId>,
+    /// Whose wall-clock time means another instant by now.
+    pub zone_changed: bool,
     /// In this language.
     pub language: Option<String>,
     /// Due at or after.
@@ -96,6 +98,7 @@ pub async fn list(
         post_id: filter.post_id,
         campaign_id: filter.campaign_id,
         hold_id: filter.hold_id,
+        zone_changed: filter.zone_changed,
         language: filter.language,
         from: filter.from,
         to: filter.to,

@@ -53,6 +53,9 @@ pub struct DeliveryView {
     pub zone: String,
     /// The time on a wall that was asked for.
     pub local: Option<LocalView>,
+    /// That time means another instant by now. It is not sent until somebody gives it a time again.
+    #[serde(default)]
+    pub zone_change: Option<ZoneChangeView>,
     /// It does not go out at or after this instant.
     pub publish_by: Timestamp,
     /// Per-platform settings.
@@ -105,7 +108,7 @@ pub struct ContentView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitsForView {
     /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`, `hold`,
-    /// `review`, …
+    /// `review`, `clock`, `time_zone`, …
     pub code: String,
     /// In English.
     pub detail: String,
@@ -122,6 +125,20 @@ pub struct LocalView {
     pub zone: String,
     /// The offset that the zone had when this was resolved.
     pub offset: String,
+    /// The version of the zone's data by which it was resolved.
+    #[serde(default)]
+    pub rules: String,
+}
+
+/// The clocks of a zone go otherwise than when something was scheduled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ZoneChangeView {
+    /// The instant that the time on the wall means now; several when it comes twice or is skipped.
+    pub means: Vec<Timestamp>,
+    /// The version of the zone's data that says so.
+    pub rules: String,
+    /// When it was noticed.
+    pub found_at: Timestamp,
 }
 
 /// The platform's word for what went out.
@@ -189,7 +206,8 @@ fn usual_wait(state: DeliveryState) -> Option<WaitsForView> {
 }
 
 fn local_view(civil: Civil) -> LocalView {
-    LocalView { date: civil.date, time: civil.time, zone: civil.zone, offset: civil.offset }
+    let Civil { date, time, zone, offset, rules } = civil;
+    LocalView { date, time, zone, offset, rules }
 }
 
 impl From<Delivery> for DeliveryView {
@@ -217,6 +235,11 @@ impl From<Delivery> for DeliveryView {
             due_local: schedule::local_in(delivery.due_at, &zone),
             zone,
             local: delivery.civil.map(local_view),
+            zone_change: delivery.zone_change.map(|change| ZoneChangeView {
+                means: change.means,
+                rules: change.rules,
+                found_at: change.found_at,
+            }),
             publish_by: delivery.publish_by,
             settings: delivery.settings,
             intended_repeat: delivery.intended_repeat,
@@ -269,6 +292,7 @@ impl DeliveryView {
             waits_for: None,
             hold_id: None,
             released_at: None,
+            zone_change: None,
             version: 1,
             created_by: row.created_by,
             created_at: row.created_at,

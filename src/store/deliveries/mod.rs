@@ -100,6 +100,8 @@ pub struct Filter {
     pub campaign_id: Option<String>,
     /// Caught by this hold.
     pub hold_id: Option<HoldId>,
+    /// Whose wall-clock time means another instant by now.
+    pub zone_changed: bool,
     /// In this language.
     pub language: Option<String>,
     /// Due at or after.
@@ -154,7 +156,7 @@ statements! {
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.hold_id, d.released_at, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE d.id = $1";
@@ -162,7 +164,7 @@ statements! {
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.hold_id, d.released_at, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE true";
@@ -197,7 +199,7 @@ statements! {
     MOVE =
         "UPDATE deliveries SET due_at = $4, publish_by = $5, civil = $6, state = 'scheduled',
             state_since = CASE WHEN state = 'scheduled' THEN state_since ELSE $3 END,
-            hold_id = NULL, waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
+            hold_id = NULL, zone_change = NULL, waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
          WHERE id = $1 AND version = $2 AND state IN ('scheduled', 'held')";
     ADOPT =
         "UPDATE deliveries SET state = 'published', state_since = $2, remote_id = $3, permalink = $4,
@@ -297,6 +299,9 @@ pub async fn list(
         }
         if let Some(hold) = &filter.hold_id {
             query.push(" AND d.hold_id = ").push_bind(hold);
+        }
+        if filter.zone_changed {
+            query.push(" AND d.zone_change IS NOT NULL");
         }
         if let Some(language) = &filter.language {
             query.push(" AND d.language = ").push_bind(language);

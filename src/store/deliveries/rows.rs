@@ -8,7 +8,7 @@ use crate::domain::attempt::{AttemptOutcome, Reach, Receipt};
 use crate::domain::class::Class;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, WaitsFor};
 use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId, UnitId};
-use crate::domain::schedule::Civil;
+use crate::domain::schedule::{Civil, ZoneChange};
 use crate::domain::variant::Content;
 use crate::store::codec::At;
 
@@ -63,6 +63,8 @@ pub struct Delivery {
     pub hold_id: Option<HoldId>,
     /// When a person let it go on after a hold.
     pub released_at: Option<Timestamp>,
+    /// What its wall-clock time means by now, when that is another instant.
+    pub zone_change: Option<ZoneChange>,
     /// Counts changes.
     pub version: i64,
     /// Who scheduled it.
@@ -101,6 +103,7 @@ pub(super) struct Row {
     waits_for: Option<Json<WaitsFor>>,
     hold_id: Option<HoldId>,
     released_at: Option<At>,
+    zone_change: Option<Json<ZoneChange>>,
     version: i64,
     created_by: String,
     created_at: At,
@@ -138,6 +141,7 @@ impl From<Row> for Delivery {
             waits_for: row.waits_for.map(|waits_for| waits_for.0),
             hold_id: row.hold_id,
             released_at: row.released_at.map(Timestamp::from),
+            zone_change: row.zone_change.map(|change| change.0),
             version: row.version,
             created_by: row.created_by,
             created_at: row.created_at.0,

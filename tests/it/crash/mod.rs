@@ -15,6 +15,7 @@ mod storm;
 mod told;
 #[cfg(feature = "crash-points")]
 mod vital;
+mod zones;
 
 use std::time::Duration;
 

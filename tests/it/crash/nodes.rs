@@ -1,6 +1,8 @@
 //! Two living nodes on one server: one stands still in the middle of a call, the other takes over,
 //! and what the first says when it goes on changes nothing any more.
 
+use std::time::Duration;
+
 use chancery::domain::delivery::DeliveryState;
 use chancery::simulator::Kind as FaultKind;
 
@@ -22,7 +24,7 @@ async fn a_node_that_stood_still_changes_nothing_any_more() {
         stage.spoil(outlet, FaultKind::HangAfter { ms: 1_500 });
         ids.push(stage.deliver(outlet, &Wanted::text("stood still").at(due)).await);
     }
-    let later = chancery::clock::after(due, std::time::Duration::from_secs(2));
+    let later = chancery::clock::after(due, Duration::from_secs(2));
     let mut rest = Vec::new();
     for outlet in &waiting {
         rest.push(stage.deliver(outlet, &Wanted::text("waited meanwhile").at(later)).await);
@@ -58,6 +60,50 @@ async fn a_node_that_stood_still_changes_nothing_any_more() {
     for (id, outlet) in rest.iter().zip(&waiting) {
         assert_eq!((stage.doubts(id).await, stage.creates(outlet).len()), (1, 1));
         assert_eq!(stage.show(id).await.delivery.state, DeliveryState::Published);
+    }
+    stage.finish().await;
+}
+
+/// Three nodes under load: one is killed, another one stands still past its lease and goes on. Each
+/// delivery is made once, whoever had it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_nodes_one_is_killed_and_one_stands_still() {
+    let Some(mut stage) = set(Kind::Postgres).await else { return };
+    let mut outlets = Vec::new();
+    for _ in 0..6 {
+        outlets.extend(stage.both().await);
+    }
+    stage.stop().await;
+    stage.resume().await;
+    let mut rows = Vec::new();
+    let first = chancery::clock::after(soon(), Duration::from_secs(5));
+    for (place, outlet) in (0..).zip(&outlets) {
+        // Some answers come after the kill, some intents wait for their instant.
+        stage.spoil(outlet, FaultKind::HangAfter { ms: 600 });
+        let due = chancery::clock::after(first, Duration::from_millis(150) * place);
+        rows.push((outlet, stage.deliver(outlet, &Wanted::text("of three nodes").at(due)).await));
+    }
+    stage.stop().await;
+    let [killed, still, mut third] = [(); 3].map(|()| Daemon::start(stage.setting(), &[]));
+    for daemon in [&killed, &still, &third] {
+        daemon.ready().await;
+    }
+    eventually("some are made", async || {
+        let made = stage.world().counts().created;
+        if made >= 3 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    killed.kill().await;
+    still.pause();
+    for (outlet, id) in &rows {
+        super::published_once(&stage, id, outlet).await;
+    }
+    third.must_run();
+    still.go_on();
+    still.stop().await;
+    third.stop().await;
+    for (outlet, id) in &rows {
+        assert_eq!(stage.creates(outlet).len(), 1, "{id}");
     }
     stage.finish().await;
 }

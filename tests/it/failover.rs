@@ -1,0 +1,194 @@
+//! A server that is lost with its last seconds: a replica that lagged behind takes its place, or a copy of
+//! some time ago. What went out in those seconds is found and not sent again, and what did not waits until
+//! a person lets it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use chancery::clock::after;
+use chancery::domain::delivery::DeliveryState;
+use chancery::service::{deliveries, quarantine};
+use chancery::simulator::Kind as FaultKind;
+
+use crate::stage::{Relay, Stage, Wanted, eventually, now};
+
+/// A PostgreSQL of this test alone, and later its copy; ended when dropped.
+struct Servers {
+    directory: tempfile::TempDir,
+}
+
+impl Servers {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// Does something and gives what was told.
+    fn ask(&self, words: &[&str]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/postgres.sh");
+        let output = Command::new(script)
+            .args(words)
+            .env("CARGO_TARGET_DIR", self.directory.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {told}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        self.ask(&["stop"]);
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment what to leave out"
+)]
+fn is_left_out() -> bool {
+    std::env::var("CHANCERY_TEST_SKIP").is_ok_and(|it| it.contains("postgres"))
+}
+
+/// What takes the place of the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Successor {
+    /// A replica, promoted: its log goes on on another timeline.
+    Replica,
+    /// A copy whose log goes on where it was: only whoever knows what was committed can tell.
+    Copy,
+}
+
+/// Whether the service runs while the server is lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Lives,
+    IsDown,
+}
+
+async fn lost_seconds(successor: Successor, service: Service) {
+    if is_left_out() {
+        eprintln!("SKIPPED: PostgreSQL, because CHANCERY_TEST_SKIP says so");
+        return;
+    }
+    let servers = Servers::new();
+    let (relay, url) = Relay::before(&servers.ask(&["start"])).await;
+    let mut stage = Stage::start_on(url).await;
+    let [page, user] = stage.both().await;
+    let [idle, _] = stage.both().await;
+    let due = after(now(), Duration::from_secs(8));
+    let sent = [
+        stage.deliver(&page, &Wanted::text("sent in the lost seconds").at(due)).await,
+        stage.deliver(&user, &Wanted::text("sent in the lost seconds").at(due)).await,
+    ];
+    let later = after(due, Duration::from_secs(30));
+    let unsent = stage.deliver(&idle, &Wanted::text("due in quarantine").at(later)).await;
+    match successor {
+        Successor::Replica => servers.ask(&["copy", "standby"]),
+        Successor::Copy => servers.ask(&["copy"]),
+    };
+    assert!(now() < due, "the copy took too long for what this test wants to show");
+    for id in &sent {
+        stage.published(id).await;
+    }
+    if service == Service::IsDown {
+        stage.stop().await;
+    }
+    servers.ask(&["crash"]);
+    relay.lead_to(&servers.ask(&["promote"]));
+    if service == Service::IsDown {
+        stage.resume().await;
+    }
+    eventually("it is in quarantine", async || {
+        let view = quarantine::show(stage.acts(), stage.caller()).await;
+        if view.as_ref().is_ok_and(|it| it.quarantined) { Ok(()) } else { Err(format!("{view:?}")) }
+    })
+    .await;
+    for id in &sent {
+        stage.published(id).await;
+        assert_eq!(stage.doubts(id).await, 1, "it was looked for");
+    }
+    stage.advance(chancery::clock::until(stage.now(), later) + Duration::from_secs(1));
+    eventually("it waits for a person", async || {
+        let it = stage.show(&unsent).await.delivery;
+        let waits = it.waits_for.map(|it| it.code);
+        let there = it.state == DeliveryState::Scheduled && waits.as_deref() == Some("quarantine");
+        if there { Ok(()) } else { Err(format!("{} {waits:?}", it.state)) }
+    })
+    .await;
+    assert_eq!(stage.creates(&idle).len(), 0, "it was sent in quarantine");
+    quarantine::release(stage.acts(), stage.caller()).await.unwrap();
+    stage.published(&unsent).await;
+    for outlet in [&page, &user, &idle] {
+        assert_eq!(stage.creates(outlet).len(), 1);
+    }
+    let view = quarantine::show(stage.acts(), stage.caller()).await.unwrap();
+    assert!(!view.quarantined, "{view:?}");
+    stage.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_lagged_is_promoted_under_a_living_service() {
+    lost_seconds(Successor::Replica, Service::Lives).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_lagged_is_promoted_while_the_service_is_down() {
+    lost_seconds(Successor::Replica, Service::IsDown).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_living_service_knows_that_a_copy_lacks_what_was_committed() {
+    lost_seconds(Successor::Copy, Service::Lives).await;
+}
+
+/// The server ends at once, as when its power goes, while a platform is slow to answer and other
+/// deliveries come due; and comes back as it was. Nothing is lost, and nobody needs to do anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_ends_at_once_and_comes_back_loses_nothing() {
+    if is_left_out() {
+        eprintln!("SKIPPED: PostgreSQL, because CHANCERY_TEST_SKIP says so");
+        return;
+    }
+    let servers = Servers::new();
+    let (relay, url) = Relay::before(&servers.ask(&["start"])).await;
+    let stage = Stage::start_on(url).await;
+    let slow = stage.both().await;
+    let others = stage.both().await;
+    let mut rows = Vec::new();
+    for outlet in &slow {
+        stage.spoil(outlet, FaultKind::HangAfter { ms: 700 });
+        rows.push((outlet, stage.deliver(outlet, &Wanted::text("in flight")).await));
+    }
+    let due = after(now(), Duration::from_secs(2));
+    for outlet in &others {
+        let wanted = Wanted::text("due meanwhile").at(due);
+        rows.push((outlet, stage.deliver(outlet, &wanted).await));
+    }
+    eventually("the platforms have two", async || {
+        let made = stage.world().counts().created;
+        if made == 2 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    servers.ask(&["crash"]);
+    eventually("the others are due", async || {
+        if now() > after(due, Duration::from_millis(300)) { Ok(()) } else { Err(now()) }
+    })
+    .await;
+    assert_eq!(stage.world().counts().created, 2, "sent without a server");
+    relay.lead_to(&servers.ask(&["again"]));
+    for (outlet, id) in &rows {
+        eventually("it is published", async || {
+            let shown = deliveries::show(stage.acts(), stage.caller(), id).await;
+            let found = shown.map(|it| it.delivery.state);
+            let there = matches!(found, Ok(DeliveryState::Published));
+            if there { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+        .await;
+        assert_eq!(stage.creates(outlet).len(), 1);
+    }
+    let view = quarantine::show(stage.acts(), stage.caller()).await.unwrap();
+    assert!(!view.quarantined, "{view:?}");
+    stage.finish().await;
+}
