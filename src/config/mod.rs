@@ -3,6 +3,7 @@
 //! `default.toml` names every option and is the reference. All faults are reported at once, each
 //! with its key. Nothing else in the program reads the environment.
 
+mod budgets;
 mod duration;
 mod fault;
 mod follow_ups;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+pub use budgets::{Ceiling, Prices};
 pub use fault::{Fault, Faults, Origin};
 pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
 use layers::Layers;
@@ -184,6 +186,8 @@ pub struct Facebook {
     pub creates_per_account: Vec<Ceiling>,
     /// How many all accounts together may make.
     pub creates_per_app: Vec<Ceiling>,
+    /// How often each account may be looked through for posts in doubt.
+    pub looks_per_account: Vec<Ceiling>,
 }
 
 /// Accounts on X.
@@ -205,15 +209,12 @@ pub struct X {
     pub creates_per_account: Vec<Ceiling>,
     /// How many all accounts together may make.
     pub creates_per_app: Vec<Ceiling>,
-}
-
-/// So many within any span of this length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ceiling {
-    /// No more than this.
-    pub most: i64,
-    /// Within this.
-    pub span: Duration,
+    /// How often each account may be looked through for posts in doubt.
+    pub looks_per_account: Vec<Ceiling>,
+    /// What it takes for what.
+    pub prices: Prices,
+    /// The most that a month may cost, in millionths of a dollar.
+    pub monthly_budget: Option<i64>,
 }
 
 /// Publishing.
@@ -494,6 +495,7 @@ fn read_facebook(read: &Read<'_>, publish: &Publish) -> Option<Facebook> {
             .unwrap_or(publish.quiet_wait),
         creates_per_account: read.ceilings("facebook.creates_per_account"),
         creates_per_app: read.ceilings("facebook.creates_per_app"),
+        looks_per_account: read.ceilings("facebook.looks_per_account"),
         graph_url: graph_url?,
         video_url: video_url?,
         dialog_url: dialog_url?,
@@ -511,6 +513,9 @@ fn read_x(read: &Read<'_>, publish: &Publish) -> Option<X> {
             .unwrap_or(publish.quiet_wait),
         creates_per_account: read.ceilings("x.creates_per_account"),
         creates_per_app: read.ceilings("x.creates_per_app"),
+        looks_per_account: read.ceilings("x.looks_per_account"),
+        prices: Prices::read(read, "x"),
+        monthly_budget: read.optional("x.monthly_budget").map(|_| read.dollars("x.monthly_budget")),
         api_url: api_url?,
         web_url: web_url?,
         authorize_url: authorize_url?,

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::fault::{Fault, Origin};
 use super::layers::{Layers, Value};
-use super::{Ceiling, duration, secret};
+use super::{duration, secret};
 
 /// Stands for the data directory in paths.
 const DATA_DIR: &str = "<data_dir>";
@@ -119,24 +119,6 @@ impl<'a> Read<'a> {
     /// A duration that may be left empty.
     pub(super) fn optional_duration(&self, key: &str, least: Duration) -> Option<Duration> {
         self.optional(key).map(|_| self.duration(key, least))
-    }
-
-    /// Ceilings such as `100/15m, 300/3h`; none when left empty.
-    pub(super) fn ceilings(&self, key: &str) -> Vec<Ceiling> {
-        let text = self.text(key);
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let read = |part: &str| {
-            let (most, span) = part.split_once('/')?;
-            let most =
-                most.trim().parse().ok().filter(|most| (1..=1_000_000_000).contains(most))?;
-            let span = duration::parse(span.trim()).filter(|span| !span.is_zero())?;
-            Some(Ceiling { most, span })
-        };
-        let read: Option<Vec<Ceiling>> = parts.map(read).collect();
-        read.unwrap_or_else(|| {
-            self.fault(key, &format!("{text:?} is no limit; write 100/15m, or 100/15m, 300/3h"));
-            Vec::new()
-        })
     }
 
     /// Something that reads itself from its text.

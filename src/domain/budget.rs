@@ -23,8 +23,12 @@ pub struct Limits {
     pub per_account: Vec<Window>,
     /// For all accounts of the application together.
     pub per_app: Vec<Window>,
+    /// How often each account may be looked through for posts in doubt.
+    pub looks_per_account: Vec<Window>,
     /// The share of each window that is kept for urgent posts and statements, in percent.
     pub reserve_percent: i64,
+    /// The most that creates may cost in a calendar month (UTC), in millionths of a dollar.
+    pub monthly_usd_micros: Option<i64>,
 }
 
 impl Limits {
@@ -62,6 +66,39 @@ impl Limits {
         let first = priority <= i64::from(Class::Statement.priority());
         let kept = said.most * self.reserve_percent / 100;
         said.left > 0 && (first || (said.counted && said.left > kept))
+    }
+}
+
+/// What the money of a month means for one more create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purse {
+    /// The most that the month may cost.
+    pub most: i64,
+    /// What of it is kept for what cannot wait.
+    pub kept: i64,
+}
+
+impl Purse {
+    /// The month's, if it has a limit.
+    pub fn of(limits: &Limits) -> Option<Self> {
+        let most = limits.monthly_usd_micros?;
+        Some(Self { most, kept: most / 100 * limits.reserve_percent })
+    }
+
+    /// Whether this may be spent beside what has been. Urgent posts are never stopped by money:
+    /// nobody who is warned of danger should miss it because of an account.
+    pub fn affords(&self, spent: i64, cost: i64, priority: i64) -> bool {
+        if priority <= i64::from(Class::Urgent.priority()) {
+            return true;
+        }
+        let first = priority <= i64::from(Class::Statement.priority());
+        let open = if first { self.most } else { self.most - self.kept };
+        spent.saturating_add(cost) <= open
+    }
+
+    /// Whether people should hear that the month's money becomes scarce.
+    pub const fn is_low(&self, spent: i64) -> bool {
+        spent >= self.most / 100 * 80
     }
 }
 
@@ -147,5 +184,26 @@ mod tests {
         let open = [(14, 2), (14, 0), (0, 0)]
             .map(|(left, priority)| limits.lets(&said(left, false), priority));
         assert_eq!(open, [false, true, false], "a share");
+    }
+
+    #[test]
+    fn money_is_kept_for_what_cannot_wait_and_never_stops_what_is_urgent() {
+        let limits = Limits { reserve_percent: 10, ..Limits::default() };
+        assert_eq!(Purse::of(&limits), None);
+        let limits = Limits { monthly_usd_micros: Some(1_000), ..limits };
+        let purse = Purse::of(&limits).unwrap();
+        let priority = |class: Class| i64::from(class.priority());
+        let rows = [
+            (885, Class::Routine, true),
+            (886, Class::Routine, false),
+            (886, Class::Evergreen, false),
+            (985, Class::Statement, true),
+            (986, Class::Statement, false),
+            (5_000, Class::Urgent, true),
+        ];
+        for (spent, class, expected) in rows {
+            assert_eq!(purse.affords(spent, 15, priority(class)), expected, "{spent} {class}");
+        }
+        assert_eq!([799, 800].map(|spent| purse.is_low(spent)), [false, true]);
     }
 }

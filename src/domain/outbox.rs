@@ -31,6 +31,10 @@ words! {
         AccountNeedsReconnect = "account.needs_reconnect",
         /// The platform wants something done before an account may publish again.
         AccountPaused = "account.paused",
+        /// Most of what creates may cost in this month is spent.
+        MoneyLow = "money.low",
+        /// What ordinary posts may cost in this month is spent: they are held.
+        MoneySpent = "money.spent",
         /// A webhook failed for so long that it is not tried any more.
         WebhookDisabled = "webhook.disabled",
     }
@@ -79,6 +83,8 @@ impl Occasion {
             | Self::ClockTrusted
             | Self::AccountNeedsReconnect
             | Self::AccountPaused
+            | Self::MoneyLow
+            | Self::MoneySpent
             | Self::WebhookDisabled => true,
         }
     }

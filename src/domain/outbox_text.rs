@@ -47,6 +47,10 @@ pub const fn heading(occasion: Occasion, locale: Locale) -> &'static str {
         (Occasion::AccountNeedsReconnect, Locale::En) => "An account must be connected again",
         (Occasion::AccountPaused, Locale::Vi) => "Tài khoản bị nền tảng tạm ngừng",
         (Occasion::AccountPaused, Locale::En) => "The platform has paused an account",
+        (Occasion::MoneyLow, Locale::Vi) => "Ngân sách tháng sắp hết",
+        (Occasion::MoneyLow, Locale::En) => "The month's budget runs low",
+        (Occasion::MoneySpent, Locale::Vi) => "Ngân sách tháng đã hết; bài thường phải chờ",
+        (Occasion::MoneySpent, Locale::En) => "The month's budget is spent; ordinary posts wait",
         (Occasion::WebhookDisabled, Locale::Vi) => "Webhook đã bị tắt",
         (Occasion::WebhookDisabled, Locale::En) => "A webhook was switched off",
     }

@@ -19,7 +19,7 @@ use crate::store::jobs::Claimed;
 use crate::store::{Error, Tx, budgets as rows};
 
 /// How finely the creates of an application are counted: a window has so many slices.
-const SLICES: u32 = 48;
+pub(super) const SLICES: u32 = 48;
 
 /// What platforms said about the windows that the claimed jobs would use up.
 #[derive(Debug, Default)]
@@ -70,7 +70,8 @@ pub(super) async fn brakes(
     let scopes: Vec<&str> = pools.iter().chain(&slots).copied().collect();
     let limited = |pool: &str| {
         let limits = tools.pace.limits_of(pool);
-        !limits.per_account.is_empty() || !limits.per_app.is_empty()
+        let windows = limits.per_account.len() + limits.per_app.len();
+        windows > 0 || limits.monthly_usd_micros.is_some()
     };
     let mut spoken = Spoken::default();
     if !pools.iter().all(|pool| limited(pool)) {
@@ -87,13 +88,7 @@ pub(super) async fn brakes(
     }
     for pool in pools {
         let limits = tools.pace.limits_of(pool);
-        let mut free: Vec<(&Claimed, DeliveryId)> = jobs
-            .iter()
-            .filter(|job| work::pool(&job.slot) == pool)
-            .filter_map(|job| Some((job, delivery_of(job)?)))
-            .filter(|(_, id)| !stopped.contains_key(id))
-            .collect();
-        free.sort_by_key(|(job, _)| (job.priority, job.due_at));
+        let mut free = free_in(pool, jobs, stopped);
         for window in &limits.per_account {
             account(tools, tx, now, (limits, window), &free, stopped).await?;
         }
@@ -105,6 +100,22 @@ pub(super) async fn brakes(
         told(&mut spoken, limits, pool, free, stopped);
     }
     Ok(spoken)
+}
+
+/// The claimed jobs of a pool that nothing stops yet, in the order of urgency.
+pub(super) fn free_in<'a>(
+    pool: &str,
+    jobs: &'a [Claimed],
+    stopped: &HashMap<DeliveryId, Brake>,
+) -> Vec<(&'a Claimed, DeliveryId)> {
+    let mut free: Vec<(&Claimed, DeliveryId)> = jobs
+        .iter()
+        .filter(|job| work::pool(&job.slot) == pool)
+        .filter_map(|job| Some((job, delivery_of(job)?)))
+        .filter(|(_, id)| !stopped.contains_key(id))
+        .collect();
+    free.sort_by_key(|(job, _)| (job.priority, job.due_at));
+    free
 }
 
 /// Stops what has no room by a platform's own word.
@@ -215,7 +226,7 @@ pub(super) async fn spend(
     for (pool, count) in counts {
         let limits = tools.pace.limits_of(pool);
         if !limits.per_app.is_empty() {
-            rows::spend(tx, pool, slice_at(now, slice_of(limits)), count).await?;
+            rows::spend(tx, pool, slice_at(now, slice_of(limits)), count, 0).await?;
         }
         if spoken.counts_of(pool) {
             rows::use_up(tx, &[pool], count, now).await?;
@@ -276,7 +287,7 @@ fn slice_of(limits: &Limits) -> Duration {
     (shortest / SLICES).max(Duration::from_secs(1))
 }
 
-fn slice_at(now: Timestamp, slice: Duration) -> Timestamp {
+pub(super) fn slice_at(now: Timestamp, slice: Duration) -> Timestamp {
     let millis = i64::try_from(slice.as_millis()).unwrap_or(i64::MAX).max(1);
     let start = now.as_millisecond().div_euclid(millis) * millis;
     Timestamp::from_millisecond(start).unwrap_or(now)

@@ -43,12 +43,16 @@ pub(super) enum Force {
     Waits,
     /// It is held, which people are shown.
     Holds,
+    /// It keeps its place, and everything behind it on its account waits with it.
+    Rests,
     /// Nobody knows what time it is: not even whether it is late can be said.
     NoTime,
 }
 
 /// Wait before a delivery is guarded again that stands behind another one.
-const BEHIND: Duration = Duration::from_millis(250);
+pub(super) const BEHIND: Duration = Duration::from_millis(250);
+/// The clause that another delivery of the account is at work, on another node.
+pub(super) const BUSY: &str = "account_busy";
 /// How often it is looked at whether a held delivery is still held.
 pub(super) const HELD: Duration = Duration::from_mins(1);
 /// Wait before a delivery is guarded again whose text is in doubt on the same account.
@@ -117,7 +121,7 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
             ending: again(IN_DOUBT),
         };
     }
-    let clause = if standing.busy { "account_busy" } else { "fence" };
+    let clause = if standing.busy { BUSY } else { "fence" };
     Failed { clause, change: None, ending: again(BEHIND) }
 }
 

@@ -9,11 +9,14 @@ mod clauses;
 mod failover;
 pub mod follow;
 mod holds;
+mod looks;
+mod money;
 mod outcomes;
 pub mod publish;
 pub mod quarantine;
 pub mod reconcile;
 mod session;
+mod spacing;
 pub mod start;
 pub mod sweep;
 mod timekeeper;
@@ -92,8 +95,13 @@ pub struct Pace {
 impl Pace {
     /// What may be created on a platform.
     fn limits_of(&self, platform: &str) -> &Limits {
-        static NONE: Limits =
-            Limits { per_account: Vec::new(), per_app: Vec::new(), reserve_percent: 0 };
+        static NONE: Limits = Limits {
+            per_account: Vec::new(),
+            per_app: Vec::new(),
+            looks_per_account: Vec::new(),
+            reserve_percent: 0,
+            monthly_usd_micros: None,
+        };
         self.limits.iter().find(|(id, _)| *id == platform).map_or(&NONE, |(_, limits)| limits)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::circuits::Lessons;
 use super::publish::{Errand, Report, close, moved, waiting_for};
-use super::{Tools, budgets, entry, reconcile_job};
+use super::{Tools, budgets, entry, money, reconcile_job};
 use crate::clock::after;
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::audit::NewEntry;
@@ -183,7 +183,8 @@ pub(super) async fn settle(
         };
         settlement.verdicts.push(recorder.record(&one.report));
     }
-    batch.write(tx, now, &settlement.enqueued).await?;
+    let closed = batch.write(tx, now, &settlement.enqueued).await?;
+    money::give_back(tx, done, |errand| closed.contains(&errand.attempt)).await?;
     lessons.write(tx).await?;
     let heard = done.iter().filter_map(|one| match &one.report {
         Report::Asked { answer, .. } => Some((one.job.slot.as_str(), answer.usage.as_slice())),

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::clauses::Brake;
-use super::{Tools, budgets, circuits, clauses, entry, outcomes, reconcile_job};
+use super::clauses::{Brake, Force};
+use super::money::{self, Bill, Charge};
+use super::{Tools, budgets, circuits, clauses, entry, outcomes, reconcile_job, spacing};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
@@ -61,6 +62,8 @@ pub struct Errand {
     pub(super) prepared: Prepared,
     pub(super) content: Content,
     pub(super) attempt: AttemptId,
+    /// What it was charged, where that costs money.
+    pub(super) charge: Option<Charge>,
 }
 
 /// What a run found out.
@@ -124,7 +127,9 @@ impl Publish {
         for (job, id) in jobs.iter().filter_map(|job| Some((job, delivery_of(job)?))) {
             brakes.stopped.extend(self.tools.time_brake(work::pool(&job.slot)).map(|it| (id, it)));
         }
+        spacing::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
         let spoken = budgets::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
+        money::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
         let free: Vec<DeliveryId> =
             ids.iter().filter(|id| !brakes.stopped.contains_key(id)).cloned().collect();
         let guarded: HashSet<DeliveryId> =
@@ -161,6 +166,7 @@ impl Publish {
         let mut intents = Vec::new();
         let mut entries = Vec::new();
         let mut moves = Vec::new();
+        let mut bill = Bill::new(&self.tools, now);
         for prepared in publishing::prepare(tx, granted).await? {
             let id = prepared.delivery_id.clone();
             let Some(content) = unchanged(&prepared) else {
@@ -180,9 +186,12 @@ impl Publish {
                 fingerprint: prepared.content_hash.clone(),
                 high_water: prepared.high_water.clone(),
             });
-            admissions.insert(id, Admission::Run(Errand { prepared, content, attempt }));
+            let charge = bill.add(&prepared.platform, &content);
+            let errand = Errand { prepared, content, attempt, charge };
+            admissions.insert(id, Admission::Run(errand));
         }
         publishing::open(tx, &intents, self.lease.holder(), now).await?;
+        bill.charge(tx, now).await?;
         rows::transition(tx, &moves, now).await?;
         audit::append(tx, &entries, now).await?;
         Ok(admissions)
@@ -211,7 +220,18 @@ impl Publish {
                 moves.push(change);
             }
             let note = failed.clause.to_owned();
-            admissions.insert(standing.id, Admission::Not(failed.ending, note));
+            let brake = stopped.get(&standing.id).filter(|brake| brake.code == failed.clause);
+            let admission = match brake {
+                Some(Brake { force: Force::Rests | Force::NoTime, until, .. }) => {
+                    Admission::Rest(*until, note)
+                }
+                // In its place: what is behind it must not overtake it meanwhile.
+                None if failed.clause == clauses::BUSY => {
+                    Admission::Rest(after(now, clauses::BEHIND), note)
+                }
+                Some(_) | None => Admission::Not(failed.ending, note),
+            };
+            admissions.insert(standing.id, admission);
         }
         rows::transition(tx, &moves, now).await?;
         audit::append(tx, &entries, now).await?;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::outcomes::{Batch, learns_nothing, problem};
 use super::publish::{moved, waiting_for};
-use super::{Tools, entry, publish_job};
+use super::{Tools, budgets, entry, looks, money, publish_job};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::class::Class;
@@ -232,6 +232,7 @@ impl Reconcile {
             }
             if let Decision::SendAgain = decision {
                 settlement.enqueued.push(publish_job(&search.prepared, now, now));
+                self.give_back(tx, search).await?;
             }
             if let Decision::Adopt(receipt) = &decision {
                 let newest = high_waters.get(account);
@@ -244,7 +245,18 @@ impl Reconcile {
         }
         rows::transition(tx, &waiting, now).await?;
         batch.write(tx, now, &settlement.enqueued).await?;
+        let heard =
+            done.iter().map(|one| (one.job.slot.as_str(), one.report.looked.usage.as_slice()));
+        budgets::hear(tx, now, heard).await?;
         Ok(settlement)
+    }
+
+    /// What was looked for and is not there costs nothing.
+    async fn give_back(&self, tx: &mut Tx, search: &Search) -> Result<(), Error> {
+        let pool = &search.prepared.platform;
+        let platform = self.tools.platforms.get(pool);
+        let Some(rule) = platform.and_then(|it| it.rules().cost) else { return Ok(()) };
+        money::absent(tx, pool, (rule, &search.content), search.attempt.started_at).await
     }
 
     /// Looking may be repeated, but not when it is the looking that kills the process.
@@ -438,12 +450,19 @@ impl Work for Reconcile {
     fn admit<'a>(
         &'a self,
         tx: &'a mut Tx,
-        _: Timestamp,
+        now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Vec<Admission<Search>>, Error>> {
         Box::pin(async move {
             let all = self.admit_all(tx, jobs).await?;
-            Ok(all.into_iter().map(|one| self.in_time(one)).collect())
+            let mut found: Vec<_> = all.into_iter().map(|one| self.in_time(one)).collect();
+            let looks = jobs.iter().zip(&mut found).filter_map(|(job, admission)| {
+                let Admission::Run(search) = &*admission else { return None };
+                let id = search.prepared.delivery_id.clone();
+                Some(looks::Look { slot: &job.slot, id, admission })
+            });
+            looks::restrain(&self.tools, tx, now, looks.collect()).await?;
+            Ok(found)
         })
     }
 

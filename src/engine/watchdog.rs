@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::Tools;
+use super::{Tools, money};
 use crate::clock::until;
 use crate::config;
 use crate::domain::audit::NewEntry;
@@ -95,6 +95,7 @@ impl Watch {
             .set(float(of(DeliveryState::NeedsHuman)));
         metrics::gauge!("chancery_deliveries_unknown").set(float(of(DeliveryState::Unknown)));
         self.look_at_circuits(tools, &mut reader).await?;
+        look_at_money(tools, &mut reader, now).await?;
         metrics::gauge!("chancery_holds_active")
             .set(float(holds::standing(&mut reader, now).await?));
         for kind in crate::domain::work::KINDS {
@@ -129,6 +130,18 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+async fn look_at_money(tools: &Tools, reader: &mut Reader, now: Timestamp) -> Result<(), Error> {
+    let dollars = |micros: i64| float(micros.max(0) / 10_000) / 100.0;
+    for platform in tools.platforms.iter().filter(|it| it.rules().cost.is_some()) {
+        let spent = money::spent(reader, platform.id(), now).await?;
+        metrics::gauge!("chancery_spent_usd", "platform" => platform.id()).set(dollars(spent));
+        if let Some(most) = tools.pace.limits_of(platform.id()).monthly_usd_micros {
+            metrics::gauge!("chancery_budget_usd", "platform" => platform.id()).set(dollars(most));
+        }
+    }
+    Ok(())
 }
 
 fn bark(occasion: Occasion, late: Duration, now: Timestamp) -> NewEntry {

@@ -102,21 +102,26 @@ pub fn quiet_waits(config: &Config) -> Vec<(&'static str, Duration)> {
 
 /// What may be created, by platform.
 pub fn limits(config: &Config) -> Vec<(&'static str, Limits)> {
-    let limits = |account: &[config::Ceiling], app: &[config::Ceiling]| {
-        let windows = |ceilings: &[config::Ceiling]| {
-            ceilings.iter().map(|it| Window { most: it.most, span: it.span }).collect()
-        };
-        Limits {
-            per_account: windows(account),
-            per_app: windows(app),
-            reserve_percent: config.publish.reserve_percent,
-        }
+    let windows = |ceilings: &[config::Ceiling]| -> Vec<Window> {
+        ceilings.iter().map(|it| Window { most: it.most, span: it.span }).collect()
     };
     let (facebook, x) = (&config.facebook, &config.x);
-    vec![
-        (facebook::ID, limits(&facebook.creates_per_account, &facebook.creates_per_app)),
-        (x::ID, limits(&x.creates_per_account, &x.creates_per_app)),
-    ]
+    let reserve_percent = config.publish.reserve_percent;
+    let of_facebook = Limits {
+        per_account: windows(&facebook.creates_per_account),
+        per_app: windows(&facebook.creates_per_app),
+        looks_per_account: windows(&facebook.looks_per_account),
+        reserve_percent,
+        monthly_usd_micros: None,
+    };
+    let of_x = Limits {
+        per_account: windows(&x.creates_per_account),
+        per_app: windows(&x.creates_per_app),
+        looks_per_account: windows(&x.looks_per_account),
+        reserve_percent,
+        monthly_usd_micros: x.monthly_budget,
+    };
+    vec![(facebook::ID, of_facebook), (x::ID, of_x)]
 }
 
 /// The platforms there are, by id.
@@ -147,6 +152,7 @@ impl Platforms {
                 web_url: config.x.web_url.clone(),
                 client_id: config.x.client_id.clone(),
                 client_secret: config.x.client_secret.clone(),
+                prices: config.x.prices,
             },
         })
     }

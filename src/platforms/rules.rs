@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::text::links;
+use crate::domain::variant::Content;
+
 /// What a platform allows. Served as it is by `GET /platforms`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rules {
@@ -27,11 +30,23 @@ pub struct Rules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CostRule {
     /// A post without an address in it.
-    pub post_usd_micros: u32,
+    pub post_usd_micros: i64,
     /// A post with an address in it.
-    pub post_with_link_usd_micros: u32,
+    pub post_with_link_usd_micros: i64,
+    /// The alternative text of a picture.
+    pub alt_text_usd_micros: i64,
     /// Where this is written and when it was read.
     pub source: &'static str,
+}
+
+impl CostRule {
+    /// What it costs to publish this.
+    pub fn of(&self, content: &Content) -> i64 {
+        let has_link = content.link.is_some() || !links(&content.text).is_empty();
+        let post = if has_link { self.post_with_link_usd_micros } else { self.post_usd_micros };
+        let described = content.media.iter().filter(|one| !one.alt.is_empty()).count();
+        post + self.alt_text_usd_micros * i64::try_from(described).unwrap_or(0)
+    }
 }
 
 /// How a text is counted.

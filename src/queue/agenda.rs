@@ -16,6 +16,18 @@ use crate::store::jobs::Due;
 /// Order among jobs that are due.
 type Rank = (i64, Timestamp, JobId);
 
+/// Jobs of this priority do not wait behind a backlog that rests.
+const FIRST: i64 = 0;
+
+/// A pause of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// Its end.
+    pub(super) until: Timestamp,
+    /// Whether it is for the most urgent jobs too.
+    pub(super) all: bool,
+}
+
 /// The timetable of one lane.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
@@ -27,10 +39,14 @@ pub(super) struct Agenda {
     waiting: HashMap<String, BTreeSet<Rank>>,
     /// By pool, the first waiting job of each slot that is free.
     heads: BTreeMap<String, BTreeSet<(Rank, String)>>,
+    /// Which of its jobs each slot has among the heads.
+    shown: HashMap<String, Rank>,
     /// Slots with a job at work.
     busy: HashSet<String>,
-    /// Slots that rest, with the instant from which they are free.
-    resting: BinaryHeap<Reverse<(Timestamp, String)>>,
+    /// Slots that rest.
+    rests: HashMap<String, Rest>,
+    /// When rests end, earliest first.
+    waking: BinaryHeap<Reverse<(Timestamp, String)>>,
 }
 
 impl Agenda {
@@ -74,18 +90,20 @@ impl Agenda {
         taken
     }
 
-    /// A slot has no job at work any more; it rests until `from`, if that is given.
-    pub(super) fn release(&mut self, slot: &str, from: Option<Timestamp>) {
-        match from {
-            Some(from) => self.resting.push(Reverse((from, slot.to_owned()))),
-            None => self.set_free(slot),
+    /// A slot has no job at work any more; it rests first, if that is given.
+    pub(super) fn release(&mut self, slot: &str, rest: Option<Rest>) {
+        self.busy.remove(slot);
+        if let Some(rest) = rest {
+            self.rests.insert(slot.to_owned(), rest);
+            self.waking.push(Reverse((rest.until, slot.to_owned())));
         }
+        self.show(slot);
     }
 
     /// The instant of the next change: a job becoming due, or a slot that has rested.
     pub(super) fn next_change(&self) -> Option<Timestamp> {
         let due = self.later.peek().map(|Reverse((at, _))| *at);
-        let rested = self.resting.peek().map(|Reverse((at, _))| *at);
+        let rested = self.waking.peek().map(|Reverse((at, _))| *at);
         match (due, rested) {
             (Some(due), Some(rested)) => Some(due.min(rested)),
             (one, other) => one.or(other),
@@ -113,26 +131,57 @@ impl Agenda {
         if let Some(left) = left.get_mut(&name) {
             *left -= 1;
         }
-        first
+        let (rank, slot) = first?;
+        self.shown.remove(&slot);
+        Some((rank, slot))
+    }
+
+    /// The job that a slot would do next, if it may do any.
+    fn head(&self, slot: &str) -> Option<&Rank> {
+        if self.busy.contains(slot) {
+            return None;
+        }
+        let first = self.waiting.get(slot)?.first()?;
+        match self.rests.get(slot) {
+            Some(rest) if rest.all || first.0 > FIRST => None,
+            Some(_) | None => Some(first),
+        }
+    }
+
+    /// Puts a slot's next job among the heads, in the place of the one that was there.
+    fn show(&mut self, slot: &str) {
+        let next = self.head(slot).cloned();
+        if self.shown.get(slot) == next.as_ref() {
+            return;
+        }
+        if let Some(old) = self.shown.remove(slot) {
+            self.drop_head(&(old, slot.to_owned()));
+        }
+        if let Some(next) = next {
+            self.put_head(next.clone(), slot.to_owned());
+            self.shown.insert(slot.to_owned(), next);
+        }
     }
 
     fn put_head(&mut self, rank: Rank, slot: String) {
         self.heads.entry(pool(&slot).to_owned()).or_default().insert((rank, slot));
     }
 
-    fn drop_head(&mut self, head: &(Rank, String)) -> bool {
-        let Some(heads) = self.heads.get_mut(pool(&head.1)) else { return false };
-        let there = heads.remove(head);
+    fn drop_head(&mut self, head: &(Rank, String)) {
+        let Some(heads) = self.heads.get_mut(pool(&head.1)) else { return };
+        heads.remove(head);
         if heads.is_empty() {
             self.heads.remove(pool(&head.1));
         }
-        there
     }
 
     fn wake(&mut self, now: Timestamp) {
-        while self.resting.peek().is_some_and(|Reverse((from, _))| *from <= now) {
-            if let Some(Reverse((_, slot))) = self.resting.pop() {
-                self.set_free(&slot);
+        while self.waking.peek().is_some_and(|Reverse((until, _))| *until <= now) {
+            let Some(Reverse((_, slot))) = self.waking.pop() else { return };
+            // It may have been sent to rest again meanwhile.
+            if self.rests.get(&slot).is_some_and(|rest| rest.until <= now) {
+                self.rests.remove(&slot);
+                self.show(&slot);
             }
         }
     }
@@ -142,23 +191,9 @@ impl Agenda {
             let Some(Reverse((at, id))) = self.later.pop() else { return };
             // An entry that no longer agrees was replaced by a newer one.
             let Some(due) = self.known.get(&id).filter(|due| due.due_at == at) else { continue };
-            let rank = (due.priority, due.due_at, id);
-            let slot = due.slot.clone();
-            let first = self.waiting.get(&slot).and_then(BTreeSet::first).cloned();
-            if !self.busy.contains(&slot) && first.as_ref().is_none_or(|first| rank < *first) {
-                if let Some(first) = first {
-                    self.drop_head(&(first, slot.clone()));
-                }
-                self.put_head(rank.clone(), slot.clone());
-            }
-            self.waiting.entry(slot).or_default().insert(rank);
-        }
-    }
-
-    fn set_free(&mut self, slot: &str) {
-        self.busy.remove(slot);
-        if let Some(first) = self.waiting.get(slot).and_then(BTreeSet::first) {
-            self.put_head(first.clone(), slot.to_owned());
+            let (rank, slot) = ((due.priority, due.due_at, id), due.slot.clone());
+            self.waiting.entry(slot.clone()).or_default().insert(rank);
+            self.show(&slot);
         }
     }
 
@@ -166,18 +201,11 @@ impl Agenda {
         let Some(old) = self.known.remove(id) else { return };
         let rank = (old.priority, old.due_at, old.id);
         let Some(waiting) = self.waiting.get_mut(&old.slot) else { return };
-        if !waiting.remove(&rank) {
-            return;
-        }
-        let next = waiting.first().cloned();
-        if next.is_none() {
+        waiting.remove(&rank);
+        if waiting.is_empty() {
             self.waiting.remove(&old.slot);
         }
-        if self.drop_head(&(rank, old.slot.clone()))
-            && let Some(next) = next
-        {
-            self.put_head(next, old.slot);
-        }
+        self.show(&old.slot);
     }
 }
 
@@ -246,11 +274,33 @@ mod tests {
         agenda.note(due(1, "a", 2, 1));
         agenda.note(due(2, "a", 2, 1));
         assert_eq!(agenda.take(at(1), at(1), 1, all).len(), 1);
-        agenda.release("a", Some(at(30)));
+        agenda.release("a", Some(Rest { until: at(30), all: false }));
         assert!(agenda.take(at(29), at(29), 9, all).is_empty());
         assert_eq!(agenda.next_change(), Some(at(30)));
         assert_eq!(agenda.take(at(30), at(30), 9, all).len(), 1);
         assert_eq!(agenda.len(), 0);
+    }
+
+    #[test]
+    fn what_is_urgent_does_not_wait_behind_what_rests() {
+        let mut agenda = Agenda::default();
+        agenda.note(due(1, "a", 2, 1));
+        assert_eq!(agenda.take(at(1), at(1), 9, all).len(), 1);
+        agenda.note(due(2, "a", 2, 1));
+        agenda.release("a", Some(Rest { until: at(30), all: false }));
+        agenda.note(due(3, "a", 0, 5));
+        assert_eq!(order(&agenda.take(at(5), at(5), 9, all)), [("a".to_owned(), 5)]);
+        // The rest ends while the urgent one is at work, or goes on after it.
+        assert!(agenda.take(at(29), at(29), 9, all).is_empty());
+        agenda.release("a", None);
+        assert!(agenda.take(at(29), at(29), 9, all).is_empty());
+        assert_eq!(order(&agenda.take(at(30), at(30), 9, all)), [("a".to_owned(), 1)]);
+        // A pause for all is one for what is urgent too, and the last word about a pause counts.
+        agenda.note(due(4, "a", 0, 31));
+        agenda.release("a", Some(Rest { until: at(40), all: true }));
+        agenda.release("a", Some(Rest { until: at(50), all: true }));
+        assert!(agenda.take(at(49), at(49), 9, all).is_empty());
+        assert_eq!(agenda.take(at(50), at(50), 9, all).len(), 1);
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub enum Admission<I> {
     Run(I),
     /// It ends or waits without having run, for this reason.
     Not(Ending, String),
+    /// It keeps its place, and its slot rests until this instant, for this reason.
+    Rest(Timestamp, String),
 }
 
 /// A job that has run.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, Rest};
 use super::gate::Pass;
 use super::job::{Admission, Settled, Work};
 use super::rescue::Rescue;
@@ -21,7 +21,7 @@ use super::{Lease, Queue, contained};
 use crate::clock::{SharedClock, after, before};
 use crate::domain::id::JobId;
 use crate::domain::work;
-use crate::store::jobs::{Claimed, Due, Finish};
+use crate::store::jobs::{Claimed, Due, Ending, Finish};
 use crate::store::{Error, Store, jobs};
 
 /// Most jobs that one transaction claims.
@@ -32,6 +32,8 @@ const AHEAD: usize = 1_024;
 const KEPT: usize = 60_000;
 /// Wait after a failure of the database.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Wait before another job of a slot is tried of which another process has one.
+const ELSEWHERE: Duration = Duration::from_millis(250);
 /// Wait before a job is claimed again that could not be claimed alone.
 const ASIDE: Duration = Duration::from_mins(1);
 
@@ -241,7 +243,7 @@ impl<W: Work> Lane<W> {
     fn rest_slots(&mut self, picked: &[Due], span: Duration) {
         let until = after(self.clock.now(), span);
         for due in picked {
-            self.agenda.release(&due.slot, Some(until));
+            self.agenda.release(&due.slot, Some(Rest { until, all: true }));
         }
     }
 
@@ -300,7 +302,7 @@ impl<W: Work> Lane<W> {
         if !was_ahead && let Some(due) = self.due.get_mut(pool) {
             *due = due.saturating_sub(1);
         }
-        self.agenda.release(slot, rest_until);
+        self.agenda.release(slot, rest_until.map(|until| Rest { until, all: false }));
     }
 
     /// Reads what is due within the window, and rescues what was lost.
@@ -395,6 +397,7 @@ impl<W: Work> Lane<W> {
         let mut finishes = Vec::new();
         let mut admitted = Vec::new();
         let mut again = Vec::new();
+        let mut rests = HashMap::new();
         for (job, admission) in claimed.into_iter().zip(admissions) {
             match admission {
                 Admission::Run(item) => {
@@ -402,8 +405,16 @@ impl<W: Work> Lane<W> {
                     let pass = self.queue.gate().enter(&job.unique_key);
                     admitted.push((job, item, pass));
                 }
+                Admission::Rest(until, note) => {
+                    // It keeps its place. What is most urgent would be the next again.
+                    let ending = Ending::Again(job.due_at);
+                    again.extend(super::settle::again(&job, ending));
+                    rests.insert(job.slot, Some(Rest { until, all: job.priority == 0 }));
+                    finishes.push(Finish { id: job.id, ending, note: Some(note) });
+                }
                 Admission::Not(ending, note) => {
                     again.extend(super::settle::again(&job, ending));
+                    rests.insert(job.slot, None);
                     finishes.push(Finish { id: job.id, ending, note: Some(note) });
                 }
             }
@@ -412,11 +423,8 @@ impl<W: Work> Lane<W> {
         crate::crash_point!("claim.before_commit");
         tx.commit().await?;
 
-        // Slots of jobs that another process has, or that were not admitted, are free again.
         let busy: HashSet<&str> = admitted.iter().map(|(job, ..)| job.slot.as_str()).collect();
-        for due in picked.iter().filter(|due| !busy.contains(due.slot.as_str())) {
-            self.agenda.release(&due.slot, None);
-        }
+        self.let_go(picked.iter().filter(|it| !busy.contains(it.slot.as_str())), &rests, now);
         for due in again.into_iter().filter(|due| due.due_at <= self.loaded_until) {
             self.agenda.note(due);
         }
@@ -439,6 +447,21 @@ impl<W: Work> Lane<W> {
             self.start(job, item, pass);
         }
         Ok(started)
+    }
+
+    /// Slots of jobs that were not admitted are free again. One of which another process has a job is
+    /// left to that for a moment: what stands behind the job must not overtake it.
+    fn let_go<'a>(
+        &mut self,
+        idle: impl Iterator<Item = &'a Due>,
+        rests: &HashMap<String, Option<Rest>>,
+        now: Timestamp,
+    ) {
+        let elsewhere = Rest { until: after(now, ELSEWHERE), all: true };
+        for due in idle {
+            let rest = rests.get(&due.slot).copied().unwrap_or(Some(elsewhere));
+            self.agenda.release(&due.slot, rest);
+        }
     }
 
     fn start(&self, job: Claimed, item: W::Item, pass: Pass) {

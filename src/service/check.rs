@@ -15,7 +15,6 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PostId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::schedule as time;
-use crate::domain::text::links;
 use crate::domain::variant::Variant;
 use crate::platforms::check;
 use crate::platforms::rules::{Counting, Rules};
@@ -269,10 +268,7 @@ fn planned(services: &Services, one: &Ready) -> Planned {
     let row = &one.row;
     let zone = shown_zone(row.civil.as_ref(), &one.account.time_zone);
     let rule = services.platforms.get(&row.platform).and_then(|platform| platform.rules().cost);
-    let has_link = row.content.link.is_some() || !links(&row.content.text).is_empty();
-    let cost = rule.map(|rule| {
-        u64::from(if has_link { rule.post_with_link_usd_micros } else { rule.post_usd_micros })
-    });
+    let cost = rule.map(|rule| u64::try_from(rule.of(&row.content)).unwrap_or(0));
     Planned {
         place: one.place,
         account_id: row.account_id.clone(),

@@ -1,13 +1,14 @@
 //! What was created in a window, counted for all nodes, and what platforms said about theirs.
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::types::Json;
 
 use super::codec::At;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::budget::Said;
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, DeliveryId};
 
 statements! {
     /// SQLite has one writer. On PostgreSQL whoever counts must see what the one before has taken.
@@ -18,12 +19,24 @@ statements! {
         "SELECT account_id, COUNT(*), MIN(started_at) FROM attempts
          WHERE started_at > $2 AND outcome <> 'withdrawn' AND account_id IN " ids(1) "
          GROUP BY account_id HAVING COUNT(*) >= $3";
+    LAST_SENT =
+        "SELECT account_id, MAX(started_at) FROM attempts
+         WHERE started_at > $2 AND outcome NOT IN ('withdrawn', 'deferred', 'refused', 'absent')
+           AND account_id IN " ids(1) " GROUP BY account_id";
     SPENT =
         "SELECT CAST(COALESCE(SUM(creates), 0) AS BIGINT), MIN(slice) FROM spending
          WHERE scope = $1 AND slice > $2";
     SPEND =
-        "INSERT INTO spending (scope, slice, creates, cost) VALUES ($1, $2, $3, 0)
-         ON CONFLICT (scope, slice) DO UPDATE SET creates = spending.creates + excluded.creates";
+        "INSERT INTO spending (scope, slice, creates, cost) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (scope, slice) DO UPDATE SET creates = spending.creates + excluded.creates,
+             cost = spending.cost + excluded.cost
+         RETURNING cost";
+    LOOKED =
+        "SELECT scope, CAST(SUM(creates) AS BIGINT), MIN(slice) FROM spending
+         WHERE slice > $2 AND scope IN " ids(1) " GROUP BY scope";
+    COST = "SELECT cost FROM spending WHERE scope = $1 AND slice = $2";
+    DUES = "SELECT id, due_at FROM deliveries WHERE id IN " ids(1);
+    CONTENTS = "SELECT id, content FROM deliveries WHERE id IN " ids(1);
     /// Answers come in any order: within one window the lowest count is the truth.
     SAY =
         "INSERT INTO budgets (scope, name, span_ms, most, remaining, counted, resets_at, seen_at)
@@ -42,7 +55,8 @@ statements! {
         "UPDATE budgets SET remaining = remaining - $2
          WHERE counted IS TRUE AND resets_at > $3 AND scope IN " ids(1);
     FORGET_SAID = "DELETE FROM budgets WHERE resets_at < $1";
-    FORGET = "DELETE FROM spending WHERE slice < $1";
+    /// What a month has cost is kept.
+    FORGET = "DELETE FROM spending WHERE slice < $1 AND cost = 0";
     PLANNED =
         "SELECT account_id, due_at FROM deliveries
          WHERE (state IN ('scheduled', 'held', 'publishing')) IS TRUE AND due_at > $2 AND due_at < $3
@@ -71,6 +85,18 @@ pub async fn crowded(
     Ok(rows.into_iter().map(|(account, count, first)| (account, count, first.0)).collect())
 }
 
+/// When something was last guarded for accounts since an instant that may be out; in no order.
+pub async fn last_sent(
+    reader: &mut Reader,
+    accounts: &[&str],
+    since: Timestamp,
+) -> Result<Vec<(AccountId, Timestamp)>, Error> {
+    let rows: Vec<(AccountId, At)> = on!(reader, LAST_SENT, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(accounts)).bind(At(since)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(account, at)| (account, at.0)).collect())
+}
+
 /// How many creates of a scope were guarded since an instant, and in which slice the first was.
 pub async fn spent(
     reader: &mut Reader,
@@ -83,12 +109,65 @@ pub async fn spent(
     Ok((count, first.map(Timestamp::from)))
 }
 
-/// Counts creates of a scope in a slice.
-pub async fn spend(tx: &mut Tx, scope: &str, slice: Timestamp, count: i64) -> Result<(), Error> {
-    on!(tx, SPEND, |sql, conn| {
-        sqlx::query(sql).bind(scope).bind(At(slice)).bind(count).execute(conn).await?;
+/// Counts creates of a scope in a slice and what they cost; gives what the slice has cost by now.
+pub async fn spend(
+    tx: &mut Tx,
+    scope: &str,
+    slice: Timestamp,
+    creates: i64,
+    cost: i64,
+) -> Result<i64, Error> {
+    Ok(on!(tx, SPEND, |sql, conn| {
+        sqlx::query_scalar(sql)
+            .bind(scope)
+            .bind(At(slice))
+            .bind(creates)
+            .bind(cost)
+            .fetch_one(conn)
+            .await?
+    }))
+}
+
+/// How often scopes were looked through since an instant, and in which slice first; in no order.
+pub async fn looked(
+    reader: &mut Reader,
+    scopes: &[&str],
+    since: Timestamp,
+) -> Result<Vec<(String, i64, Timestamp)>, Error> {
+    let rows: Vec<(String, i64, At)> = on!(reader, LOOKED, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(scopes)).bind(At(since)).fetch_all(conn).await?
     });
-    Ok(())
+    Ok(rows.into_iter().map(|(scope, count, first)| (scope, count, first.0)).collect())
+}
+
+/// What a slice of a scope has cost, in millionths.
+pub async fn cost(reader: &mut Reader, scope: &str, slice: Timestamp) -> Result<i64, Error> {
+    let cost: Option<i64> = on!(reader, COST, |sql, conn| {
+        sqlx::query_scalar(sql).bind(scope).bind(At(slice)).fetch_optional(conn).await?
+    });
+    Ok(cost.unwrap_or(0))
+}
+
+/// When deliveries were to go out, whatever their jobs wait for by now; in no order.
+pub async fn dues(
+    reader: &mut Reader,
+    ids: &[&DeliveryId],
+) -> Result<Vec<(DeliveryId, Timestamp)>, Error> {
+    let rows: Vec<(DeliveryId, At)> = on!(reader, DUES, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(id, due_at)| (id, due_at.0)).collect())
+}
+
+/// What deliveries say, as it is kept; in no order.
+pub async fn contents(
+    reader: &mut Reader,
+    ids: &[&DeliveryId],
+) -> Result<Vec<(DeliveryId, Value)>, Error> {
+    let rows: Vec<(DeliveryId, Json<Value>)> = on!(reader, CONTENTS, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(id, content)| (id, content.0)).collect())
 }
 
 /// Keeps what a platform says about a window.

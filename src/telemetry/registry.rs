@@ -135,6 +135,18 @@ pub const METRICS: &[Metric] = &[
         &["outcome"],
         "Tries to hand a mail to the mail server, by what came of them",
     ),
+    metric(
+        "chancery_spent_usd",
+        Kind::Gauge,
+        &["platform"],
+        "What creates have cost in this month, in US dollars",
+    ),
+    metric(
+        "chancery_budget_usd",
+        Kind::Gauge,
+        &["platform"],
+        "What creates may cost in a month, in US dollars, where that is limited",
+    ),
     metric("chancery_holds_active", Kind::Gauge, &[], "Holds that stand"),
     metric("chancery_jobs", Kind::Gauge, &["kind", "state"], "Jobs in the queue"),
     metric(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chancery::clock::before;
+use chancery::clock::{after, before};
 use chancery::domain::delivery::DeliveryState;
 use chancery::service::accounts;
 use chancery::service::deliveries::{self, Adoption, DeliveryDetail};
@@ -251,7 +251,7 @@ staged! {
             stage.world().swap_tokens(&one.token, &other.token);
             if platform == Platform::X {
                 for outlet in [&one, &other] {
-                    let due = chancery::clock::after(now(), Duration::from_millis(600));
+                    let due = after(now(), Duration::from_millis(600));
                     let id = stage.deliver(outlet, &Wanted::text("misled").at(due)).await;
                     accounts::check(stage.acts(), stage.caller(), &outlet.id).await.unwrap();
                     stage.until(&id, DeliveryState::Held).await;
@@ -285,4 +285,32 @@ async fn a_lag_beyond_the_quiet_wait_is_the_limit_and_the_judge_sees_it() {
     assert_eq!(stage.made(&careful), 1);
     let found = stage.finish_with_findings().await;
     assert!(found.len() == 2 && found[0].contains("was asked for 1 times"), "{found:#?}");
+}
+
+staged! {
+    with &[("CHANCERY_X__LOOKS_PER_ACCOUNT", "2/10m")];
+
+    /// Two looks in ten minutes: after them nothing is concluded, however long the quiet wait and the
+    /// patience are over, until there is room for another one.
+    async fn a_look_that_does_not_fit_is_put_off_and_is_no_absence(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        stage.spoil(&outlet, Kind::ServerError { execute: false });
+        let far = after(stage.now(), Duration::from_hours(3));
+        let id = stage.deliver(&outlet, &Wanted::text("looked for twice").publish_by(far)).await;
+        eventually("its looks are used up", async || {
+            let wait = stage.show(&id).await.delivery.waits_for;
+            let detail = wait.map(|it| it.detail).unwrap_or_default();
+            if detail.contains("reads are used up") { Ok(()) } else { Err(detail) }
+        })
+        .await;
+        // Eight quiet waits are 5.6 s: then a read that fails would have been put before a person.
+        pass(Duration::from_secs(6)).await;
+        assert_eq!(stage.show(&id).await.delivery.state, DeliveryState::Unknown);
+        assert_eq!(stage.creates(&outlet).len(), 1);
+        let sql = "SELECT CAST(SUM(creates) AS TEXT) FROM spending WHERE scope LIKE 'looks:x/%'";
+        assert_eq!(stage.setting().database.rows(sql).await[0][0], "2");
+        stage.advance(Duration::from_mins(11));
+        stage.published(&id).await;
+        assert_eq!((stage.creates(&outlet).len(), stage.made(&outlet)), (2, 1));
+    }
 }

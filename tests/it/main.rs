@@ -12,6 +12,8 @@ mod badinput;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod catch_up;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod circuits;
@@ -49,6 +51,8 @@ mod limits;
 mod mail;
 #[cfg(test)]
 mod media;
+#[cfg(test)]
+mod money;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(crate) struct Setting {
 
 /// Tens of milliseconds instead of seconds and minutes; what is longer is so that a busy machine
 /// does not change what happens.
-const TIMINGS: [(&str, &str); 15] = [
+const TIMINGS: [(&str, &str); 17] = [
     ("CHANCERY_SERVER__LISTEN", "127.0.0.1:0"),
     ("CHANCERY_SERVER__STOP_TIMEOUT", "20s"),
     ("CHANCERY_DATABASE__MAX_CONNECTIONS", "8"),
@@ -40,6 +40,8 @@ const TIMINGS: [(&str, &str); 15] = [
     ("CHANCERY_PUBLISH__INCIDENT_ACCOUNTS", "100000"),
     ("CHANCERY_X__CREATES_PER_ACCOUNT", ""),
     ("CHANCERY_X__CREATES_PER_APP", ""),
+    ("CHANCERY_X__LOOKS_PER_ACCOUNT", ""),
+    ("CHANCERY_FACEBOOK__LOOKS_PER_ACCOUNT", ""),
 ];
 
 impl Setting {

@@ -2,7 +2,7 @@
 
 use chancery::domain::budget::Said;
 use chancery::domain::circuit::{Circuit, Concerned, Rules, Weight};
-use chancery::domain::id::AccountId;
+use chancery::domain::id::{AccountId, DeliveryId};
 use chancery::store::{budgets, circuits};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -27,7 +27,7 @@ both! {
         budgets::lock(&mut tx, "x").await.unwrap();
         assert_eq!(budgets::spent(&mut tx, "x", at(0)).await.unwrap(), (0, None));
         for (slice, count) in [(10, 2), (20, 3), (20, 4)] {
-            budgets::spend(&mut tx, "x", at(slice), count).await.unwrap();
+            budgets::spend(&mut tx, "x", at(slice), count, 0).await.unwrap();
         }
         assert_eq!(budgets::spent(&mut tx, "x", at(0)).await.unwrap(), (9, Some(at(10))));
         assert_eq!(budgets::spent(&mut tx, "x", at(10)).await.unwrap(), (7, Some(at(20))));
@@ -64,9 +64,24 @@ both! {
         assert_eq!(budgets::said(&mut tx, &scopes, at(90)).await.unwrap(), []);
         assert_eq!(budgets::forget(&mut tx, at(91)).await.unwrap(), 3);
 
+        for (cost, sum) in [(200_000, 200_000), (15_000, 215_000), (-15_000, 200_000)] {
+            let spent = budgets::spend(&mut tx, "money:x", at(5), 1, cost).await.unwrap();
+            assert_eq!(spent, sum);
+        }
+        assert_eq!(budgets::cost(&mut tx, "money:x", at(5)).await.unwrap(), 200_000);
+        let looked = budgets::looked(&mut tx, &["money:x", "x"], at(0)).await.unwrap();
+        assert_eq!(looked, [("money:x".to_owned(), 3, at(5))]);
+        assert_eq!(budgets::looked(&mut tx, &["money:x"], at(5)).await.unwrap(), []);
+        assert_eq!(budgets::cost(&mut tx, "money:x", at(6)).await.unwrap(), 0);
+        assert_eq!(budgets::forget(&mut tx, at(99)).await.unwrap(), 0, "not what a month cost");
+        let nobody = DeliveryId::new(at(0), 1);
+        assert!(budgets::contents(&mut tx, &[&nobody]).await.unwrap().is_empty());
+        assert!(budgets::dues(&mut tx, &[&nobody]).await.unwrap().is_empty());
+
         let account = AccountId::new(at(0), 1);
         let names = [account.as_str()];
         assert!(budgets::crowded(&mut tx, &names, at(0), 1).await.unwrap().is_empty());
+        assert!(budgets::last_sent(&mut tx, &names, at(0)).await.unwrap().is_empty());
         let none = budgets::planned(&mut tx, &[account], at(0), at(9)).await.unwrap();
         assert!(none.is_empty());
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::Means;
@@ -273,7 +273,7 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
         return Some((Message { id, event, at: one.at, account_id, data, names }, ""));
     }
     let data = one.detail.clone();
-    if let Some(what) = one.detail.get("host").and_then(Value::as_str) {
+    if let Some(what) = ["host", "platform"].iter().find_map(|it| one.detail.get(it)?.as_str()) {
         what.clone_into(&mut names.what);
     }
     Some((Message { id, event, at: one.at, account_id: None, data, names }, ""))

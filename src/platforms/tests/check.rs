@@ -17,6 +17,11 @@ fn rules(id: &str) -> Rules {
             web_url: url("https://x.com"),
             client_id: None,
             client_secret: None,
+            prices: crate::config::Prices {
+                post: 15_000,
+                post_with_link: 200_000,
+                alt_text: 5_000,
+            },
         },
     });
     platforms.get(id).expect("platform").rules().clone()

@@ -95,6 +95,11 @@ impl Stage {
                 web_url: base,
                 client_id: None,
                 client_secret: None,
+                prices: crate::config::Prices {
+                    post: 15_000,
+                    post_with_link: 200_000,
+                    alt_text: 5_000,
+                },
             },
         });
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().expect("instant");

@@ -49,6 +49,7 @@ impl Stage {
                 web_url: x_url,
                 client_id: None,
                 client_secret: None,
+                prices: crate::config::Prices::default(),
             },
         });
         Self { simulators, platforms, clock, accounts }

@@ -7,6 +7,7 @@ use super::rules::Rules;
 use super::session::{Item, Metered, Probe, Progress, Session};
 use super::wire::{no_settings, number_order};
 use super::{Answer, Leave, Platform, Withdrawn};
+use crate::config::Prices;
 
 mod api;
 mod classify;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub client_id: Option<String>,
     /// The application's client secret.
     pub client_secret: super::AppSecret,
+    /// What X takes for what.
+    pub prices: Prices,
 }
 
 /// Accounts on X.
@@ -43,7 +46,8 @@ pub struct X {
 impl X {
     /// With this configuration.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, rules: rules::rules() }
+        let rules = rules::rules(settings.prices);
+        Self { settings, rules }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The limits of X, each with the place where it is written.
 
+use crate::config::Prices;
 use crate::domain::text::LINK_WEIGHT;
 use crate::platforms::rules::{
     CostRule, Counting, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
 };
 
-pub(super) fn rules() -> Rules {
+pub(super) fn rules(prices: Prices) -> Rules {
     Rules {
         text: TextRule {
             counting: Counting::WeightedV3,
@@ -49,9 +50,10 @@ pub(super) fn rules() -> Rules {
         scopes: &["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
         same_text_on_many_accounts: SameText::Discouraged,
         cost: Some(CostRule {
-            post_usd_micros: 15_000,
-            post_with_link_usd_micros: 200_000,
-            source: "X API documents, pricing, pay per use, read 2026-09-11",
+            post_usd_micros: prices.post,
+            post_with_link_usd_micros: prices.post_with_link,
+            alt_text_usd_micros: prices.alt_text,
+            source: "configured; X API documents, pricing, pay per use, read 2026-09-11",
         }),
     }
 }

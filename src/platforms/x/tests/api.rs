@@ -14,6 +14,7 @@ fn settings() -> Settings {
         web_url: "https://x.com/".parse().expect("url"),
         client_id: None,
         client_secret: None,
+        prices: crate::config::Prices::default(),
     }
 }
 

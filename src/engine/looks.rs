@@ -1,0 +1,112 @@
+//! Keeps reads of accounts within what platforms allow, over all nodes. A look that does not fit is
+//! put off: that says nothing about the post, least of all that it is not there.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Tools;
+use super::budgets::{SLICES, slice_at};
+use super::publish::waiting_for;
+use crate::clock::{after, before};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::id::DeliveryId;
+use crate::domain::work;
+use crate::queue::job::Admission;
+use crate::store::jobs::Ending;
+use crate::store::outcomes::Move;
+use crate::store::{Error, Tx, budgets as rows, outcomes};
+
+/// A look that is to be made.
+pub(super) struct Look<'a, I> {
+    /// Whose account.
+    pub(super) slot: &'a str,
+    /// For which delivery.
+    pub(super) id: DeliveryId,
+    /// Whether it may be made.
+    pub(super) admission: &'a mut Admission<I>,
+}
+
+/// Puts looks off for which there is no room, and counts the others.
+pub(super) async fn restrain<I>(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    looks: Vec<Look<'_, I>>,
+) -> Result<(), Error> {
+    let slots: BTreeSet<&str> = looks.iter().map(|look| look.slot).collect();
+    let put_off = used_up(tools, tx, now, &slots).await?;
+    let mut waiting = Vec::new();
+    for Look { slot, id, admission } in looks {
+        if let Some(until) = put_off.get(slot) {
+            let detail = format!("the account's reads are used up; looked for again at {until}");
+            let waits_for = waiting_for("reconcile", detail);
+            waiting.push(Move { waits_for, ..Move::stay(id, DeliveryState::Unknown) });
+            *admission = Admission::Not(Ending::Again(*until), "no reads left".to_owned());
+            continue;
+        }
+        let windows = &tools.pace.limits_of(work::pool(slot)).looks_per_account;
+        if let Some(shortest) = windows.iter().map(|window| window.span).min() {
+            rows::spend(tx, &scope(slot), slice_at(now, slice_of(shortest)), 1, 0).await?;
+        }
+    }
+    outcomes::transition(tx, &waiting, now).await?;
+    Ok(())
+}
+
+/// The accounts that may not be read now, and until when.
+async fn used_up<'a>(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    slots: &BTreeSet<&'a str>,
+) -> Result<HashMap<&'a str, Timestamp>, Error> {
+    let pools: BTreeSet<&str> = slots.iter().map(|slot| work::pool(slot)).collect();
+    let mut put_off = HashMap::new();
+    for pool in &pools {
+        let of_pool: Vec<&str> =
+            slots.iter().copied().filter(|slot| work::pool(slot) == *pool).collect();
+        let windows = &tools.pace.limits_of(pool).looks_per_account;
+        if !windows.is_empty() {
+            // Another node may be reading the same accounts.
+            rows::lock(tx, &scope(pool)).await?;
+        }
+        let scopes: Vec<String> = of_pool.iter().map(|slot| scope(slot)).collect();
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        for window in windows {
+            let span = window.span + slice_of(window.span);
+            for (looked, count, first) in rows::looked(tx, &scopes, before(now, span)).await? {
+                let Some(slot) = of_pool.iter().find(|slot| scope(slot) == looked) else {
+                    continue;
+                };
+                if count >= window.most {
+                    put_off_until(&mut put_off, slot, after(first, span));
+                }
+            }
+        }
+    }
+    // Facebook counts reads with creates: while it says that there are none, reading makes it worse.
+    let all: Vec<&str> = pools.iter().chain(slots).copied().collect();
+    for said in rows::said(tx, &all, now).await?.iter().filter(|it| !it.counted && it.left <= 0) {
+        for slot in slots {
+            if *slot == said.scope || work::pool(slot) == said.scope {
+                put_off_until(&mut put_off, slot, said.until);
+            }
+        }
+    }
+    Ok(put_off)
+}
+
+fn slice_of(span: Duration) -> Duration {
+    (span / SLICES).max(Duration::from_secs(1))
+}
+
+fn put_off_until<'a>(put_off: &mut HashMap<&'a str, Timestamp>, slot: &'a str, until: Timestamp) {
+    let known = put_off.entry(slot).or_insert(until);
+    *known = until.max(*known);
+}
+
+fn scope(whose: &str) -> String {
+    format!("looks:{whose}")
+}
