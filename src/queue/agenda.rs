@@ -100,6 +100,15 @@ impl Agenda {
         self.show(slot);
     }
 
+    /// Lets every slot go on: what its rest was for may be over, or was reckoned by a clock that was
+    /// wrong.
+    pub(super) fn end_rests(&mut self) {
+        self.waking.clear();
+        for slot in std::mem::take(&mut self.rests).into_keys() {
+            self.show(&slot);
+        }
+    }
+
     /// The instant of the next change: a job becoming due, or a slot that has rested.
     pub(super) fn next_change(&self) -> Option<Timestamp> {
         let due = self.later.peek().map(|Reverse((at, _))| *at);

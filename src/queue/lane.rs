@@ -280,7 +280,10 @@ impl<W: Work> Lane<W> {
                     }
                 }
             }
-            Message::LookAgain => self.look_at = Duration::ZERO,
+            Message::LookAgain => {
+                self.look_at = Duration::ZERO;
+                self.agenda.end_rests();
+            }
             Message::GivenUp { id, slot } => {
                 self.ended(&id, &slot, None);
                 self.suspects.push(id);
