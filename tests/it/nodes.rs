@@ -227,7 +227,8 @@ async fn a_node_hears_of_what_another_one_was_told() {
     listening(&stage, &first, 2).await;
     // What they look for by themselves after the cut is over.
     pass(Duration::from_millis(300)).await;
-    let due = after(stage.now(), Duration::from_secs(2));
+    // Late enough for the first node to have stopped long before.
+    let due = after(stage.now(), Duration::from_secs(5));
     for outlet in &outlets {
         stage.deliver(outlet, &Wanted::text("heard of").at(due)).await;
     }
