@@ -143,3 +143,30 @@ impl Verdict {
         Self { ending: Ending::Again(at), note: Some(note.into()), rest_until: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::id::JobId;
+
+    #[test]
+    fn a_job_that_was_lost_too_often_is_set_aside() {
+        let at = Timestamp::UNIX_EPOCH;
+        let lost = |losses| Claimed {
+            id: JobId::new(at, 1),
+            unique_key: "mail:1".to_owned(),
+            slot: "1".to_owned(),
+            payload: json!({}),
+            priority: 1,
+            due_at: at,
+            tries: losses,
+            losses,
+            created_at: at,
+        };
+        let ending = |losses| Verdict::lost(&lost(losses), at, "lost").ending;
+        assert_eq!(ending(SET_ASIDE - 1), Ending::Again(at));
+        assert_eq!(ending(SET_ASIDE), Ending::Discarded);
+    }
+}
