@@ -103,6 +103,11 @@ impl TryFrom<Vec<String>> for Scopes {
     }
 }
 
+/// The person in the label of an actor, who may have used a token.
+pub fn person_of(label: &str) -> &str {
+    label.split(' ').next().unwrap_or_default()
+}
+
 /// Who is acting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {

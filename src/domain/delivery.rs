@@ -37,7 +37,8 @@ words! {
 }
 
 words! {
-    /// What a person can do about a delivery; the last part of its address in the API.
+    /// What a person can do about a delivery; the last part of its address in the API, but for
+    /// `review`, which is `POST /deliveries/review`.
     Act {
         /// Take it back before it leaves.
         Cancel = "cancel",
@@ -49,6 +50,8 @@ words! {
         Drop = "drop",
         /// Send it again.
         Retry = "retry",
+        /// Release, reschedule or drop it after a hold.
+        Review = "review",
     }
 }
 
@@ -61,6 +64,7 @@ impl Act {
             Self::Adopt => Event::Found,
             Self::Drop => Event::Dropped,
             Self::Retry => Event::SentAgain,
+            Self::Review => Event::Released,
         }
     }
 
@@ -68,8 +72,13 @@ impl Act {
     const fn is_an_answer(self) -> bool {
         match self {
             Self::Adopt | Self::Drop | Self::Retry => true,
-            Self::Cancel | Self::Reschedule => false,
+            Self::Cancel | Self::Reschedule | Self::Review => false,
         }
+    }
+
+    /// Whether it has a place only where a hold has caught the delivery.
+    const fn is_about_a_hold(self) -> bool {
+        matches!(self, Self::Review)
     }
 }
 
@@ -151,13 +160,14 @@ impl DeliveryState {
         }
     }
 
-    /// What a person can do about a delivery that stands here.
-    pub fn acts(self) -> impl Iterator<Item = Act> {
+    /// What a person can do about a delivery that stands here; `caught` when a hold has caught it.
+    pub fn acts(self, caught: bool) -> impl Iterator<Item = Act> {
         let asked = matches!(self, Self::NeedsHuman);
-        Act::ALL
-            .iter()
-            .copied()
-            .filter(move |act| (asked || !act.is_an_answer()) && self.apply(act.event()).is_ok())
+        Act::ALL.iter().copied().filter(move |act| {
+            (asked || !act.is_an_answer())
+                && (caught || !act.is_about_a_hold())
+                && self.apply(act.event()).is_ok()
+        })
     }
 
     /// The state after `event`; an error when it has no place here.
@@ -203,8 +213,7 @@ pub struct DeliveryProblem {
 /// What a delivery that is not final waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitsFor {
-    /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`,
-    /// `circuit`, `incident`, `hold`, `review`.
+    /// Stable machine word: one of `waiting::Cause`, or a platform's own for what passes.
     pub code: String,
     /// For people.
     pub detail: String,
@@ -249,9 +258,11 @@ mod tests {
 
     #[test]
     fn what_can_be_done_about_it_follows_from_where_it_stands() {
-        let acts = |state: DeliveryState| state.acts().map(Act::as_str).collect::<Vec<_>>();
+        let acts = |state: DeliveryState| state.acts(false).map(Act::as_str).collect::<Vec<_>>();
         assert_eq!(acts(DeliveryState::Scheduled), ["cancel", "reschedule"]);
         assert_eq!(acts(DeliveryState::Held), ["cancel", "reschedule"]);
+        let caught: Vec<_> = DeliveryState::Held.acts(true).map(Act::as_str).collect();
+        assert_eq!(caught, ["cancel", "reschedule", "review"]);
         assert_eq!(acts(DeliveryState::NeedsHuman), ["adopt", "drop", "retry"]);
         for state in [DeliveryState::Publishing, DeliveryState::Unknown] {
             assert!(acts(state).is_empty(), "{state}: it may have left");

@@ -24,6 +24,7 @@ pub mod text;
 pub mod token;
 pub mod unit;
 pub mod variant;
+pub mod waiting;
 pub mod webhook;
 pub mod work;
 

@@ -71,7 +71,7 @@ pub async fn schedule(
         (post.revision, plan)
     };
     super::all_well(plan.faults)?;
-    let views = plan.ready.iter().map(DeliveryView::planned).collect();
+    let views = plan.ready.iter().map(|one| DeliveryView::planned(one, caller)).collect();
     let view = Scheduled { deliveries: views, warnings: plan.warnings };
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
     let asked = Request {

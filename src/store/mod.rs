@@ -41,6 +41,7 @@ mod tests;
 pub mod tokens;
 pub mod units;
 pub mod variants;
+pub mod waiting;
 pub mod webhook_tries;
 pub mod webhooks;
 pub mod zones;
@@ -121,6 +122,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         tokens::STATEMENTS,
         units::STATEMENTS,
         variants::STATEMENTS,
+        waiting::STATEMENTS,
         webhook_tries::STATEMENTS,
         webhooks::STATEMENTS,
         zones::STATEMENTS,

@@ -96,6 +96,8 @@ mod tokens;
 #[cfg(test)]
 mod units;
 #[cfg(test)]
+mod waits;
+#[cfg(test)]
 mod webhooks;
 #[cfg(test)]
 mod wire;

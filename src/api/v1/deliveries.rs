@@ -13,6 +13,7 @@ use crate::api::page::{Items, window};
 use crate::api::problem::{Body9457, Problem};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PostId, UnitId};
+use crate::domain::waiting::{Party, Whose};
 use crate::service::deliveries::{
     self, Adoption, DeliveryDetail, DeliveryView, Move, Review, Reviewed,
 };
@@ -57,6 +58,11 @@ struct Filter {
     zone_changed: Option<bool>,
     /// Only in this language.
     language: Option<String>,
+    /// Only those where it is this party's move.
+    waits_for: Option<Party>,
+    /// `me`: only those that wait for the caller himself.
+    #[param(inline)]
+    owner: Option<Whose>,
     /// Only due at or after this instant.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<Timestamp>,
@@ -95,6 +101,8 @@ async fn list_deliveries(
         hold_id: filter.hold_id,
         zone_changed: filter.zone_changed == Some(true),
         language: filter.language,
+        waits_for: filter.waits_for,
+        mine: filter.owner == Some(Whose::Me),
         from: filter.from,
         to: filter.to,
     };

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Means;
 use crate::clock::after;
+use crate::domain::actor::person_of;
 use crate::domain::id::{JobId, MailItemId, MessageId, NotificationId};
 use crate::domain::outbox::Occasion;
 use crate::domain::outbox_text::Names;
@@ -150,7 +151,7 @@ impl Relay {
                 .collect(),
         };
         let authors: Vec<&str> =
-            facts.deliveries.values().map(|facts| author(&facts.created_by)).collect();
+            facts.deliveries.values().map(|facts| person_of(&facts.created_by)).collect();
         let listeners = outbox::listeners(tx, &authors).await?;
         let hearing = webhooks::hearing(tx).await?;
         for one in happened {
@@ -236,11 +237,6 @@ impl Outcome {
     }
 }
 
-/// The person in the label of an actor, who may have used a token.
-fn author(label: &str) -> &str {
-    label.split(' ').next().unwrap_or_default()
-}
-
 /// The message that an audit entry is, with who caused what it is about.
 fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
     let event = Occasion::of_action(&one.action)?;
@@ -262,7 +258,7 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
         });
         let account_id = Some(delivery.account_id.clone());
         let message = Message { id, event, at: one.at, account_id, data, names };
-        return Some((message, author(&delivery.created_by)));
+        return Some((message, person_of(&delivery.created_by)));
     }
     if let Some(account) = facts.accounts.get(&one.subject) {
         names.what.clone_from(&account.display_name);

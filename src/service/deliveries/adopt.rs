@@ -102,7 +102,7 @@ pub async fn adopt(
         }
         Err(other) => return Err(other.into()),
     }
-    let view = changed(&mut tx, id).await?;
+    let view = changed(&mut tx, caller, id).await?;
     let detail = json!({"was": delivery.problem, "remote_id": receipt.remote_id});
     let entry = caller.entry("delivery.adopt", id, detail);
     finish(services, caller, tx, view, &[entry]).await

@@ -4,6 +4,7 @@ mod adopt;
 mod decide;
 mod review;
 mod view;
+mod waiting;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -14,9 +15,10 @@ pub use adopt::{Adoption, adopt};
 pub use decide::{give_up, retry};
 pub use review::{Review, ReviewAct, Reviewed, Verdict, review};
 pub use view::{
-    AttemptView, ContentView, DeliveryDetail, DeliveryView, LocalView, ProblemView, ReceiptView,
-    WaitsForView,
+    AttemptView, ContentView, DeliveryDetail, DeliveryView, LocalView, OwnerView, ProblemView,
+    ReceiptView, TitleView, WaitsForView,
 };
+use waiting::Known;
 
 use super::plan::{self, WantedLocal};
 use super::{Caller, Done, Error, Page, Services, Told, Window, finish, permit};
@@ -24,6 +26,7 @@ use crate::domain::delivery::{DeliveryState, Event};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::schedule;
+use crate::domain::waiting::Party;
 use crate::domain::work;
 use crate::queue::Recall;
 use crate::store::deliveries::{self, Delivery, NewTime};
@@ -68,6 +71,10 @@ pub struct Filter {
     pub zone_changed: bool,
     /// In this language.
     pub language: Option<String>,
+    /// Where it is this party's move.
+    pub waits_for: Option<Party>,
+    /// That wait for the caller himself.
+    pub mine: bool,
     /// Due at or after.
     pub from: Option<Timestamp>,
     /// Due before.
@@ -100,6 +107,11 @@ pub async fn list(
         hold_id: filter.hold_id,
         zone_changed: filter.zone_changed,
         language: filter.language,
+        waits_for: filter.waits_for,
+        owner: filter.mine.then(|| deliveries::Owner {
+            person_id: caller.actor.person_id.clone(),
+            administrator: caller.actor.administrator,
+        }),
         from: filter.from,
         to: filter.to,
         after,
@@ -107,7 +119,8 @@ pub async fn list(
     let mut reader = services.store.read().await?;
     let rows = deliveries::list(&mut reader, &filter, i64::from(window.rows())).await?;
     let page = window.page(rows, |one| vec![one.due_at.to_string(), one.id.to_string()]);
-    let items = page.items.into_iter().map(DeliveryView::from).collect();
+    let known = Known::of(&mut reader, page.items.iter()).await?;
+    let items = page.items.into_iter().map(|one| DeliveryView::new(one, &known, caller)).collect();
     Ok(Page { items, next: page.next })
 }
 
@@ -120,7 +133,8 @@ pub async fn show(
     let mut reader = services.store.read().await?;
     let delivery = see(&mut reader, caller, Action::ReadDeliveries, id).await?;
     let attempts = deliveries::attempts(&mut reader, id).await?;
-    Ok(DeliveryDetail::new(delivery, attempts))
+    let known = Known::of(&mut reader, std::iter::once(&delivery)).await?;
+    Ok(DeliveryDetail::new(delivery, attempts, &known, caller))
 }
 
 /// The delivery, when the caller may do this with deliveries of its account.
@@ -137,8 +151,19 @@ async fn see(
 }
 
 /// A delivery as it stands after a change in this transaction.
-async fn changed(tx: &mut Tx, id: &DeliveryId) -> Result<DeliveryView, Error> {
-    deliveries::find(tx, id).await?.map(DeliveryView::from).ok_or(Error::NotFound)
+async fn changed(tx: &mut Tx, caller: &Caller, id: &DeliveryId) -> Result<DeliveryView, Error> {
+    let delivery = deliveries::find(tx, id).await?.ok_or(Error::NotFound)?;
+    shown(tx, caller, delivery).await
+}
+
+/// The view of a delivery that was read.
+async fn shown(
+    reader: &mut Reader,
+    caller: &Caller,
+    delivery: Delivery,
+) -> Result<DeliveryView, Error> {
+    let known = Known::of(reader, std::iter::once(&delivery)).await?;
+    Ok(DeliveryView::new(delivery, &known, caller))
 }
 
 /// The state does not let this happen; the answer shows where it stands.
@@ -211,7 +236,8 @@ pub async fn cancel(
     }
     let (mut tx, delivery) = stopped(services, caller, id, Event::Cancelled).await?;
     if delivery.state == DeliveryState::Cancelled {
-        return Ok(Done { value: delivery.into(), replayed: false });
+        let value = shown(&mut tx, caller, delivery).await?;
+        return Ok(Done { value, replayed: false });
     }
     if delivery.state.is_final() {
         return Err(not_now(&delivery, "already_ended", "there is nothing left to cancel"));
@@ -223,7 +249,7 @@ pub async fn cancel(
     if !deliveries::cancel(&mut tx, id, now).await? {
         return Err(Error::Busy);
     }
-    let view = changed(&mut tx, id).await?;
+    let view = changed(&mut tx, caller, id).await?;
     let entry = caller.entry("delivery.cancel", id, json!({"was": delivery.state}));
     finish(services, caller, tx, view, &[entry]).await
 }
@@ -267,7 +293,7 @@ pub async fn reschedule(
         return Err(Error::Stale);
     }
     jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
-    let view = changed(&mut tx, id).await?;
+    let view = changed(&mut tx, caller, id).await?;
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
     let entry = caller.entry("delivery.reschedule", id, detail);
     let done = finish(services, caller, tx, view, &[entry]).await?;

@@ -120,7 +120,7 @@ pub async fn review(
     let (jobs, entries) = write(services, caller, &mut tx, &steps, now).await?;
     let mut views = Vec::with_capacity(count);
     for (delivery, _) in &steps {
-        views.push(changed(&mut tx, &delivery.id).await?);
+        views.push(changed(&mut tx, caller, &delivery.id).await?);
     }
     let done = finish(services, caller, tx, Reviewed { deliveries: views }, &entries).await?;
     services.queue.announce(&jobs);

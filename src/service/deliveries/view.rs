@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::waiting::{self, Known};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::class::Class;
 use crate::domain::delivery::{Act, DeliveryState};
-use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId, UnitId};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PersonId, PostId, UnitId};
 use crate::domain::schedule::{self, Civil};
+use crate::domain::waiting::Party;
+use crate::service::Caller;
 use crate::service::plan::{Ready, shown_zone};
 use crate::service::posts::MediaView;
 use crate::store::deliveries::{Attempt, Delivery};
@@ -37,7 +40,8 @@ pub struct DeliveryView {
     pub state_since: Timestamp,
     /// What it waits for; nothing at its end.
     pub waits_for: Option<WaitsForView>,
-    /// What one can do about it now: each is a `POST` below its address.
+    /// What the caller can do about it now: each is a `POST` below its address, but for `review`, which
+    /// is `POST /deliveries/review`.
     pub acts: Vec<Act>,
     /// The hold that has caught it.
     #[serde(default)]
@@ -104,14 +108,44 @@ pub struct ContentView {
     pub media: Vec<MediaView>,
 }
 
-/// What a delivery waits for.
+/// What a delivery waits for, since when, until when, and who is responsible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitsForView {
     /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`, `hold`,
     /// `review`, `clock`, `time_zone`, …
     pub code: String,
-    /// In English.
+    /// In a few words, in both languages.
+    pub title: TitleView,
+    /// More of it, in English.
     pub detail: String,
+    /// Whose move it is.
+    pub party: Party,
+    /// Who is responsible: by name where it is a person's move, else the service.
+    pub owners: Vec<OwnerView>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when at most: its latest useful time, or when the service knows more.
+    pub until: Timestamp,
+    /// When the service looks at it next by itself, if it does.
+    pub next_look_at: Option<Timestamp>,
+}
+
+/// A few words in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TitleView {
+    /// In Vietnamese.
+    pub vi: String,
+    /// In English.
+    pub en: String,
+}
+
+/// Who is responsible for a delivery that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OwnerView {
+    /// The person; nothing for the service.
+    pub id: Option<PersonId>,
+    /// The name.
+    pub name: String,
 }
 
 /// A time on a wall.
@@ -185,38 +219,16 @@ pub struct AttemptView {
     pub detail: Option<Value>,
 }
 
-/// What a delivery in this state waits for when nothing more precise is known.
-fn usual_wait(state: DeliveryState) -> Option<WaitsForView> {
-    let (code, detail) = match state {
-        DeliveryState::Draft => ("person", "a person to submit it"),
-        DeliveryState::PendingApproval => ("person", "a person to approve it"),
-        DeliveryState::Scheduled => ("due", "its instant"),
-        DeliveryState::Publishing => ("platform", "the platform's answer"),
-        DeliveryState::Unknown => ("reconcile", "a look at what the platform really has"),
-        DeliveryState::NeedsHuman => ("person", "a person to say whether it is there"),
-        DeliveryState::Held => ("account", "its account to be able to publish again"),
-        DeliveryState::Published
-        | DeliveryState::Missed
-        | DeliveryState::Failed
-        | DeliveryState::Cancelled
-        | DeliveryState::Vanished
-        | DeliveryState::Recalled => return None,
-    };
-    Some(WaitsForView { code: code.to_owned(), detail: detail.to_owned() })
-}
-
 fn local_view(civil: Civil) -> LocalView {
     let Civil { date, time, zone, offset, rules } = civil;
     LocalView { date, time, zone, offset, rules }
 }
 
-impl From<Delivery> for DeliveryView {
-    fn from(delivery: Delivery) -> Self {
+impl DeliveryView {
+    /// The view of a delivery for this caller, with what is known about waiting.
+    pub(super) fn new(delivery: Delivery, known: &Known, caller: &Caller) -> Self {
         let zone = shown_zone(delivery.civil.as_ref(), &delivery.account_zone).to_owned();
-        let waits_for = delivery
-            .waits_for
-            .map(|wait| WaitsForView { code: wait.code, detail: wait.detail })
-            .or_else(|| usual_wait(delivery.state));
+        let (waits_for, acts) = (known.wait(&delivery), waiting::acts(&delivery, caller));
         Self {
             id: delivery.id,
             post_id: delivery.post_id,
@@ -227,8 +239,8 @@ impl From<Delivery> for DeliveryView {
             class: delivery.class,
             state: delivery.state,
             state_since: delivery.state_since,
-            waits_for: waits_for.filter(|_| !delivery.state.is_final()),
-            acts: delivery.state.acts().collect(),
+            waits_for,
+            acts,
             hold_id: delivery.hold_id,
             released_at: delivery.released_at,
             due_at: delivery.due_at,
@@ -261,13 +273,12 @@ impl From<Delivery> for DeliveryView {
             updated_at: delivery.updated_at,
         }
     }
-}
 
-impl DeliveryView {
     /// The view of a delivery that is about to be written.
-    pub(in crate::service) fn planned(one: &Ready) -> Self {
+    pub(in crate::service) fn planned(one: &Ready, caller: &Caller) -> Self {
         let row = one.row.clone();
-        Self::from(Delivery {
+        let known = Known::planned(&row);
+        let delivery = Delivery {
             id: row.id,
             post_id: row.post_id,
             account_id: row.account_id,
@@ -297,13 +308,19 @@ impl DeliveryView {
             created_by: row.created_by,
             created_at: row.created_at,
             updated_at: row.created_at,
-        })
+        };
+        Self::new(delivery, &known, caller)
     }
 }
 
 impl DeliveryDetail {
     /// The view of a delivery with its attempts.
-    pub(super) fn new(delivery: Delivery, attempts: Vec<Attempt>) -> Self {
+    pub(super) fn new(
+        delivery: Delivery,
+        attempts: Vec<Attempt>,
+        known: &Known,
+        caller: &Caller,
+    ) -> Self {
         let media = delivery.content.media.iter().map(|one| MediaView {
             media_id: one.media_id.clone(),
             alt: one.alt.clone(),
@@ -325,6 +342,7 @@ impl DeliveryDetail {
             reach: attempt.reach,
             detail: attempt.detail,
         });
-        Self { content, attempts: attempts.collect(), delivery: delivery.into() }
+        let attempts = attempts.collect();
+        Self { content, attempts, delivery: DeliveryView::new(delivery, known, caller) }
     }
 }

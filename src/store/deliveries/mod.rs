@@ -15,9 +15,10 @@ use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState};
-use crate::domain::id::{AccountId, DeliveryId, HoldId, PostId, UnitId};
+use crate::domain::id::{AccountId, DeliveryId, HoldId, PersonId, PostId, UnitId};
 use crate::domain::schedule::Civil;
 use crate::domain::variant::Content;
+use crate::domain::waiting::{Cause, Party};
 
 pub use rows::{Attempt, Delivery};
 use rows::{AttemptRow, Row};
@@ -106,10 +107,23 @@ pub struct Filter {
     pub language: Option<String>,
     /// Due at or after.
     pub from: Option<Timestamp>,
+    /// Where it is this party's move.
+    pub waits_for: Option<Party>,
+    /// That wait for this person.
+    pub owner: Option<Owner>,
     /// Due before.
     pub to: Option<Timestamp>,
     /// After this one in the order of the list: where the page before ended.
     pub after: Option<(Timestamp, DeliveryId)>,
+}
+
+/// A person who may be responsible for deliveries that wait.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// Who.
+    pub person_id: PersonId,
+    /// Then he is responsible for those too whose author may not sign in any more.
+    pub administrator: bool,
 }
 
 /// A new instant for a delivery.
@@ -306,6 +320,7 @@ pub async fn list(
         if let Some(language) = &filter.language {
             query.push(" AND d.language = ").push_bind(language);
         }
+        push_waiting(&mut query, filter);
         if let Some(from) = filter.from {
             query.push(" AND d.due_at >= ").push_bind(At(from));
         }
@@ -320,6 +335,40 @@ pub async fn list(
         query.build_query_as().fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(Delivery::from).collect())
+}
+
+/// Whose move it is, and who is responsible: whoever scheduled it, and an administrator for what only
+/// one can do something about or whose author may not sign in any more.
+fn push_waiting<D: sqlx::Database>(query: &mut sqlx::QueryBuilder<D>, filter: &Filter)
+where
+    for<'a> String: sqlx::Encode<'a, D> + sqlx::Type<D>,
+{
+    let asked = match (&filter.owner, filter.waits_for) {
+        (Some(_), _) | (None, Some(Party::Person)) => true,
+        (None, Some(Party::Service)) => false,
+        (None, None) => return,
+    };
+    if asked {
+        query.push(" AND (d.state IN ('draft', 'pending_approval', 'needs_human') OR (");
+    } else {
+        query.push(" AND d.state IN ('scheduled', 'publishing', 'unknown', 'held') AND NOT (");
+    }
+    query.push("d.waits_for IS NOT NULL AND d.waits_for->>'code' IN (''");
+    for code in Cause::codes_of(Party::Person) {
+        query.push(", ").push_bind(code.to_owned());
+    }
+    query.push(if asked { ")))" } else { "))" });
+    let Some(owner) = &filter.owner else { return };
+    // An id has a fixed length; what follows it in the label is a token.
+    query.push(" AND ((substr(d.created_by, 1, 36) = ");
+    query.push_bind(owner.person_id.to_string());
+    query.push(" AND COALESCE(d.waits_for->>'code', '') <> 'quarantine')");
+    if owner.administrator {
+        query.push(" OR COALESCE(d.waits_for->>'code', '') = 'quarantine' OR NOT EXISTS (");
+        query.push("SELECT 1 FROM people AS u WHERE u.disabled_at IS NULL");
+        query.push(" AND u.id = substr(d.created_by, 1, 36))");
+    }
+    query.push(")");
 }
 
 /// Deliveries of posts that are still to go out with something else than the variants now say.

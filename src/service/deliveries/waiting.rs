@@ -1,0 +1,132 @@
+//! What is known about deliveries that wait: when the service goes on, who is responsible, and what the
+//! caller can do.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::view::{OwnerView, TitleView, WaitsForView};
+use crate::domain::actor::person_of;
+use crate::domain::delivery::{Act, DeliveryState, WaitsFor};
+use crate::domain::policy::{self, Action, Subject};
+use crate::domain::waiting::{Cause, Party};
+use crate::domain::work;
+use crate::service::{Caller, Error};
+use crate::store::Reader;
+use crate::store::deliveries::{Delivery, NewDelivery};
+use crate::store::waiting::{self, Responsible};
+
+/// The name of whoever is responsible where it is nobody's move.
+const SERVICE: &str = "the service";
+
+/// What is known about some deliveries besides their rows.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// By the key of the job.
+    next: HashMap<String, Timestamp>,
+    people: Vec<Responsible>,
+}
+
+impl Known {
+    /// What is known about these.
+    pub(super) async fn of(
+        reader: &mut Reader,
+        deliveries: impl Iterator<Item = &Delivery>,
+    ) -> Result<Self, Error> {
+        let (mut keys, mut authors) = (Vec::new(), Vec::new());
+        for delivery in deliveries {
+            let Some(cause) = cause(delivery) else { continue };
+            keys.push(job_key(delivery));
+            if cause.party() == Party::Person {
+                authors.push(person_of(&delivery.created_by));
+            }
+        }
+        let next = waiting::next(reader, &keys).await?;
+        let people = match authors.as_slice() {
+            [] => Vec::new(),
+            authors => waiting::responsible(reader, authors).await?,
+        };
+        let next = next.into_iter().map(|next| (next.unique_key, next.at)).collect();
+        Ok(Self { next, people })
+    }
+
+    /// What is known about one that is about to be written.
+    pub(super) fn planned(row: &NewDelivery) -> Self {
+        let next = [(work::publish_key(&row.id), row.due_at)].into();
+        Self { next, people: Vec::new() }
+    }
+
+    /// What a delivery waits for; nothing at its end.
+    pub(super) fn wait(&self, delivery: &Delivery) -> Option<WaitsForView> {
+        let cause = cause(delivery)?;
+        let [vi, en] = cause.title().map(str::to_owned);
+        let (code, detail) = match &delivery.waits_for {
+            Some(WaitsFor { code, detail }) => (code.clone(), detail.clone()),
+            None => (cause.as_str().to_owned(), en.clone()),
+        };
+        let next_look_at = self.next.get(&job_key(delivery)).copied();
+        Some(WaitsForView {
+            code,
+            title: TitleView { vi, en },
+            detail,
+            party: cause.party(),
+            owners: self.owners(delivery, cause),
+            since: since(delivery, cause),
+            until: until(delivery, next_look_at),
+            next_look_at,
+        })
+    }
+
+    /// Whoever scheduled it while he may sign in, else the administrators; the service where it is
+    /// nobody's move.
+    fn owners(&self, delivery: &Delivery, cause: Cause) -> Vec<OwnerView> {
+        if cause.party() == Party::Service {
+            return vec![OwnerView { id: None, name: SERVICE.to_owned() }];
+        }
+        let named = |it: &Responsible| OwnerView { id: Some(it.id.clone()), name: it.name.clone() };
+        let author = person_of(&delivery.created_by);
+        let own = self.people.iter().find(|it| it.id.as_str() == author);
+        match own.filter(|_| !cause.needs_administrator()) {
+            Some(own) => vec![named(own)],
+            None => self.people.iter().filter(|it| it.administrator).map(named).collect(),
+        }
+    }
+}
+
+/// What it waits for.
+fn cause(delivery: &Delivery) -> Option<Cause> {
+    let usual = Cause::usual(delivery.state)?;
+    Some(delivery.waits_for.as_ref().map_or(usual, |wait| Cause::of_code(&wait.code)))
+}
+
+/// The key of the job by which the service goes on with it.
+fn job_key(delivery: &Delivery) -> String {
+    if delivery.state == DeliveryState::Unknown {
+        work::reconcile_key(&delivery.id)
+    } else {
+        work::publish_key(&delivery.id)
+    }
+}
+
+/// Since when it waits for that: what is due waits for something else since its instant at most.
+fn since(delivery: &Delivery, cause: Cause) -> Timestamp {
+    if delivery.state != DeliveryState::Scheduled || cause == Cause::Due {
+        return delivery.state_since;
+    }
+    delivery.state_since.max(delivery.due_at.min(delivery.updated_at))
+}
+
+/// Until when: what is on its way or being looked for is heard of before its latest useful time.
+fn until(delivery: &Delivery, next_look_at: Option<Timestamp>) -> Timestamp {
+    let soon = matches!(delivery.state, DeliveryState::Publishing | DeliveryState::Unknown);
+    next_look_at.filter(|_| soon).unwrap_or(delivery.publish_by)
+}
+
+/// What the caller can do about it.
+pub(super) fn acts(delivery: &Delivery, caller: &Caller) -> Vec<Act> {
+    let account = Subject::Account(&delivery.account_id);
+    if policy::may(&caller.actor, Action::WriteDeliveries, account).is_err() {
+        return Vec::new();
+    }
+    delivery.state.acts(delivery.hold_id.is_some()).collect()
+}

@@ -1,0 +1,57 @@
+//! When the service goes on with deliveries by itself, and who is there to be responsible for them.
+
+use jiff::Timestamp;
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::sql::{on, statements};
+use super::{Error, Reader};
+use crate::domain::id::PersonId;
+
+/// When a job that is not finished goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// Its key.
+    pub unique_key: String,
+    /// When it is run; when its lease ends if it is at work.
+    pub at: Timestamp,
+}
+
+/// A person who may sign in.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Responsible {
+    /// Who.
+    pub id: PersonId,
+    /// His name.
+    pub name: String,
+    /// May everything.
+    pub administrator: bool,
+}
+
+statements! {
+    NEXT =
+        "SELECT unique_key, CASE WHEN state = 'running' THEN lease_until ELSE due_at END
+         FROM jobs WHERE state IN ('queued', 'running') AND unique_key IN " ids(1);
+    RESPONSIBLE =
+        "SELECT id, name, administrator FROM people
+         WHERE disabled_at IS NULL AND (administrator OR id IN " ids(1) ") ORDER BY name, id";
+}
+
+/// When the jobs with these keys go on that are not finished; in no order.
+pub async fn next(reader: &mut Reader, keys: &[String]) -> Result<Vec<Next>, Error> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, Option<At>)> = on!(reader, NEXT, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(keys)).fetch_all(conn).await?
+    });
+    let next = |(unique_key, at): (String, Option<At>)| Some(Next { unique_key, at: at?.0 });
+    Ok(rows.into_iter().filter_map(next).collect())
+}
+
+/// Those of these people who may sign in, and all administrators who may; by name.
+pub async fn responsible(reader: &mut Reader, people: &[&str]) -> Result<Vec<Responsible>, Error> {
+    Ok(on!(reader, RESPONSIBLE, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(people)).fetch_all(conn).await?
+    }))
+}
