@@ -1,10 +1,11 @@
-//! Checks what `deploy/` ships: the systemd unit, the container files, the alert rules.
+//! Checks what `deploy/` ships: the systemd unit, the container files, the proxy, the alert rules.
 //!
-//! A check whose tool is missing fails and names it; `CHANCERY_TEST_SKIP=promtool,systemd-analyze`
+//! A check whose tool is missing fails and names it; `CHANCERY_TEST_SKIP=promtool,nginx`
 //! leaves it out.
 
 mod configuration;
 mod containers;
+mod proxy;
 mod tools;
 
 use std::fs;

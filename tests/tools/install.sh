@@ -2,11 +2,11 @@
 # Brings what a build or the tests need to this machine, and says what it did.
 #
 #   install.sh build   a C compiler, which the bundled SQLite and ring are compiled with
-#   install.sh test    besides: PostgreSQL 15 or newer, promtool, systemd-analyze, schemathesis
+#   install.sh test    besides: PostgreSQL 15 or newer, promtool, systemd-analyze, nginx, schemathesis
 #   install.sh env     prints the variables by which the tests find those tools, for `eval`
 #
 # Nothing is installed that is already there. PostgreSQL and systemd come from the system's packages
-# (root or sudo); promtool and schemathesis go below the target directory and need neither. Only
+# (root or sudo); promtool, nginx and schemathesis go below the target directory and need neither. Only
 # PostgreSQL and the compiler are necessary here: a test that lacks one of the other tools fails
 # with its name, unless CHANCERY_TEST_SKIP (names joined by commas) lists it.
 set -euo pipefail
@@ -59,21 +59,27 @@ get_postgres() {
   tests/tools/postgres.sh bindir >/dev/null || die "the system's PostgreSQL is older than 15"
 }
 
-# Only the one program of Debian's `prometheus` package: the package itself would start a daemon.
-get_promtool() {
-  { have promtool || [[ -x $tools/promtool ]] || skipped promtool; } && return 0
-  have apt-get && have dpkg-deb || { say "no promtool, and no apt-get to get it with"; return 0; }
-  say "fetching promtool from the package prometheus"
-  local work
+# Only one program of a Debian package: the package itself would start a daemon.
+#   fetch_program <program> <package> <where it is in the package>
+fetch_program() {
+  local program="$1" package="$2" place="$3" work
+  { have "$program" || [[ -x $tools/$program ]] || skipped "$program"; } && return 0
+  have apt-get && have dpkg-deb || { say "no $program, and no apt-get to get it with"; return 0; }
+  say "fetching $program from the package $package"
   work="$(mktemp -d)"
   mkdir -p "$tools"
   (
     cd "$work"
-    apt-get download -q prometheus >&2 2>&1 || { refresh_lists; apt-get download -q prometheus >&2; }
-    dpkg-deb -x prometheus_*.deb .
-    install -m 0755 usr/bin/promtool "$tools/promtool"
-  ) || say "promtool could not be fetched; its tests will fail"
+    apt-get download -q "$package" >&2 2>&1 || { refresh_lists; apt-get download -q "$package" >&2; }
+    dpkg-deb -x "$package"_*.deb .
+    install -m 0755 "$place" "$tools/$program"
+  ) || say "$program could not be fetched; its tests will fail"
   rm -rf "$work"
+}
+
+get_judges() {
+  fetch_program promtool prometheus usr/bin/promtool
+  fetch_program nginx nginx usr/sbin/nginx
 }
 
 get_systemd() {
@@ -102,15 +108,18 @@ get_schemathesis() {
 
 print_env() {
   local found
-  found="$(PATH="$tools:$PATH" type -P promtool || true)"
-  [[ -z $found ]] || printf 'export CHANCERY_TEST_PROMTOOL=%q\n' "$found"
+  local program
+  for program in promtool nginx; do
+    found="$(PATH="$tools:$PATH" type -P "$program" || true)"
+    [[ -z $found ]] || printf 'export CHANCERY_TEST_%s=%q\n' "${program^^}" "$found"
+  done
   found="$tools/schemathesis-$schemathesis_version/bin/schemathesis"
   [[ ! -x $found ]] || printf 'export CHANCERY_TEST_SCHEMATHESIS=%q\n' "$found"
 }
 
 case "${1:-}" in
   build) get_compiler ;;
-  test) get_compiler; get_postgres; get_systemd; get_promtool; get_schemathesis ;;
+  test) get_compiler; get_postgres; get_systemd; get_judges; get_schemathesis ;;
   env) print_env ;;
   *) die "usage: install.sh build|test|env" ;;
 esac
