@@ -1,7 +1,7 @@
 //! The dry run of a post and its schedule: what each platform counts, when everything would go out,
 //! what stands in the way and what it would cost. Changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -61,8 +61,10 @@ pub struct Problem {
     pub pointer: String,
     /// Stable machine word.
     pub code: String,
-    /// In English.
+    /// In the language that was asked for.
     pub detail: String,
+    /// The values that the detail names, for programs and for other languages.
+    pub values: BTreeMap<String, String>,
 }
 
 /// What a platform counts in one variant.
@@ -89,8 +91,10 @@ pub struct Finding {
     pub pointer: String,
     /// Stable machine word.
     pub code: String,
-    /// In English.
+    /// In the language that was asked for.
     pub detail: String,
+    /// The values that the detail names, for programs and for other languages.
+    pub values: BTreeMap<String, String>,
     /// True when it forbids publishing there.
     pub fatal: bool,
 }
@@ -217,6 +221,7 @@ fn report(services: &Services, mut errors: Vec<Fault>, plan: Plan, variants: &[V
                 pointer: fault.pointer,
                 code: fault.code.to_owned(),
                 detail: fault.detail,
+                values: named(fault.args),
             })
             .collect(),
         warnings: plan.warnings,
@@ -224,6 +229,10 @@ fn report(services: &Services, mut errors: Vec<Fault>, plan: Plan, variants: &[V
         cost_usd_micros: deliveries.iter().filter_map(|one| one.cost_usd_micros).sum(),
         deliveries,
     }
+}
+
+fn named(args: Vec<(&'static str, String)>) -> BTreeMap<String, String> {
+    args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What the platforms count: those that the deliveries go to, or all when there are none.
@@ -248,6 +257,10 @@ fn count(platform: &str, variant: &Variant, rules: &Rules) -> Count {
         pointer: one.pointer,
         code: one.code.to_owned(),
         detail: one.detail,
+        values: named(one.args)
+            .into_iter()
+            .chain([("language".to_owned(), variant.language.clone())])
+            .collect(),
         fatal: one.fatal,
     });
     Count {

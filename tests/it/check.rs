@@ -1,6 +1,6 @@
 //! The dry run through the front door: it tells everything and changes nothing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::planning::{Desk, codes};
 use crate::world::both;
@@ -47,6 +47,15 @@ both! {
         assert_eq!(codes(&report["errors"]), ["text_too_long", "time_skipped"]);
         assert_eq!(codes(&report["warnings"]), ["same_minute"]);
         assert_eq!(report["warnings"][0]["deliveries"], json!([taken["id"]]));
+        let vi = world.ask("POST", "/api/v1/posts/check").header("accept-language", "vi");
+        let vi = vi.json(&body).await.expect(200);
+        assert!(vi["errors"][0]["detail"].as_str().unwrap().starts_with("Bản vi: văn bản"), "{vi}");
+        assert!(vi["errors"][1]["detail"].as_str().unwrap().starts_with("Đồng hồ nơi đó"), "{vi}");
+        let ask = world.ask("POST", "/api/v1/posts/check").header("accept-language", "vi");
+        let vi = ask.json(&json!({"post_id": post["id"]})).await.expect(200);
+        let found: Vec<_> = list(&vi["counts"]).flat_map(|it| list(&it["findings"])).collect();
+        assert_eq!(found.len(), 1, "too long for one of the platforms: {vi}");
+        assert!(found[0]["detail"].as_str().unwrap().starts_with("Bản vi: "), "{vi}");
         let bad = json!({"post": {"unit_id": desk.unit, "title": "", "class": "routine",
             "source_language": "vi", "variants": []}});
         let report = world.ask("POST", "/api/v1/posts/check").json(&bad).await.expect(200);
@@ -73,7 +82,7 @@ both! {
             let all = report["warnings"].as_array().unwrap().clone();
             all.into_iter().filter(|it| it["code"] == "does_not_fit").collect::<Vec<_>>()
         };
-        assert_eq!(ask(100, "en").await, Vec::<serde_json::Value>::new());
+        assert_eq!(ask(100, "en").await, Vec::<Value>::new());
         let told = ask(120, "en").await;
         let detail = told[0]["detail"].as_str().unwrap();
         assert!(detail.starts_with("120 deliveries are planned for this account"), "{detail}");
@@ -82,4 +91,8 @@ both! {
         let detail = told[0]["detail"].as_str().unwrap();
         assert!(detail.starts_with("Có 120 lượt đăng trên tài khoản này trong 15 phút"), "{detail}");
     }
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }

@@ -1,5 +1,7 @@
 //! Posts over HTTP, their dry run and their scheduling.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -88,7 +90,14 @@ async fn check_post(
     body: Json<WantedCheck>,
 ) -> Result<Answer<Report>, Problem> {
     let mut report = check::dry_run(&api.services, &door.caller(), body.value).await?;
-    in_tongue(Tongue::wanted(&headers), &mut report.warnings);
+    let tongue = Tongue::wanted(&headers);
+    in_tongue(tongue, &mut report.warnings);
+    for error in &mut report.errors {
+        retell(tongue, &error.code, &error.values, &mut error.detail);
+    }
+    for finding in report.counts.iter_mut().flat_map(|count| &mut count.findings) {
+        retell(tongue, &finding.code, &finding.values, &mut finding.detail);
+    }
     Ok(Answer::ok(report))
 }
 
@@ -156,11 +165,15 @@ async fn schedule_post(
 /// Puts warnings into the language that the client likes best. A kept answer is put into it anew.
 fn in_tongue(tongue: Tongue, warnings: &mut [Warning]) {
     for warning in warnings {
-        let values = warning.values.iter();
-        let values: Vec<(&str, String)> =
-            values.map(|(name, value)| (name.as_str(), value.clone())).collect();
-        if let Some(detail) = text::detail(&warning.code, tongue, &values) {
-            warning.detail = detail;
-        }
+        retell(tongue, &warning.code, &warning.values, &mut warning.detail);
+    }
+}
+
+/// What was told in English, in another language where there are words for it.
+fn retell(tongue: Tongue, code: &str, values: &BTreeMap<String, String>, detail: &mut String) {
+    let values: Vec<(&str, String)> =
+        values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    if let Some(words) = text::detail(code, tongue, &values) {
+        *detail = words;
     }
 }
