@@ -12,15 +12,22 @@ use super::Tools;
 use super::clauses::HELD;
 use crate::clock::after;
 use crate::domain::audit::NewEntry;
-use crate::domain::delivery::WaitsFor;
+use crate::domain::delivery::{DeliveryState, WaitsFor};
 use crate::domain::outbox::Occasion;
 use crate::domain::schedule::ZoneChange;
 use crate::domain::work;
-use crate::store::zones::{self, OnWall};
+use crate::store::zones::{self, OnWall, Place};
 use crate::store::{Error, audit, jobs};
 
 /// How often it looks; the time-zone data of a machine are renewed while it runs.
 const PERIOD: Duration = Duration::from_hours(1);
+/// The states of what is still to go out.
+const TO_GO_OUT: [DeliveryState; 4] = [
+    DeliveryState::Draft,
+    DeliveryState::PendingApproval,
+    DeliveryState::Scheduled,
+    DeliveryState::Held,
+];
 /// Wait before it looks again after it failed.
 const PAUSE: Duration = Duration::from_mins(1);
 
@@ -49,12 +56,19 @@ pub(super) async fn keep(tools: Tools, stop: CancellationToken) {
 
 /// Resolves all that is still to go out, and is due until then, once more.
 async fn look(tools: &Tools, until: Timestamp) -> Result<(), Error> {
+    for state in TO_GO_OUT {
+        look_at(tools, state, until).await?;
+    }
+    Ok(())
+}
+
+async fn look_at(tools: &Tools, state: DeliveryState, until: Timestamp) -> Result<(), Error> {
     // What is overdue may be flagged, too, or was due by the old law while nobody worked.
-    let (mut from, mut id) = (Timestamp::UNIX_EPOCH, String::new());
-    while from <= until {
-        let page = zones::on_wall(&mut tools.store.read().await?, from, &id).await?;
+    let mut place = Place { from: Timestamp::UNIX_EPOCH, after: String::new(), until };
+    loop {
+        let page = zones::on_wall(&mut tools.store.read().await?, state, &place).await?;
         let Some(last) = page.last() else { return Ok(()) };
-        (from, id) = (last.due_at, last.id.to_string());
+        (place.from, place.after) = (last.due_at, last.id.to_string());
         let now = tools.clock.now();
         let news: Vec<(OnWall, Option<ZoneChange>)> = page
             .into_iter()
@@ -68,7 +82,6 @@ async fn look(tools: &Tools, until: Timestamp) -> Result<(), Error> {
             note(tools, &news, now).await?;
         }
     }
-    Ok(())
 }
 
 async fn note(

@@ -6,16 +6,17 @@ use sqlx::types::Json;
 use super::codec::At;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
-use crate::domain::delivery::WaitsFor;
+use crate::domain::delivery::{DeliveryState, WaitsFor};
 use crate::domain::id::DeliveryId;
 use crate::domain::schedule::{Civil, ZoneChange};
 
 statements! {
-    /// By instant, a page at a time.
+    /// By instant, a page at a time. One state at a time, too: their index gives them in this order,
+    /// where several states would be sorted anew for each page.
     CIVIL =
         "SELECT id, due_at, civil, zone_change FROM deliveries
-         WHERE state IN ('draft', 'pending_approval', 'scheduled', 'held')
-           AND civil IS NOT NULL AND due_at >= $1 AND (due_at, id) > ($1, $2)
+         WHERE state = $1 AND civil IS NOT NULL
+           AND due_at >= $2 AND due_at <= $4 AND (due_at, id) > ($2, $3)
          ORDER BY due_at, id LIMIT 1000";
     NOTE =
         "UPDATE deliveries SET zone_change = $3, version = version + 1, updated_at = $5,
@@ -37,15 +38,32 @@ pub struct OnWall {
     pub change: Option<ZoneChange>,
 }
 
-/// Some of those that are still to go out after a place in their order, by instant and id.
+/// Where in the order of instants and ids it is looked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Nothing before this instant,
+    pub from: Timestamp,
+    /// and at this instant only what has a greater id.
+    pub after: String,
+    /// Nothing after this instant.
+    pub until: Timestamp,
+}
+
+/// Some of those in one state from a place on, by instant and id.
 pub async fn on_wall(
     reader: &mut Reader,
-    from: Timestamp,
-    after: &str,
+    state: DeliveryState,
+    place: &Place,
 ) -> Result<Vec<OnWall>, Error> {
     type Row = (DeliveryId, At, Json<Civil>, Option<Json<ZoneChange>>);
     let rows: Vec<Row> = on!(reader, CIVIL, |sql, conn| {
-        sqlx::query_as(sql).bind(At(from)).bind(after).fetch_all(conn).await?
+        sqlx::query_as(sql)
+            .bind(state.as_str())
+            .bind(At(place.from))
+            .bind(&place.after)
+            .bind(At(place.until))
+            .fetch_all(conn)
+            .await?
     });
     Ok(rows
         .into_iter()

@@ -1,9 +1,9 @@
 //! Wall-clock times whose meaning has changed, on both databases.
 
-use chancery::domain::delivery::WaitsFor;
+use chancery::domain::delivery::{DeliveryState, WaitsFor};
 use chancery::domain::schedule::ZoneChange;
 use chancery::store::deliveries::{self, Filter};
-use chancery::store::zones;
+use chancery::store::zones::{self, Place};
 use jiff::Timestamp;
 
 use crate::database::both;
@@ -21,11 +21,18 @@ both! {
         let mut tx = fresh.store.begin().await.unwrap();
         deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>()).await.unwrap();
         let from: Timestamp = "2026-09-01T00:00:00Z".parse().unwrap();
-        let page = zones::on_wall(&mut tx, from, "").await.unwrap();
+        let until = new[0].due_at;
+        let place = Place { from, after: String::new(), until };
+        let state = DeliveryState::Scheduled;
+        let drafts = zones::on_wall(&mut tx, DeliveryState::Draft, &place).await.unwrap();
+        assert!(drafts.is_empty());
+        let page = zones::on_wall(&mut tx, state, &place).await.unwrap();
         let found: Vec<_> = page.iter().map(|one| (&one.id, one.change.is_some())).collect();
         assert_eq!(found, [(&new[1].id, false), (&new[0].id, false)], "those on walls, by instant");
-        let next = zones::on_wall(&mut tx, page[0].due_at, page[0].id.as_str()).await.unwrap();
-        assert_eq!(next, page[1..]);
+        let place = Place { from: page[0].due_at, after: page[0].id.to_string(), until };
+        assert_eq!(zones::on_wall(&mut tx, state, &place).await.unwrap(), page[1..]);
+        let early = Place { from, after: String::new(), until: page[0].due_at };
+        assert_eq!(zones::on_wall(&mut tx, state, &early).await.unwrap(), page[..1]);
         let one = &page[0];
         let change = ZoneChange { means: vec![from], rules: "new".to_owned(), found_at: from };
         let waits = WaitsFor { code: "time_zone".to_owned(), detail: "a person".to_owned() };
