@@ -9,17 +9,17 @@ use jiff::Timestamp;
 
 use super::figures::{print_rate, print_ratio, rate};
 use super::process::{Simulator, world};
-use super::service::Service;
+use super::service::{Neighbour, Service};
 use super::{Extent, bare, judge, peer};
 
 /// Deliveries in flight at once, and requests of the bare client.
-const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 /// Accounts.
-const ACCOUNTS: usize = 200;
+pub(crate) const ACCOUNTS: usize = 200;
 /// The peer becomes slower with its backlog: with a small one it is at its best.
 const PEER_JOBS: usize = 2_000;
 /// How long a platform takes that is not on the same machine.
-const FAR_MS: u64 = 20;
+pub(crate) const FAR_MS: u64 = 20;
 /// A drain that takes longer has lost something.
 const PATIENCE: Duration = Duration::from_mins(4);
 
@@ -70,20 +70,32 @@ async fn drain(simulator: &mut Simulator, count: usize, earlier: (u64, u64)) -> 
     let urls = (simulator.facebook.as_str(), simulator.x.as_str());
     let workers = [("CHANCERY_PUBLISH__WORKERS", AT_ONCE.to_string())];
     let service = Service::open(&world(), ACCOUNTS, urls, &workers).await?;
+    let rate = run(&service, &[], count).await?;
+    judge::all_once(earlier, simulator.counts()?, u64::try_from(count)?)?;
+    Ok(rate)
+}
+
+/// Schedules so many, due a moment ago, and lets the service and its neighbours send them; by the
+/// second.
+pub(crate) async fn run(service: &Service, neighbours: &[Neighbour], count: usize) -> Result<f64> {
     let now = SystemClock.now();
     // Due a moment ago: less than what counts as a backlog, which would be spread out.
     let dues: Vec<Timestamp> = vec![before(now, Duration::from_secs(1)); count];
     service.seeded.schedule(&service.parts.base, now, &dues).await?;
 
     let start = SystemClock.elapsed();
-    let engine = service.parts.start_engine(&service.config).await?;
+    let mut engines = vec![service.parts.start_engine(&service.config).await?];
+    for neighbour in neighbours {
+        engines.push(neighbour.parts.start_engine(&neighbour.config).await?);
+    }
     while service.left().await? > 0 {
         ensure!(SystemClock.elapsed() < start + PATIENCE, "not drained within {PATIENCE:?}");
         SystemClock.sleep(Duration::from_millis(50)).await;
     }
     let rate = rate(count, start);
-    engine.stop(&service.parts.clock, Duration::from_secs(10)).await;
+    for engine in engines {
+        engine.stop(&service.parts.clock, Duration::from_secs(10)).await;
+    }
     service.all_published().await?;
-    judge::all_once(earlier, simulator.counts()?, u64::try_from(count)?)?;
     Ok(rate)
 }

@@ -22,7 +22,8 @@ impl Lateness {
         self.sorted.iter().filter(|late| **late < 0.0).count()
     }
 
-    fn at(&self, percent: usize) -> f64 {
+    /// What so many of a hundred do not exceed.
+    pub(crate) fn at(&self, percent: usize) -> f64 {
         let place = (self.sorted.len() * percent / 100).min(self.sorted.len().saturating_sub(1));
         self.sorted.get(place).copied().unwrap_or(f64::NAN)
     }
@@ -48,6 +49,12 @@ pub(crate) fn rate(count: usize, start: Duration) -> f64 {
 /// One rate.
 pub(crate) fn print_rate(name: &str, rate: f64) {
     println!("  {name:<44} {rate:>10.0} /s");
+}
+
+/// What should be no more than the goal.
+pub(crate) fn print_most(name: &str, value: f64, measure: &str, goal: f64) {
+    let word = if value <= goal { "reached" } else { "missed" };
+    println!("  {name:<44} {value:>10.1} {measure}   goal {goal:.0} {word}");
 }
 
 /// How a rate compares with another, and what the goal is.

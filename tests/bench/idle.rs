@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::Extent;
 use super::daemon::Daemon;
+use super::figures::print_most;
 use super::process::world;
 use super::seed::plant;
 use super::service::{scratch, variables};
@@ -32,10 +33,10 @@ pub(crate) async fn measure(extent: Extent) -> Result<()> {
 
     let (mut daemon, ready_after) = Daemon::start(&variables).await?;
     println!("  {count} pending deliveries");
-    print("from exec to /readyz 200", ready_after.as_secs_f64() * 1_000.0, "ms", 1_000.0);
+    print_most("from exec to /readyz 200", ready_after.as_secs_f64() * 1_000.0, "ms", 1_000.0);
     SystemClock.sleep(extent.of(SETTLE, Duration::from_secs(2))).await;
     match daemon.resident_mb() {
-        Some(resident) => print("resident memory, idle", resident, "MB", 40.0),
+        Some(resident) => print_most("resident memory, idle", resident, "MB", 40.0),
         None => println!("  NOT MEASURED: this system has no /proc"),
     }
     daemon.stop().await.context("it did not stop in order")
@@ -53,9 +54,4 @@ async fn seed(config: Config, count: u32) -> Result<()> {
     // Checkpoints, and lets go of the lock that the program needs.
     base.store.close().await;
     Ok(())
-}
-
-fn print(name: &str, value: f64, measure: &str, goal: f64) {
-    let word = if value <= goal { "reached" } else { "missed" };
-    println!("  {name:<44} {value:>10.1} {measure}   goal {goal:.0} {word}");
 }

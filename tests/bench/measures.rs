@@ -1,5 +1,6 @@
 //! Measures the speeds that Chancery promises, each beside a limit or a peer in the same run:
-//! `make bench`, or `cargo bench --bench measures -- [--quick] [lateness] [drain] [api] [idle]`.
+//! `make bench`, or `cargo bench --bench measures -- [--quick] [lateness] [drain] [postgres]
+//! [burst] [api] [idle]`.
 //!
 //! Figures are printed, never judged: only a run that is wrong in itself (a delivery lost, sent
 //! twice or early) ends with a failure.
@@ -7,6 +8,7 @@
 
 mod api;
 mod bare;
+mod burst;
 mod clock;
 mod daemon;
 mod drain;
@@ -15,8 +17,10 @@ mod idle;
 mod judge;
 mod lateness;
 mod peer;
+mod postgres;
 mod process;
 mod seed;
+mod server;
 mod service;
 
 use anyhow::{Context as _, Result, bail};
@@ -44,7 +48,7 @@ impl Extent {
     }
 }
 
-const ALL: [&str; 4] = ["lateness", "drain", "api", "idle"];
+const ALL: [&str; 6] = ["lateness", "drain", "postgres", "burst", "api", "idle"];
 
 fn main() -> Result<()> {
     let mut extent = Extent::Full;
@@ -75,6 +79,8 @@ async fn measure(name: &str, extent: Extent) -> Result<()> {
     match name {
         "lateness" => lateness::measure(extent).await,
         "drain" => drain::measure(extent).await,
+        "postgres" => postgres::measure(extent).await,
+        "burst" => burst::measure(extent).await,
         "api" => api::measure(extent).await,
         _ => idle::measure(extent).await,
     }

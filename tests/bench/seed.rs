@@ -93,6 +93,17 @@ impl Seeded {
         now: Timestamp,
         dues: &[Timestamp],
     ) -> Result<Vec<String>> {
+        self.schedule_as(base, now, dues, |_| Class::Routine).await
+    }
+
+    /// The same, each of the class that belongs to its number.
+    pub(crate) async fn schedule_as(
+        &self,
+        base: &Base,
+        now: Timestamp,
+        dues: &[Timestamp],
+        class: impl Fn(usize) -> Class,
+    ) -> Result<Vec<String>> {
         let numbered: Vec<(usize, Timestamp)> = dues.iter().copied().enumerate().collect();
         let mut texts = Vec::with_capacity(dues.len());
         for chunk in numbered.chunks(CHUNK) {
@@ -104,7 +115,8 @@ impl Seeded {
                 let text = format!("Thông cáo số {number}: the embassy is open again, {due_at}.");
                 // Written one after another, as people do: a millisecond each.
                 let lag = Duration::from_millis(u64::try_from(dues.len() - number)?);
-                deliveries.push(self.delivery(account, &text, *due_at, before(now, lag)));
+                let delivery = self.delivery(account, &text, *due_at, before(now, lag));
+                deliveries.push(NewDelivery { class: class(*number), ..delivery });
                 texts.push(text);
             }
             let queued: Vec<NewJob> = deliveries.iter().map(job).collect();

@@ -14,12 +14,22 @@ use tempfile::TempDir;
 
 use super::seed::{Seeded, plant};
 
+/// The file of the key below the data directory, which the first start makes.
+const KEY: &str = "vault.key";
+
 /// An opened service with accounts, nothing running yet.
 pub(crate) struct Service {
     pub(crate) parts: Parts,
     pub(crate) config: Config,
     pub(crate) seeded: Seeded,
     // Last, so that everything in it is closed before it is removed.
+    directory: TempDir,
+}
+
+/// Another node of the same installation, nothing running yet.
+pub(crate) struct Neighbour {
+    pub(crate) parts: Parts,
+    pub(crate) config: Config,
     _directory: TempDir,
 }
 
@@ -57,7 +67,22 @@ impl Service {
         let config = Config::load(None, variables)?;
         let parts = Parts::open(&config, Arc::new(SystemClock)).await?;
         let seeded = plant(&parts.base, world, accounts, SystemClock.now()).await?;
-        Ok(Self { parts, config, seeded, _directory: directory })
+        Ok(Self { parts, config, seeded, directory })
+    }
+
+    /// Another node on the same server with the same key.
+    pub(crate) async fn neighbour(
+        &self,
+        (facebook, x): (&str, &str),
+        more: &[(&str, String)],
+    ) -> Result<Neighbour> {
+        let directory = scratch()?;
+        std::fs::copy(self.directory.path().join(KEY), directory.path().join(KEY))?;
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let variables = variables(directory.path(), facebook, x).into_iter().chain(more);
+        let config = Config::load(None, variables)?;
+        let parts = Parts::open(&config, Arc::new(SystemClock)).await?;
+        Ok(Neighbour { parts, config, _directory: directory })
     }
 
     /// How many deliveries still have a job.
