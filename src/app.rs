@@ -323,6 +323,14 @@ impl Vitals for Pulse {
         self.watch.oldest_due()
     }
 
+    fn stuck(&self) -> u64 {
+        self.watch.stuck()
+    }
+
+    fn is_quarantined(&self) -> bool {
+        self.watch.quarantined()
+    }
+
     fn clock_doubts(&self) -> Vec<String> {
         let condition = self.steady.condition();
         let apart = condition.apart.map(|by| {
@@ -394,6 +402,11 @@ impl App {
     /// What acts need; for the demonstration and tests.
     pub fn acts(&self) -> &Services {
         &self.services
+    }
+
+    /// What the watchdog last saw; for tests.
+    pub fn watch(&self) -> &Watch {
+        &self.engine.watch
     }
 
     /// Lets nobody in any more, claims nothing more, and waits for what is in flight. True when

@@ -18,8 +18,14 @@ use crate::service::{self, health::NodeView};
 
 /// What the parts of the running process tell about themselves.
 pub trait Vitals: Send + Sync + fmt::Debug + 'static {
-    /// How late the oldest delivery is that is due and has not left.
+    /// How late the oldest delivery is that is due, has not left and shows no reason.
     fn lateness(&self) -> Duration;
+
+    /// How many deliveries are on their way or in doubt for longer than can be.
+    fn stuck(&self) -> u64;
+
+    /// Whether the database came back from a backup and sends nothing until a person lets it.
+    fn is_quarantined(&self) -> bool;
 
     /// Why the clock of the machine is not trusted; empty when it is.
     fn clock_doubts(&self) -> Vec<String>;
@@ -43,7 +49,7 @@ struct Alive {
 struct Readiness {
     /// Whether requests can be served.
     ready: bool,
-    /// How late the oldest due delivery is.
+    /// How late the oldest due delivery is that shows no reason for waiting.
     oldest_due_late_ms: u64,
     /// What is not as it should be.
     reasons: Vec<Reason>,
@@ -54,7 +60,7 @@ struct Readiness {
 /// Something that is not as it should be.
 #[derive(Debug, Serialize, ToSchema)]
 struct Reason {
-    /// Stable word: `database`, `stopping`, `late`.
+    /// Stable word: `database`, `stopping`, `late`, `stuck`, `quarantine`, `clock`.
     code: &'static str,
     /// In words.
     detail: String,
@@ -99,7 +105,17 @@ async fn get_readiness(State(api): State<Api>) -> Response {
         let detail = format!("the oldest due delivery is {} s late", late.as_secs());
         reasons.push(Reason { code: "late", detail });
     }
-    // No reason to refuse requests either.
+    // No reasons to refuse requests either.
+    let stuck = api.vitals.stuck();
+    if stuck > 0 {
+        let detail = format!("{stuck} deliveries are on their way or in doubt for too long");
+        reasons.push(Reason { code: "stuck", detail });
+    }
+    if api.vitals.is_quarantined() {
+        let detail =
+            "the database came back from a backup; an administrator must let it send again";
+        reasons.push(Reason { code: "quarantine", detail: detail.to_owned() });
+    }
     reasons.extend(
         api.vitals.clock_doubts().into_iter().map(|detail| Reason { code: "clock", detail }),
     );

@@ -18,6 +18,14 @@ pub struct Notify {
     pub late_after: Duration,
     /// How often that is looked at.
     pub watch_interval: Duration,
+    /// How long a delivery may be on its way or in doubt before people are told.
+    pub stuck_after: Duration,
+    /// When people are reminded of what waits for them.
+    pub remind_after: Vec<Duration>,
+    /// How often they are after that.
+    pub remind_every: Duration,
+    /// How long before its end people are told that a hold ends.
+    pub hold_ending: Duration,
 }
 
 /// Webhooks going out.
@@ -83,6 +91,10 @@ pub(super) fn read_notify(read: &Read<'_>) -> Notify {
         keep: read.duration("notify.keep", LEAST),
         late_after: read.duration("notify.late_after", LEAST),
         watch_interval: read.duration("notify.watch_interval", LEAST),
+        stuck_after: read.duration("notify.stuck_after", LEAST),
+        remind_after: read.durations("notify.remind_after"),
+        remind_every: read.duration("notify.remind_every", LEAST),
+        hold_ending: read.duration("notify.hold_ending", Duration::ZERO),
     }
 }
 

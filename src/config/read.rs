@@ -121,6 +121,16 @@ impl<'a> Read<'a> {
         self.optional(key).map(|_| self.duration(key, least))
     }
 
+    /// A list of growing durations; it may be empty.
+    pub(super) fn durations(&self, key: &str) -> Vec<Duration> {
+        let texts = self.list(key);
+        let spans: Vec<Duration> = texts.iter().filter_map(|it| duration::parse(it)).collect();
+        if spans.len() < texts.len() || !spans.is_sorted() {
+            self.fault(key, "must be growing durations, such as [\"10m\", \"1h\"]");
+        }
+        spans
+    }
+
     /// Something that reads itself from its text.
     pub(super) fn parsed<T>(&self, key: &str, otherwise: T, expected: &str) -> T
     where

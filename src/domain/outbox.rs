@@ -35,6 +35,24 @@ words! {
         MoneyLow = "money.low",
         /// What ordinary posts may cost in this month is spent: they are held.
         MoneySpent = "money.spent",
+        /// Deliveries wait for a person: at once where many wait for one reason, and again until decided.
+        DeliveriesWaiting = "deliveries.waiting",
+        /// Deliveries are on their way or in doubt for longer than can be.
+        DeliveriesStuck = "deliveries.stuck",
+        /// None is any more.
+        DeliveriesMoving = "deliveries.moving",
+        /// A hold stands.
+        HoldPlaced = "hold.placed",
+        /// A hold is about to end by itself.
+        HoldEnding = "hold.ending",
+        /// People have lifted a hold.
+        HoldLifted = "hold.lifted",
+        /// A job was lost so often that it is not run again.
+        JobSetAside = "job.set_aside",
+        /// The database came back from a backup: nothing is sent.
+        QuarantineBegun = "quarantine.begun",
+        /// A person let it send again.
+        QuarantineReleased = "quarantine.released",
         /// A webhook failed for so long that it is not tried any more.
         WebhookDisabled = "webhook.disabled",
     }
@@ -51,29 +69,31 @@ words! {
 }
 
 impl Occasion {
-    /// The audit's word for an adopted delivery, which is out as well.
-    const ADOPTED: &'static str = "delivery.adopt";
+    /// The audit's words for acts of people that are occasions too.
+    const ACTS: [(&'static str, Self); 3] = [
+        ("delivery.adopt", Self::DeliveryPublished),
+        ("quarantine.begin", Self::QuarantineBegun),
+        ("quarantine.release", Self::QuarantineReleased),
+    ];
 
     /// The audit's words that are occasions.
     pub fn actions() -> Vec<&'static str> {
-        Self::ALL.iter().map(|it| it.as_str()).chain([Self::ADOPTED]).collect()
+        let acts = Self::ACTS.iter().map(|(word, _)| *word);
+        Self::ALL.iter().map(|it| it.as_str()).chain(acts).collect()
     }
 
     /// The occasion that an audit entry with this word is.
     pub fn of_action(action: &str) -> Option<Self> {
-        if action == Self::ADOPTED {
-            return Some(Self::DeliveryPublished);
-        }
-        action.parse().ok()
+        let act = Self::ACTS.iter().find(|(word, _)| *word == action);
+        act.map(|(_, occasion)| *occasion).or_else(|| action.parse().ok())
     }
 
     /// Whether it is put before people who have not said what they want: all but what is as it
-    /// should be, or passes by itself.
+    /// should be, passes by itself, or is told of together with others like it.
     pub const fn is_usual(self) -> bool {
         match self {
-            Self::DeliveryPublished | Self::DeliveryUnknown => false,
+            Self::DeliveryPublished | Self::DeliveryUnknown | Self::DeliveryHeld => false,
             Self::DeliveryNeedsHuman
-            | Self::DeliveryHeld
             | Self::DeliveryMissed
             | Self::DeliveryFailed
             | Self::DeliveryZoneChanged
@@ -85,6 +105,15 @@ impl Occasion {
             | Self::AccountPaused
             | Self::MoneyLow
             | Self::MoneySpent
+            | Self::DeliveriesWaiting
+            | Self::DeliveriesStuck
+            | Self::DeliveriesMoving
+            | Self::HoldPlaced
+            | Self::HoldEnding
+            | Self::HoldLifted
+            | Self::JobSetAside
+            | Self::QuarantineBegun
+            | Self::QuarantineReleased
             | Self::WebhookDisabled => true,
         }
     }

@@ -16,6 +16,9 @@ pub struct Names {
     /// The reason as the service knows it, in English.
     #[serde(default)]
     pub reason: String,
+    /// How many deliveries it is about, when it is not about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
 }
 
 /// A short heading for an occasion, without names: it also heads mails, which others may see.
@@ -51,6 +54,26 @@ pub const fn heading(occasion: Occasion, locale: Locale) -> &'static str {
         (Occasion::MoneyLow, Locale::En) => "The month's budget runs low",
         (Occasion::MoneySpent, Locale::Vi) => "Ngân sách tháng đã hết; bài thường phải chờ",
         (Occasion::MoneySpent, Locale::En) => "The month's budget is spent; ordinary posts wait",
+        (Occasion::DeliveriesWaiting, Locale::Vi) => "Có bài đang chờ bạn quyết định",
+        (Occasion::DeliveriesWaiting, Locale::En) => "Posts wait for you",
+        (Occasion::DeliveriesStuck, Locale::Vi) => "Có bài bị kẹt giữa chừng",
+        (Occasion::DeliveriesStuck, Locale::En) => "Deliveries are stuck",
+        (Occasion::DeliveriesMoving, Locale::Vi) => "Không còn bài nào bị kẹt",
+        (Occasion::DeliveriesMoving, Locale::En) => "No delivery is stuck any more",
+        (Occasion::HoldPlaced, Locale::Vi) => "Lệnh tạm dừng đã có hiệu lực",
+        (Occasion::HoldPlaced, Locale::En) => "A hold stands",
+        (Occasion::HoldEnding, Locale::Vi) => "Lệnh tạm dừng sắp hết hạn",
+        (Occasion::HoldEnding, Locale::En) => "A hold is about to end",
+        (Occasion::HoldLifted, Locale::Vi) => "Lệnh tạm dừng đã được gỡ",
+        (Occasion::HoldLifted, Locale::En) => "A hold was lifted",
+        (Occasion::JobSetAside, Locale::Vi) => {
+            "Một việc đã bị gác lại sau ba lần làm hỏng tiến trình"
+        }
+        (Occasion::JobSetAside, Locale::En) => "A job was set aside after it was lost three times",
+        (Occasion::QuarantineBegun, Locale::Vi) => "Cơ sở dữ liệu vừa khôi phục: chưa gửi gì cả",
+        (Occasion::QuarantineBegun, Locale::En) => "The database came back: nothing is sent",
+        (Occasion::QuarantineReleased, Locale::Vi) => "Đã cho phép gửi lại sau khi khôi phục",
+        (Occasion::QuarantineReleased, Locale::En) => "The database may send again",
         (Occasion::WebhookDisabled, Locale::Vi) => "Webhook đã bị tắt",
         (Occasion::WebhookDisabled, Locale::En) => "A webhook was switched off",
     }
@@ -59,6 +82,16 @@ pub const fn heading(occasion: Occasion, locale: Locale) -> &'static str {
 /// One line on what happened.
 pub fn sentence(occasion: Occasion, locale: Locale, names: &Names) -> String {
     let mut text = heading(occasion, locale).to_owned();
+    if let Some(count) = names.count {
+        let posts = match (locale, count) {
+            (Locale::Vi, _) => "bài",
+            (Locale::En, 1) => "post",
+            (Locale::En, _) => "posts",
+        };
+        for part in [": ", &count.to_string(), " ", posts] {
+            text.push_str(part);
+        }
+    }
     if !names.what.is_empty() {
         text.push_str(": ");
         text.push_str(&names.what);
@@ -94,12 +127,16 @@ mod tests {
             what: "Quốc khánh\r\nBcc: all@example.org".into(),
             place: "Page".into(),
             reason: "late".into(),
+            count: None,
         };
         let text = sentence(Occasion::DeliveryMissed, Locale::En, &names);
         assert_eq!(
             text,
             "Too late, so it was not sent: Quốc khánh  Bcc: all@example.org – Page (late)"
         );
+        let many = Names { count: Some(12), reason: "review".into(), ..Names::default() };
+        let text = sentence(Occasion::DeliveriesWaiting, Locale::Vi, &many);
+        assert_eq!(text, "Có bài đang chờ bạn quyết định: 12 bài (review)");
         assert!(!sentence(Occasion::PublishingLate, Locale::Vi, &Names::default()).contains(':'));
     }
 }

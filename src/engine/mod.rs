@@ -15,6 +15,7 @@ mod outcomes;
 pub mod publish;
 pub mod quarantine;
 pub mod reconcile;
+mod remind;
 mod session;
 mod spacing;
 pub mod start;

@@ -12,6 +12,7 @@ use super::follow::{Means, mail, relay, webhook};
 use super::holds::Heed;
 use super::publish::Publish;
 use super::reconcile::Reconcile;
+use super::remind::Remind;
 use super::sweep::{Keep, Sweep};
 use super::timekeeper::Timekeeper;
 use super::watchdog::Watch;
@@ -101,6 +102,7 @@ impl Engine {
                 "watch",
                 watch.clone().keep(tools.clone(), means.notify.clone(), stop_rest.clone()),
             )),
+            tokio::spawn(Remind::new(tools.clone(), means.notify.clone()).keep(stop_rest.clone())),
             tokio::spawn(relay::Relay::new(means, queue.clone()).keep(stop_rest.clone())),
             tokio::spawn(vital(
                 "timetable",

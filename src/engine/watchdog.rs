@@ -1,46 +1,78 @@
-//! Watches how late the oldest due delivery is and how many need somebody, for `/readyz`, the metrics,
-//! and the people who are told once when publishing becomes late and once when it is on time again.
+//! Watches how late the oldest delivery is that shows no reason, what is stuck on its way or in doubt, and
+//! how many need somebody: for `/readyz`, the metrics, and the people who are told once when something is
+//! wrong and once when that is over.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Tools, money};
-use crate::clock::until;
+use crate::clock::{before, until};
 use crate::config;
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::DeliveryState;
+use crate::domain::id::DeliveryId;
 use crate::domain::outbox::Occasion;
-use crate::store::{Error, Reader, audit, circuits, holds, incidents, jobs, outcomes};
+use crate::store::{Error, Reader, audit, circuits, holds, incidents, jobs, outcomes, quarantine};
 
-/// The incident of the oldest due delivery being late, among all processes on one database.
-const LATE: &str = "late";
+/// Something that can be wrong with the service as a whole, told of when it begins and when it ends.
+#[derive(Debug)]
+struct Alarm {
+    /// Its name among the incidents, for all processes on one database.
+    kind: &'static str,
+    begins: Occasion,
+    ends: Occasion,
+}
+
+const LATE: Alarm =
+    Alarm { kind: "late", begins: Occasion::PublishingLate, ends: Occasion::PublishingOnTime };
+const STUCK: Alarm =
+    Alarm { kind: "stuck", begins: Occasion::DeliveriesStuck, ends: Occasion::DeliveriesMoving };
+
+/// How many deliveries an alarm names.
+const NAMED: usize = 20;
 
 /// What the watchdog last saw. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     oldest_due_ms: Arc<AtomicU64>,
+    stuck: Arc<AtomicU64>,
+    quarantined: Arc<AtomicBool>,
+}
+
+/// What this process knows to be told; nothing when it starts.
+#[derive(Debug, Default)]
+struct Told {
+    late: Option<bool>,
+    stuck: Option<bool>,
 }
 
 impl Watch {
-    /// How long ago the oldest delivery was due that has not been guarded.
+    /// How long ago the oldest delivery was due that has not been guarded and shows no reason.
     pub fn oldest_due(&self) -> Duration {
         Duration::from_millis(self.oldest_due_ms.load(Ordering::Relaxed))
     }
 
+    /// How many deliveries are on their way or in doubt for longer than can be.
+    pub fn stuck(&self) -> u64 {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// Whether the database came back from a backup and sends nothing.
+    pub fn quarantined(&self) -> bool {
+        self.quarantined.load(Ordering::Relaxed)
+    }
+
     /// Looks until told to stop.
     pub async fn keep(self, tools: Tools, settings: config::Notify, stop: CancellationToken) {
-        // What this process knows to be told; nothing when it starts.
-        let mut told = None;
+        let mut told = Told::default();
         loop {
-            if let Err(error) = self.look(&tools).await {
+            if let Err(error) = self.round(&tools, &settings, &mut told).await {
                 tracing::warn!(error = %crate::telemetry::Chain(&error), "the watchdog cannot see");
-            } else if let Err(error) = self.alarm(&tools, settings.late_after, &mut told).await {
-                tracing::warn!(error = %crate::telemetry::Chain(&error), "the watchdog cannot bark");
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -49,40 +81,32 @@ impl Watch {
         }
     }
 
-    /// Tells once of an incident when it begins and once when it ends, whichever process sees it.
-    async fn alarm(
+    async fn round(
         &self,
         tools: &Tools,
-        late_after: Duration,
-        told: &mut Option<bool>,
+        settings: &config::Notify,
+        told: &mut Told,
     ) -> Result<(), Error> {
-        let late = self.oldest_due();
+        let stuck = self.look(tools, settings).await?;
+        let (late, after) = (self.oldest_due(), settings.late_after);
         // It ends well below where it begins, so that what hovers there is one incident.
-        let is_late = if *told == Some(true) { late > late_after / 2 } else { late >= late_after };
+        let is_late = if told.late == Some(true) { late > after / 2 } else { late >= after };
         metrics::gauge!("chancery_publishing_late").set(if is_late { 1.0 } else { 0.0 });
-        if *told == Some(is_late) {
-            return Ok(());
-        }
-        let now = tools.clock.now();
-        let mut tx = tools.store.begin_for("watchdog").await?;
-        let (news, occasion) = if is_late {
-            (incidents::open(&mut tx, LATE, now).await?, Occasion::PublishingLate)
-        } else {
-            (incidents::close(&mut tx, LATE).await?, Occasion::PublishingOnTime)
-        };
-        if news {
-            audit::append(&mut tx, &[bark(occasion, late, now)], now).await?;
-            tx.commit().await?;
-            tracing::warn!(late_s = late.as_secs(), "{occasion}");
-        }
-        *told = Some(is_late);
-        Ok(())
+        alarm(tools, &LATE, &mut told.late, is_late, json!({"late_s": late.as_secs()})).await?;
+        let ids: Vec<&DeliveryId> = stuck.iter().map(|(id, _)| id).take(NAMED).collect();
+        let detail = json!({"count": stuck.len(), "deliveries": ids});
+        alarm(tools, &STUCK, &mut told.stuck, !stuck.is_empty(), detail).await
     }
 
-    async fn look(&self, tools: &Tools) -> Result<(), Error> {
+    /// Looks once; gives what is stuck.
+    async fn look(
+        &self,
+        tools: &Tools,
+        settings: &config::Notify,
+    ) -> Result<Vec<(DeliveryId, DeliveryState)>, Error> {
         let mut reader = tools.store.read().await?;
         let now = tools.clock.now();
-        let late = outcomes::oldest_due(&mut reader, now)
+        let late = outcomes::oldest_due(&mut reader, now, before(now, settings.late_after))
             .await?
             .map_or(Duration::ZERO, |at| until(at, now));
         self.oldest_due_ms
@@ -94,20 +118,37 @@ impl Watch {
         metrics::gauge!("chancery_deliveries_needing_human")
             .set(float(of(DeliveryState::NeedsHuman)));
         metrics::gauge!("chancery_deliveries_unknown").set(float(of(DeliveryState::Unknown)));
+        let (overdue, longest) =
+            (before(now, settings.late_after), before(now, settings.stuck_after));
+        let stuck = outcomes::stuck(&mut reader, overdue, longest).await?;
+        self.stuck.store(u64::try_from(stuck.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        for state in [DeliveryState::Publishing, DeliveryState::Unknown] {
+            let count = stuck.iter().filter(|(_, one)| *one == state).count();
+            metrics::gauge!("chancery_deliveries_stuck", "state" => state.as_str())
+                .set(float(i64::try_from(count).unwrap_or(i64::MAX)));
+        }
+        let quarantined = quarantine::find(&mut reader).await?.is_some();
+        self.quarantined.store(quarantined, Ordering::Relaxed);
+        metrics::gauge!("chancery_quarantined").set(if quarantined { 1.0 } else { 0.0 });
         self.look_at_circuits(tools, &mut reader).await?;
         look_at_money(tools, &mut reader, now).await?;
         metrics::gauge!("chancery_holds_active")
             .set(float(holds::standing(&mut reader, now).await?));
-        for kind in crate::domain::work::KINDS {
-            for state in ["queued", "running"] {
-                metrics::gauge!("chancery_jobs", "kind" => *kind, "state" => state).set(0.0);
-            }
-        }
-        for (kind, state, count) in jobs::counts(&mut reader).await? {
-            metrics::gauge!("chancery_jobs", "kind" => kind, "state" => state).set(float(count));
-        }
-        Ok(())
+        look_at_jobs(&mut reader).await?;
+        Ok(stuck)
     }
+}
+
+async fn look_at_jobs(reader: &mut Reader) -> Result<(), Error> {
+    for kind in crate::domain::work::KINDS {
+        for state in ["queued", "running"] {
+            metrics::gauge!("chancery_jobs", "kind" => *kind, "state" => state).set(0.0);
+        }
+    }
+    for (kind, state, count) in jobs::counts(reader).await? {
+        metrics::gauge!("chancery_jobs", "kind" => kind, "state" => state).set(float(count));
+    }
+    Ok(())
 }
 
 impl Watch {
@@ -144,13 +185,37 @@ async fn look_at_money(tools: &Tools, reader: &mut Reader, now: Timestamp) -> Re
     Ok(())
 }
 
-fn bark(occasion: Occasion, late: Duration, now: Timestamp) -> NewEntry {
-    NewEntry {
-        actor: "engine".to_owned(),
-        action: occasion.as_str().to_owned(),
-        subject: "publishing".to_owned(),
-        detail: json!({"late_s": late.as_secs(), "seen_at": now}),
+/// Tells once of an incident when it begins and once when it ends, whichever process sees it.
+async fn alarm(
+    tools: &Tools,
+    alarm: &Alarm,
+    told: &mut Option<bool>,
+    is: bool,
+    detail: Value,
+) -> Result<(), Error> {
+    if *told == Some(is) {
+        return Ok(());
     }
+    let now = tools.clock.now();
+    let mut tx = tools.store.begin_for("watchdog").await?;
+    let (news, occasion) = if is {
+        (incidents::open(&mut tx, alarm.kind, now).await?, alarm.begins)
+    } else {
+        (incidents::close(&mut tx, alarm.kind).await?, alarm.ends)
+    };
+    if news {
+        tracing::warn!(%detail, "{occasion}");
+        let entry = NewEntry {
+            actor: "engine".to_owned(),
+            action: occasion.as_str().to_owned(),
+            subject: "publishing".to_owned(),
+            detail,
+        };
+        audit::append(&mut tx, &[entry], now).await?;
+        tx.commit().await?;
+    }
+    *told = Some(is);
+    Ok(())
 }
 
 fn float(count: i64) -> f64 {

@@ -7,6 +7,7 @@
 //! business, which opens its intent in the transaction of the claim.
 
 mod agenda;
+mod aside;
 pub mod gate;
 mod herald;
 pub mod job;

@@ -2,11 +2,11 @@
 //! about which nothing can be decided leaves nobody else waiting.
 
 use super::job::Work;
-use super::{Queue, contained};
+use super::{Queue, aside, contained};
 use crate::clock::SharedClock;
 use crate::domain::id::JobId;
 use crate::store::jobs::Holder;
-use crate::store::{Error, Store, jobs};
+use crate::store::{Error, Store, audit, jobs};
 
 /// Who decides about lost jobs of one kind, in whose name.
 #[derive(Debug)]
@@ -56,6 +56,8 @@ impl<W: Work> Rescue<'_, W> {
         let settlement = contained(W::KIND, self.work.lost(&mut tx, now, &lost)).await?;
         let finishes = super::settle::finishes(&lost, &settlement.verdicts);
         jobs::finish(&mut tx, &finishes, self.holder, now).await?;
+        let aside = aside::entries(W::KIND, lost.iter().zip(&settlement.verdicts));
+        audit::append(&mut tx, &aside, now).await?;
         crate::crash_point!("rescue.before_commit");
         tx.commit().await?;
         tracing::warn!(job.kind = W::KIND, count = lost.len(), "lost jobs were rescued");

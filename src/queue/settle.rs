@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 
 use super::job::{Settled, Settlement, Verdict, Work};
 use super::lane::Message;
-use super::{Lease, Queue, contained};
+use super::{Lease, Queue, aside, contained};
 use crate::clock::SharedClock;
 use crate::domain::id::JobId;
 use crate::store::jobs::{Claimed, Due, Ending, Finish, NewJob};
-use crate::store::{Error, Store, Tx, jobs};
+use crate::store::{Error, Store, Tx, audit, jobs};
 
 /// Most jobs that one transaction settles.
 const BATCH: usize = 256;
@@ -158,6 +158,8 @@ impl<W: Work> Ledger<W> {
         let (claimed, plain): (Vec<_>, Vec<_>) = verdicts.into_iter().unzip();
         let finishes = finishes(&claimed, &plain);
         jobs::finish(&mut tx, &finishes, self.lease.holder(), now).await?;
+        let aside = aside::entries(W::KIND, claimed.iter().zip(&plain));
+        audit::append(&mut tx, &aside, now).await?;
         crate::crash_point!("settle.before_commit");
         tx.commit().await?;
         crate::crash_point!("settle.after_commit");

@@ -33,6 +33,7 @@ pub mod people;
 pub mod posts;
 pub mod publishing;
 pub mod quarantine;
+pub mod reminders;
 pub mod review;
 mod session;
 mod sql;
@@ -118,6 +119,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         posts::STATEMENTS,
         publishing::STATEMENTS,
         quarantine::STATEMENTS,
+        reminders::STATEMENTS,
         review::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,

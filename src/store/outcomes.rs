@@ -227,8 +227,33 @@ statements! {
     STANDING_COUNTS =
         "SELECT state, COUNT(*) FROM deliveries
          WHERE state IN ('unknown', 'needs_human', 'held', 'publishing') GROUP BY state";
+    /// Without what waits for a reason that is shown, and what stands behind such a delivery on its
+    /// account. A reason counts while somebody looks whether it still holds: one that was written
+    /// before $2, with a look that was due before it, does not.
     OLDEST_DUE =
-        "SELECT MIN(due_at) FROM deliveries WHERE state = 'scheduled' AND due_at <= $1";
+        "SELECT MIN(d.due_at) FROM deliveries AS d
+         WHERE d.state = 'scheduled' AND d.due_at <= $1
+           AND (d.waits_for IS NULL OR d.waits_for->>'code' = 'due' OR (d.updated_at < $2
+                AND NOT EXISTS (SELECT 1 FROM jobs AS j WHERE j.unique_key = 'publish:' || d.id
+                                AND j.state IN ('queued', 'running') AND j.due_at >= $2)))
+           AND d.account_id NOT IN (
+               SELECT w.account_id FROM deliveries AS w
+               WHERE w.waits_for IS NOT NULL
+                 AND w.waits_for->>'code' NOT IN ('due', 'time_zone', 'same_text_in_doubt')
+                 AND (w.state = 'scheduled') IS TRUE AND w.due_at <= $1
+                 AND (w.updated_at >= $2 OR EXISTS (
+                      SELECT 1 FROM jobs AS j WHERE j.unique_key = 'publish:' || w.id
+                        AND j.state IN ('queued', 'running') AND j.due_at >= $2)))";
+    /// Nobody is about to go on with it, or it has taken longer than anything can.
+    STUCK =
+        "SELECT d.id, d.state FROM deliveries AS d
+         LEFT JOIN jobs AS j ON j.state IN ('queued', 'running')
+          AND j.unique_key = (CASE d.state WHEN 'publishing' THEN 'publish:' ELSE 'reconcile:' END)
+                             || d.id
+         WHERE d.state IN ('publishing', 'unknown') AND d.state_since < $1
+           AND (j.id IS NULL OR d.state_since < $2
+                OR (CASE j.state WHEN 'running' THEN j.lease_until ELSE j.due_at END) < $1)
+         ORDER BY d.state_since, d.id LIMIT 100";
 }
 
 /// Closes attempts; gives the ids of those that were still as expected, in no order.
@@ -341,10 +366,27 @@ pub async fn standing_counts(reader: &mut Reader) -> Result<Vec<(DeliveryState, 
     Ok(on!(reader, STANDING_COUNTS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?))
 }
 
-/// When the oldest delivery was due that is still scheduled, if one is overdue.
-pub async fn oldest_due(reader: &mut Reader, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+/// Some deliveries that have been on their way or in doubt since before `overdue` although nobody is
+/// about to go on with them, or since before `longest`.
+pub async fn stuck(
+    reader: &mut Reader,
+    overdue: Timestamp,
+    longest: Timestamp,
+) -> Result<Vec<(DeliveryId, DeliveryState)>, Error> {
+    Ok(on!(reader, STUCK, |sql, conn| {
+        sqlx::query_as(sql).bind(At(overdue)).bind(At(longest)).fetch_all(conn).await?
+    }))
+}
+
+/// When the oldest delivery was due that is still scheduled and shows no reason, if one is overdue.
+/// Reasons count that were looked at since `fresh`.
+pub async fn oldest_due(
+    reader: &mut Reader,
+    now: Timestamp,
+    fresh: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
     let oldest: Option<At> = on!(reader, OLDEST_DUE, |sql, conn| {
-        sqlx::query_scalar(sql).bind(At(now)).fetch_one(conn).await?
+        sqlx::query_scalar(sql).bind(At(now)).bind(At(fresh)).fetch_one(conn).await?
     });
     Ok(oldest.map(Timestamp::from))
 }

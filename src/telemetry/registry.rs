@@ -94,6 +94,18 @@ pub const METRICS: &[Metric] = &[
         "Incidents of whole platforms: several accounts refused alike",
     ),
     metric(
+        "chancery_deliveries_stuck",
+        Kind::Gauge,
+        &["state"],
+        "Deliveries that are on their way or in doubt for longer than can be; at most 100 are counted",
+    ),
+    metric(
+        "chancery_quarantined",
+        Kind::Gauge,
+        &[],
+        "1 while a database that came back from a backup sends nothing",
+    ),
+    metric(
         "chancery_publishing_late",
         Kind::Gauge,
         &[],

@@ -74,6 +74,8 @@ mod receiver;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod reminders;
+#[cfg(test)]
 mod rescue;
 #[cfg(test)]
 mod schedule;

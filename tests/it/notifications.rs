@@ -132,9 +132,8 @@ staged! { with OPTIONS;
         assert!(all[0].text.starts_with("Published: A test"), "{}", all[0].text);
     }
 
-    /// A platform lets an account wait: what is due is late. People are told once when that begins
-    /// and once when it ends, over a restart in between.
-    async fn lateness_is_told_once_and_once_again_when_it_ends(stage) {
+    /// A platform lets an account wait: that is shown, and nobody is woken for it.
+    async fn what_waits_for_a_reason_that_is_shown_is_not_late(stage) {
         let outlet = stage.outlet(Platform::X).await;
         let until = after(stage.now(), Duration::from_mins(10)).as_millisecond();
         let blocked = |until: i64| {
@@ -143,6 +142,29 @@ staged! { with OPTIONS;
             if stage.setting().database.url().starts_with("sqlite") { sqlite } else { postgres }
         };
         stage.setting().database.execute(&blocked(until)).await;
+        let first = stage.deliver(&outlet, &Wanted::text("waits")).await;
+        eventually("it waits", async || {
+            let waits = stage.show(&first).await.delivery.waits_for.map(|it| it.code);
+            if waits.as_deref() == Some("rate_limit") { Ok(()) } else { Err(waits.unwrap_or_default()) }
+        })
+        .await;
+        let second = stage.deliver(&outlet, &Wanted::text("stands behind it")).await;
+        stage.advance(Duration::from_mins(5));
+        pass(Duration::from_millis(400)).await;
+        assert_eq!(inbox(stage, stage.caller(), false).await.len(), 0);
+        assert_eq!(stage.app.as_ref().unwrap().watch().oldest_due(), Duration::ZERO);
+        stage.advance(Duration::from_mins(8));
+        for id in [first, second] {
+            stage.published(&id).await;
+        }
+    }
+
+    /// Nothing says why it does not leave: people are told once when that begins and once when it ends,
+    /// over a restart in between.
+    async fn lateness_is_told_once_and_once_again_when_it_ends(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let claimed = "NEW.state = 'running' AND NEW.kind = 'publish'";
+        stage.setting().database.refuse("UPDATE ON jobs", claimed).await;
         let id = stage.deliver(&outlet, &Wanted::text("late")).await;
         pass(Duration::from_millis(300)).await;
         assert_eq!(inbox(stage, stage.caller(), false).await.len(), 0);
@@ -154,11 +176,39 @@ staged! { with OPTIONS;
         stage.advance(Duration::from_mins(1));
         pass(Duration::from_millis(400)).await;
         assert_eq!(inbox(stage, stage.caller(), false).await.len(), 1, "it was told twice");
-        stage.advance(Duration::from_mins(8));
+        stage.setting().database.permit().await;
+        stage.advance(Duration::from_mins(2));
         stage.published(&id).await;
         let ended = notified(stage, 2).await;
         assert_eq!(ended[0].event.as_str(), "publishing.on_time");
         pass(Duration::from_millis(300)).await;
         assert_eq!(inbox(stage, stage.caller(), false).await.len(), 2);
+    }
+
+    /// In doubt, and nobody is about to look; on its way, and nobody has it.
+    async fn what_nobody_goes_on_with_is_told_once_and_once_again_when_it_ends(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let due = after(stage.now(), Duration::from_hours(24));
+        let id = stage.deliver(&outlet, &Wanted::text("stuck").at(due)).await;
+        let database = &stage.setting().database;
+        let job = "SELECT id FROM jobs WHERE kind = 'publish'";
+        assert_eq!(database.rows(job).await.len(), 1);
+        for (round, state) in [(1, "unknown"), (2, "publishing")] {
+            database.execute("UPDATE jobs SET unique_key = 'nobody' WHERE kind = 'publish'").await;
+            let sql = format!("UPDATE deliveries SET state = '{state}', state_since = created_at");
+            database.execute(&sql).await;
+            stage.advance(Duration::from_mins(2));
+            let begun = notified(stage, 2 * round - 1).await;
+            assert_eq!(begun[0].event.as_str(), "deliveries.stuck");
+            assert_eq!(begun[0].data["deliveries"], json!([id]));
+            assert_eq!(stage.app.as_ref().unwrap().watch().stuck(), 1);
+            pass(Duration::from_millis(300)).await;
+            database.execute("UPDATE deliveries SET state = 'scheduled'").await;
+            let own = format!("UPDATE jobs SET unique_key = 'publish:{id}' WHERE kind = 'publish'");
+            database.execute(&own).await;
+            let ended = notified(stage, 2 * round).await;
+            assert_eq!(ended[0].event.as_str(), "deliveries.moving");
+            assert_eq!(ended.len(), 2 * round, "once each");
+        }
     }
 }

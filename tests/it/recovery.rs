@@ -8,7 +8,7 @@ use std::time::Duration;
 use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
-use chancery::service::{Error, accounts, quarantine};
+use chancery::service::{Error, Window, accounts, notifications, quarantine};
 use chancery::simulator::Platform;
 use serde_json::json;
 
@@ -50,6 +50,17 @@ async fn waits_for(stage: &Stage, id: &DeliveryId, code: &str) {
         let waits = shown.waits_for.as_ref().map(|it| it.code.clone());
         let there = shown.state == DeliveryState::Scheduled && waits.as_deref() == Some(code);
         if there { Ok(()) } else { Err(format!("{} {waits:?}", shown.state)) }
+    })
+    .await;
+}
+
+/// Waits until the administrator was told of this.
+async fn told(stage: &Stage, event: &str) {
+    eventually(&format!("told of {event}"), async || {
+        let window = Window { limit: 200, after: None };
+        let all = notifications::list(stage.acts(), stage.caller(), false, &window).await.unwrap();
+        let there = all.items.iter().any(|it| it.event.as_str() == event);
+        if there { Ok(()) } else { Err(format!("{:?}", all.items)) }
     })
     .await;
 }
@@ -130,7 +141,8 @@ async fn what_went_out_after_the_backup_is_found_and_what_did_not_waits_for_a_pe
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_was_brought_back_is_marked_and_sends_nothing() {
-    let Some(mut stage) = Stage::start(Kind::Postgres, &[]).await else { return };
+    let options = [("CHANCERY_NOTIFY__WATCH_INTERVAL", "50ms")];
+    let Some(mut stage) = Stage::start(Kind::Postgres, &options).await else { return };
     let outlet = stage.outlet(Platform::X).await;
     assert_eq!(code(&chancery(&stage, &["backup", "/nowhere"])), Some(2));
     assert_eq!(code(&chancery(&stage, &["restore", "/nowhere"])), Some(2));
@@ -140,8 +152,15 @@ async fn a_server_that_was_brought_back_is_marked_and_sends_nothing() {
     let id = stage.deliver(&outlet, &Wanted::text("in quarantine")).await;
     waits_for(&stage, &id, "quarantine").await;
     assert_eq!(stage.creates(&outlet).len(), 0);
+    told(&stage, "quarantine.begun").await;
+    eventually("the watchdog sees it", async || {
+        let seen = stage.app.as_ref().unwrap().watch().quarantined();
+        if seen { Ok(()) } else { Err("not yet") }
+    })
+    .await;
     quarantine::release(stage.acts(), stage.caller()).await.unwrap();
     stage.published(&id).await;
+    told(&stage, "quarantine.released").await;
     stage.stop().await;
     stage.finish().await;
 }

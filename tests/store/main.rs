@@ -26,6 +26,8 @@ mod plans;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod reminders;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod statements;

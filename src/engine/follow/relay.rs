@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Means;
@@ -150,13 +150,15 @@ impl Relay {
                 .map(|facts| (facts.id.to_string(), facts))
                 .collect(),
         };
-        let authors: Vec<&str> =
+        let mut authors: Vec<&str> =
             facts.deliveries.values().map(|facts| person_of(&facts.created_by)).collect();
+        authors.extend(happened.iter().flat_map(|one| named(&one.detail, "owners")));
         let listeners = outbox::listeners(tx, &authors).await?;
         let hearing = webhooks::hearing(tx).await?;
         for one in happened {
             let Some((message, by)) = message(one, &facts) else { continue };
-            let heard = outcome.tell_people(&message, by, &listeners, self.mails(), now);
+            let audience = Audience::of(one, by);
+            let heard = outcome.tell_people(&message, &audience, &listeners, self.mails(), now);
             let mut told = false;
             for (webhook_id, _) in hearing.iter().filter(|(_, it)| it.contains(&message.event)) {
                 let message_id = message.id.clone();
@@ -204,14 +206,14 @@ impl Outcome {
     fn tell_people(
         &mut self,
         message: &Message,
-        by: &str,
+        audience: &Audience<'_>,
         listeners: &[Listener],
         mails: bool,
         now: Timestamp,
     ) -> bool {
         let mut heard = false;
         for person in listeners {
-            if !policy::hears(person.administrator, person.id.as_str() == by) {
+            if !audience.hears(person) {
                 continue;
             }
             if person.inbox.contains(&message.event) {
@@ -237,6 +239,55 @@ impl Outcome {
     }
 }
 
+/// Who is told of an audit entry.
+#[derive(Debug)]
+enum Audience<'a> {
+    /// Whoever may hear of it and caused what it is about.
+    Usual { by: &'a str },
+    /// Those that the entry names, and administrators if it says so.
+    Named { owners: Vec<&'a str>, administrators: bool, except: Vec<&'a str> },
+}
+
+impl<'a> Audience<'a> {
+    fn of(one: &'a Happened, by: &'a str) -> Self {
+        if one.detail.get("owners").is_none() {
+            return Self::Usual { by };
+        }
+        Self::Named {
+            owners: named(&one.detail, "owners").collect(),
+            administrators: one.detail.get("administrators") == Some(&json!(true)),
+            except: named(&one.detail, "except").collect(),
+        }
+    }
+
+    fn hears(&self, person: &Listener) -> bool {
+        let id = person.id.as_str();
+        match self {
+            Self::Usual { by } => policy::hears(person.administrator, id == *by),
+            Self::Named { owners, administrators, except } => {
+                let told_too = *administrators && person.administrator && !except.contains(&id);
+                owners.contains(&id) || told_too
+            }
+        }
+    }
+}
+
+/// The people under this name in what was recorded.
+fn named<'a>(detail: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
+    detail.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// What was recorded, without who is told of it.
+fn shown(detail: &Value) -> Value {
+    let mut shown = detail.clone();
+    if let Some(members) = shown.as_object_mut() {
+        for name in ["owners", "administrators", "except"] {
+            members.remove(name);
+        }
+    }
+    shown
+}
+
 /// The message that an audit entry is, with who caused what it is about.
 fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
     let event = Occasion::of_action(&one.action)?;
@@ -245,8 +296,12 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
     let random = u128::from_str_radix(one.hash.get(..32)?, 16).ok()?;
     let id = MessageId::new(one.at, random);
     let word = ["code", "clause", "reason"].iter().find_map(|it| one.detail.get(it)?.as_str());
-    let mut names = Names { reason: word.unwrap_or_default().to_owned(), ..Names::default() };
+    let count = one.detail.get("count").and_then(Value::as_i64);
+    let mut names =
+        Names { reason: word.unwrap_or_default().to_owned(), count, ..Names::default() };
     if let Some(delivery) = facts.deliveries.get(&one.subject) {
+        // It is named, so that it need not be counted.
+        names.count = None;
         names.what.clone_from(&delivery.title);
         names.place.clone_from(&delivery.account_name);
         let data = json!({
@@ -264,12 +319,15 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
         names.what.clone_from(&account.display_name);
         let data = json!({
             "account_id": account.id, "unit_id": account.unit_id, "platform": account.platform,
+            "count": count,
         });
         let account_id = Some(account.id.clone());
         return Some((Message { id, event, at: one.at, account_id, data, names }, ""));
     }
-    let data = one.detail.clone();
-    if let Some(what) = ["host", "platform"].iter().find_map(|it| one.detail.get(it)?.as_str()) {
+    let data = shown(&one.detail);
+    if let Some(what) =
+        ["host", "platform", "kind"].iter().find_map(|it| one.detail.get(it)?.as_str())
+    {
         what.clone_into(&mut names.what);
     }
     Some((Message { id, event, at: one.at, account_id: None, data, names }, ""))

@@ -1,0 +1,219 @@
+//! What waits for people, in groups that are told of together, and how often each was told of.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::types::Json;
+
+use super::codec::At;
+use super::sql::{on, statements};
+use super::{Error, Reader, Tx};
+use crate::domain::id::{DeliveryId, HoldId, PersonId};
+
+/// Deliveries that wait for the same reason and were scheduled by the same person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What they have in common: a kind and an id, such as `hold:hold_…`.
+    pub cause: String,
+    /// The machine word of what they wait for.
+    pub code: String,
+    /// Who scheduled them.
+    pub author: String,
+    /// How many.
+    pub count: i64,
+    /// Since when the first of them.
+    pub since: Timestamp,
+    /// One of them.
+    pub sample: DeliveryId,
+}
+
+/// How far something was told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Of what.
+    pub subject: String,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// The last step of the ladder.
+    pub step: i64,
+}
+
+/// A step that is to be told of.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// Of what.
+    pub subject: String,
+    /// Since when it waits.
+    #[serde(rename = "since_ms", serialize_with = "millis")]
+    pub since: Timestamp,
+    /// Which step.
+    pub step: i64,
+    /// Another beginning is another wait, and begins with its own first step.
+    pub renews: bool,
+}
+
+/// A hold of which somebody may be told something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldNews {
+    /// Which.
+    pub id: HoldId,
+    /// Why it was placed.
+    pub reason: String,
+    /// When it was placed.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub ends_at: Option<Timestamp>,
+    /// When people have lifted it.
+    pub lifted_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct HoldRow {
+    id: HoldId,
+    reason: String,
+    created_at: At,
+    ends_at: Option<At>,
+    lifted_at: Option<At>,
+}
+
+fn millis<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_i64(at.as_millisecond())
+}
+
+statements! {
+    /// On the index of what waits. While a hold stands nothing is to be decided.
+    GROUPS =
+        "SELECT v.cause, v.code, v.author, COUNT(*), MIN(v.since), MIN(v.id) FROM (
+             SELECT d.id, d.state_since AS since, substr(d.created_by, 1, 36) AS author,
+                    d.waits_for->>'code' AS code,
+                    CASE WHEN d.state = 'needs_human' THEN 'delivery:' || d.id
+                         WHEN d.waits_for->>'code' = 'review' THEN 'hold:' || d.hold_id
+                         WHEN d.waits_for->>'code' = 'incident' THEN 'incident:' || d.platform
+                         ELSE (d.waits_for->>'code') || ':' || d.account_id END AS cause
+             FROM deliveries AS d
+             WHERE d.waits_for IS NOT NULL AND (d.state IN ('needs_human', 'held')) IS TRUE
+               AND d.waits_for->>'code' IN
+                   ('person', 'review', 'account', 'unit', 'approval', 'money', 'incident')) AS v
+         GROUP BY v.cause, v.code, v.author ORDER BY v.cause, v.author";
+    TOLD = "SELECT subject, since, step FROM reminders";
+    /// Gives those that were not told of before, by whichever node.
+    TELL =
+        "INSERT INTO reminders (subject, since, step, told_at, renews)
+         SELECT value->>'subject', value->>'since_ms', value->>'step', $2, value->>'renews'
+         FROM jsonb_each($1) WHERE true
+         ON CONFLICT (subject) DO UPDATE SET step = excluded.step, told_at = excluded.told_at,
+             since = CASE WHEN excluded.renews THEN excluded.since ELSE reminders.since END
+         WHERE reminders.step < excluded.step
+            OR (excluded.renews AND reminders.since < excluded.since)
+         RETURNING subject"
+        |
+        "INSERT INTO reminders (subject, since, step, told_at, renews)
+         SELECT subject, TIMESTAMPTZ 'epoch' + since_ms * INTERVAL '1 millisecond', step, $2, renews
+         FROM jsonb_to_recordset($1) AS v(subject TEXT, since_ms BIGINT, step BIGINT, renews BOOLEAN)
+         ORDER BY subject
+         ON CONFLICT (subject) DO UPDATE SET step = excluded.step, told_at = excluded.told_at,
+             since = CASE WHEN excluded.renews THEN excluded.since ELSE reminders.since END
+         WHERE reminders.step < excluded.step
+            OR (excluded.renews AND reminders.since < excluded.since)
+         RETURNING subject";
+    FORGET = "DELETE FROM reminders WHERE told_at < $2 AND subject IN " ids(1);
+    ABLE =
+        "SELECT id FROM people WHERE disabled_at IS NULL AND id IN " ids(1);
+    HOLDS =
+        "SELECT id, reason, created_at, ends_at, lifted_at FROM holds
+         WHERE stands_until IS NULL OR stands_until > $1 ORDER BY seq";
+    COVERED =
+        "SELECT substr(d.created_by, 1, 36), COUNT(*) FROM deliveries AS d
+         WHERE d.state IN ('scheduled', 'held') AND d.due_at < $2 AND EXISTS (
+             SELECT 1 FROM hold_covers AS c WHERE c.hold_id = $1 AND c.delivery_id = d.id)
+         GROUP BY 1 ORDER BY 1";
+    CAUGHT =
+        "SELECT substr(d.created_by, 1, 36), COUNT(*) FROM deliveries AS d
+         WHERE d.hold_id = $1 AND (d.state = 'held') IS TRUE GROUP BY 1 ORDER BY 1";
+}
+
+/// What waits for people now.
+pub async fn groups(reader: &mut Reader) -> Result<Vec<Group>, Error> {
+    let rows: Vec<(String, String, String, i64, At, DeliveryId)> =
+        on!(reader, GROUPS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
+    Ok(rows
+        .into_iter()
+        .map(|(cause, code, author, count, since, sample)| Group {
+            cause,
+            code,
+            author,
+            count,
+            since: since.0,
+            sample,
+        })
+        .collect())
+}
+
+/// How far everything was told of that is remembered; in no order.
+pub async fn told(reader: &mut Reader) -> Result<Vec<Told>, Error> {
+    let rows: Vec<(String, At, i64)> =
+        on!(reader, TOLD, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
+    Ok(rows
+        .into_iter()
+        .map(|(subject, since, step)| Told { subject, since: since.0, step })
+        .collect())
+}
+
+/// Notes steps as told; gives the subjects of those that nobody had told of, in no order.
+pub async fn tell(tx: &mut Tx, steps: &[Step], now: Timestamp) -> Result<Vec<String>, Error> {
+    if steps.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(tx, TELL, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Json(steps)).bind(At(now)).fetch_all(conn).await?
+    }))
+}
+
+/// Forgets that these were told of, as far as that was before `before`.
+pub async fn forget(tx: &mut Tx, subjects: &[&str], before: Timestamp) -> Result<(), Error> {
+    if subjects.is_empty() {
+        return Ok(());
+    }
+    on!(tx, FORGET, |sql, conn| {
+        sqlx::query(sql).bind(Json(subjects)).bind(At(before)).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Those of these people who may sign in; in no order.
+pub async fn able(reader: &mut Reader, people: &[&str]) -> Result<Vec<PersonId>, Error> {
+    Ok(on!(reader, ABLE, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Json(people)).fetch_all(conn).await?
+    }))
+}
+
+/// Holds that stand or have ended after `since`.
+pub async fn holds(reader: &mut Reader, since: Timestamp) -> Result<Vec<HoldNews>, Error> {
+    let rows: Vec<HoldRow> =
+        on!(reader, HOLDS, |sql, conn| sqlx::query_as(sql).bind(At(since)).fetch_all(conn).await?);
+    Ok(rows
+        .into_iter()
+        .map(|row| HoldNews {
+            id: row.id,
+            reason: row.reason,
+            created_at: row.created_at.0,
+            ends_at: row.ends_at.map(Timestamp::from),
+            lifted_at: row.lifted_at.map(Timestamp::from),
+        })
+        .collect())
+}
+
+/// Whose deliveries a hold covers that are due before `until`, and how many of each.
+pub async fn covered(
+    reader: &mut Reader,
+    hold: &HoldId,
+    until: Timestamp,
+) -> Result<Vec<(String, i64)>, Error> {
+    Ok(on!(reader, COVERED, |sql, conn| {
+        sqlx::query_as(sql).bind(hold).bind(At(until)).fetch_all(conn).await?
+    }))
+}
+
+/// Whose deliveries a hold has caught that nobody has reviewed, and how many of each.
+pub async fn caught(reader: &mut Reader, hold: &HoldId) -> Result<Vec<(String, i64)>, Error> {
+    Ok(on!(reader, CAUGHT, |sql, conn| sqlx::query_as(sql).bind(hold).fetch_all(conn).await?))
+}
