@@ -399,6 +399,11 @@ impl App {
         self.address
     }
 
+    /// Ends when this process has lost its place among the nodes: then it must be stopped.
+    pub async fn lost(&self) {
+        self.engine.lost.cancelled().await;
+    }
+
     /// What acts need; for the demonstration and tests.
     pub fn acts(&self) -> &Services {
         &self.services

@@ -10,6 +10,9 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::telemetry;
 
+/// What the last line says when nobody knows this process any more.
+const LOST: &str = "the process lost its place among the nodes of the database; start it anew";
+
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     telemetry::install_logs(&config.telemetry)
         .map_err(|error| Failure::failed("logs could not be set up", error))?;
@@ -20,11 +23,17 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let asked = stop_signal();
     let app = App::start(config, Arc::new(SystemClock)).await?;
     tracing::info!(address = %app.address(), "ready");
-    asked.await;
+    let lost = tokio::select! {
+        () = asked => false,
+        () = app.lost() => true,
+    };
+    if lost {
+        tracing::error!("this process is not among the nodes any more: it ends");
+    }
     tracing::info!("stopping: nothing new is claimed, what is in flight finishes");
     app.stop().await;
     tracing::info!("stopped");
-    Ok(())
+    if lost { Err(Failure::because(LOST)) } else { Ok(()) }
 }
 
 /// Ends when the process is asked to stop, by SIGTERM or SIGINT; heard from the call on.

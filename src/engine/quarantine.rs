@@ -16,7 +16,7 @@ use crate::store::jobs::{Holder, NewJob};
 use crate::store::outcomes::{Close, Move};
 use crate::store::publishing::Intent;
 use crate::store::quarantine::{self, Quarantine, SentPerhaps};
-use crate::store::{self, Store, Tx, audit, jobs, outcomes, publishing};
+use crate::store::{self, Store, Tx, audit, jobs, nodes, outcomes, publishing};
 
 /// What was sent so long before the backup may not be known to it: an attempt takes a while.
 const BEFORE_BACKUP: Duration = Duration::from_hours(1);
@@ -50,6 +50,7 @@ pub(super) async fn begin(
     now: Timestamp,
 ) -> Result<usize, store::Error> {
     quarantine::begin(tx, quarantine).await?;
+    nodes::jump(tx, now).await?;
     let begun = NewEntry {
         actor: actor.to_owned(),
         action: "quarantine.begin".to_owned(),

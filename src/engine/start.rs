@@ -62,6 +62,8 @@ pub enum StartError {
 pub struct Engine {
     /// What the watchdog last saw.
     pub watch: Watch,
+    /// Ends when this process has lost its place among the nodes and must end.
+    pub lost: CancellationToken,
     lanes: TaskTracker,
     stop_lanes: CancellationToken,
     stop_rest: CancellationToken,
@@ -122,7 +124,8 @@ impl Engine {
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
         lanes.close();
-        Ok(Self { watch, lanes, stop_lanes, stop_rest, rest })
+        let lost = lease.lost().clone();
+        Ok(Self { watch, lost, lanes, stop_lanes, stop_rest, rest })
     }
 
     /// Claims nothing more, takes back what has not left, and waits for what has, at most for

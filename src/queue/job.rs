@@ -37,7 +37,7 @@ pub trait Work: Send + Sync + 'static {
     /// How many jobs that are due may be at work at once in each pool.
     fn workers(&self) -> usize;
 
-    /// Whether the time is known well enough to say that the lease of another process has ended.
+    /// Whether the time is known well enough to decide about lost work: waits are counted from then on.
     fn knows_time(&self) -> bool {
         true
     }

@@ -357,10 +357,12 @@ impl<W: Work> Lane<W> {
         let mut lost = if self.timing.alone {
             jobs::take_orphaned(&mut tx, W::KIND, holder).await?
         } else {
-            jobs::take_expired(&mut tx, W::KIND, self.clock.now(), holder).await?
+            let beats = jobs::holders(&mut tx, W::KIND, holder).await?;
+            let silent = self.lease.silent(&beats);
+            jobs::take_from(&mut tx, W::KIND, &silent, holder).await?
         };
         if !lost.is_empty() && !self.timing.alone && !self.work.knows_time() {
-            // Whoever has them may be alive; looked at again when the time is known.
+            // When it was found lost could not be written down; looked at again when the time is known.
             return Ok(());
         }
         if !self.suspects.is_empty() {

@@ -1,16 +1,17 @@
 //! The lease of this process on everything it has claimed: kept alive by a heartbeat, and asked
 //! before every irreversible step whether enough of it is left.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
-use crate::clock::{Clock as _, SharedClock, SystemClock, after};
-use crate::store::jobs::Holder;
-use crate::store::{Error, Store, jobs, nodes};
+use super::neighbours::Neighbours;
+use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::store::jobs::{Beat, Holder};
+use crate::store::{Error, Store, nodes};
 
 /// The lease. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,6 +23,9 @@ pub struct Lease {
     gate: Gate,
     /// Until when it holds, in milliseconds of the clock that counts suspended time.
     ends_ms: Arc<AtomicU64>,
+    /// Nobody knows this process any more: its fence counts for nothing, and never will again.
+    lost: CancellationToken,
+    neighbours: Arc<Mutex<Neighbours>>,
 }
 
 impl Lease {
@@ -34,7 +38,8 @@ impl Lease {
         gate: Gate,
     ) -> Self {
         let ends_ms = Arc::new(AtomicU64::new(millis(clock.elapsed() + length)));
-        Self { store, clock, holder, length, gate, ends_ms }
+        let (lost, neighbours) = (CancellationToken::new(), Arc::default());
+        Self { store, clock, holder, length, gate, ends_ms, lost, neighbours }
     }
 
     /// Who holds it.
@@ -53,14 +58,31 @@ impl Lease {
         ends.saturating_sub(self.clock.elapsed())
     }
 
+    /// Ends when this process finds that it is not among the nodes any more: it was forgotten while it
+    /// stood still, or its place was lost with the last commits of a server. It must end then.
+    pub fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+
+    /// The fences of those whose leases have certainly ended; asked often.
+    pub(super) fn silent(&self, beats: &[Beat]) -> Vec<i64> {
+        let mut neighbours = self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
+        neighbours.silent(beats, self.clock.elapsed(), self.length)
+    }
+
+    /// Nothing leaves any more, and nothing is claimed.
+    fn give_up(&self) {
+        self.ends_ms.store(0, Ordering::Release);
+        self.gate.recall_all();
+    }
+
     /// Renews it in the database and, if that succeeded, here.
     pub async fn renew(&self) -> Result<(), Error> {
         if let Err(error) = self.store.schema().await {
             if let Error::Unsafe(_) = &error {
                 // Another node has moved the schema on: this build does not know what its rows mean
                 // any more. What is leaving is recorded, nothing else leaves.
-                self.ends_ms.store(0, Ordering::Release);
-                self.gate.recall_all();
+                self.give_up();
             }
             return Err(error);
         }
@@ -68,10 +90,12 @@ impl Lease {
         let before = self.clock.elapsed();
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        if !nodes::seen(&mut tx, &self.holder.node, self.holder.fence, now).await? {
+        let Holder { node, fence } = &self.holder;
+        if !nodes::beat(&mut tx, node, *fence, self.length, now).await? {
+            self.give_up();
+            self.lost.cancel();
             return Err(Error::Stale);
         }
-        jobs::heartbeat(&mut tx, &self.holder, after(now, self.length)).await?;
         tx.commit().await?;
         if self.left().is_zero() {
             // It had lapsed: others may have decided about what waits here, so nothing of that may
@@ -98,6 +122,9 @@ impl Lease {
             };
             if let Err(error) = renewed {
                 tracing::error!(node.id = %self.holder.node, %error, "the lease was not renewed");
+            }
+            if self.lost.is_cancelled() {
+                return;
             }
         }
     }

@@ -13,6 +13,7 @@ mod herald;
 pub mod job;
 mod lane;
 mod lease;
+mod neighbours;
 pub mod periodic;
 mod rescue;
 pub mod retry;

@@ -98,6 +98,17 @@ pub struct Holder {
     pub fence: i64,
 }
 
+/// How far a process that has jobs at work has beaten.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Beat {
+    /// Whose.
+    pub fence: i64,
+    /// How often it has renewed its lease; below zero when its row is gone.
+    pub beats: i64,
+    /// For how long each renewal counts, in milliseconds; `None` when its row is gone.
+    pub lease_ms: Option<i64>,
+}
+
 #[derive(sqlx::FromRow)]
 struct ClaimedRow {
     id: JobId,
@@ -180,18 +191,22 @@ statements! {
                 finished_at = CASE WHEN v.state <> 'queued' THEN CAST($2 AS TIMESTAMPTZ) END
          FROM jsonb_to_recordset($1) AS v(id TEXT, state TEXT, due_ms BIGINT, note TEXT)
          WHERE jobs.id = v.id AND jobs.state = 'running' AND jobs.fence = $3";
-    HEARTBEAT =
-        "UPDATE jobs SET lease_until = $3 WHERE state = 'running' AND node = $1 AND fence = $2";
-    /// Never our own: leases are written by the wall clock, and that may step.
-    EXPIRED =
+    /// Never ourselves. A fence without a node is one whose row was forgotten or lost.
+    HOLDERS =
+        "SELECT j.fence, COALESCE(MAX(n.beats), -1) AS beats, MAX(n.lease_ms) AS lease_ms
+         FROM jobs AS j LEFT JOIN nodes AS n ON n.fence = j.fence
+         WHERE j.kind = $1 AND j.state = 'running' AND j.fence <> $2
+         GROUP BY j.fence";
+    HELD_BY_SILENT =
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
                 created_at FROM jobs
-         WHERE kind = $1 AND state = 'running' AND lease_until < $2 AND fence <> $3
+         WHERE kind = $1 AND state = 'running' AND fence IN (SELECT value FROM jsonb_each($2))
          ORDER BY lease_until, id LIMIT 500"
         |
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
                 created_at FROM jobs
-         WHERE kind = $1 AND state = 'running' AND lease_until < $2 AND fence <> $3
+         WHERE kind = $1 AND state = 'running'
+           AND fence IN (SELECT CAST(v AS BIGINT) FROM jsonb_array_elements_text($2) AS v)
          ORDER BY lease_until, id LIMIT 500 FOR UPDATE SKIP LOCKED";
     HELD_BY =
         "SELECT id, unique_key, slot, payload, priority, due_at, tries, losses,
@@ -346,28 +361,26 @@ pub async fn finish(
     Ok(())
 }
 
-/// Prolongs all leases of `holder`.
-pub async fn heartbeat(tx: &mut Tx, holder: &Holder, until: Timestamp) -> Result<(), Error> {
-    on!(tx, HEARTBEAT, |sql, conn| {
-        sqlx::query(sql)
-            .bind(&holder.node)
-            .bind(holder.fence)
-            .bind(At(until))
-            .execute(conn)
-            .await?;
-    });
-    Ok(())
+/// How the other processes beat that have jobs of a kind at work; in no order.
+pub async fn holders(reader: &mut Reader, kind: &str, holder: &Holder) -> Result<Vec<Beat>, Error> {
+    Ok(on!(reader, HOLDERS, |sql, conn| {
+        sqlx::query_as(sql).bind(kind).bind(holder.fence).fetch_all(conn).await?
+    }))
 }
 
-/// Jobs whose lease has run out, taken over by `holder` so that it may finish them.
-pub async fn take_expired(
+/// Jobs of the processes with these fences, taken over by `holder` so that it may finish them; only
+/// when the leases of those have certainly ended.
+pub async fn take_from(
     tx: &mut Tx,
     kind: &str,
-    now: Timestamp,
+    silent: &[i64],
     holder: &Holder,
 ) -> Result<Vec<Claimed>, Error> {
-    let rows: Vec<ClaimedRow> = on!(tx, EXPIRED, |sql, conn| {
-        sqlx::query_as(sql).bind(kind).bind(At(now)).bind(holder.fence).fetch_all(conn).await?
+    if silent.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<ClaimedRow> = on!(tx, HELD_BY_SILENT, |sql, conn| {
+        sqlx::query_as(sql).bind(kind).bind(Json(silent)).fetch_all(conn).await?
     });
     take_over(tx, rows, holder).await
 }

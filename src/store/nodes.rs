@@ -1,5 +1,7 @@
 //! The processes that work on one database, each with a fence larger than all before it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::codec::At;
@@ -46,14 +48,26 @@ pub struct Clock {
 statements! {
     REGISTER =
         "INSERT INTO nodes (id, fence, started_at, seen_at, version, schema_step)
-         VALUES ($1, (SELECT COALESCE(MAX(fence), 0) + 1 FROM nodes), $2, $2, $3, $4)
+         VALUES ($1, (SELECT COALESCE(MAX(given.fence), 0) + 1 FROM (
+                          SELECT fence FROM nodes
+                          UNION ALL SELECT fence_floor FROM installation) AS given), $2, $2, $3, $4)
          RETURNING fence";
+    /// Larger than any fence of a history that went on from here: nobody registers a million times, or
+    /// once in each millisecond.
+    JUMP =
+        "UPDATE installation SET fence_floor = (
+             SELECT MAX(given.fence) FROM (
+                 SELECT fence + 1000000 AS fence FROM nodes
+                 UNION ALL SELECT fence_floor + 1000000 FROM installation
+                 UNION ALL SELECT CAST($1 AS BIGINT)) AS given)
+         WHERE id = 1";
     LIST =
         "SELECT id, fence, version, schema_step, started_at, seen_at, clock_step, clock_doubt,
                 clock_detail
          FROM nodes
          WHERE seen_at >= $1 ORDER BY fence DESC LIMIT 100";
-    SEEN = "UPDATE nodes SET seen_at = $3 WHERE id = $1 AND fence = $2";
+    BEAT =
+        "UPDATE nodes SET seen_at = $3, beats = beats + 1, lease_ms = $4 WHERE id = $1 AND fence = $2";
     TELL_CLOCK =
         "UPDATE nodes SET clock_step = $3, clock_doubt = $4, clock_detail = $5
          WHERE id = $1 AND fence = $2";
@@ -95,11 +109,34 @@ pub async fn list(reader: &mut Reader, since: Timestamp) -> Result<Vec<Node>, Er
     }))
 }
 
-/// Notes that a process is alive; false when its row is gone.
-pub async fn seen(tx: &mut Tx, id: &NodeId, fence: i64, now: Timestamp) -> Result<bool, Error> {
-    Ok(on!(tx, SEEN, |sql, conn| {
-        sqlx::query(sql).bind(id).bind(fence).bind(At(now)).execute(conn).await?.rows_affected() > 0
-    }))
+/// Lets no fence be given any more that a process may have which registered in a history that is lost.
+pub async fn jump(tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+    on!(tx, JUMP, |sql, conn| {
+        sqlx::query(sql).bind(now.as_millisecond()).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Notes that a process is alive and holds a lease of this length; false when its row is gone.
+pub async fn beat(
+    tx: &mut Tx,
+    id: &NodeId,
+    fence: i64,
+    lease: Duration,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+    let changed = on!(tx, BEAT, |sql, conn| {
+        sqlx::query(sql)
+            .bind(id)
+            .bind(fence)
+            .bind(At(now))
+            .bind(lease)
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    Ok(changed > 0)
 }
 
 /// Forgets processes that were not seen since `before`; never the newest fence.

@@ -81,6 +81,8 @@ mod rescue;
 mod schedule;
 #[cfg(test)]
 mod settling;
+#[cfg(test)]
+mod skew;
 // Lies beside this folder, because `tests/model` stands on it too.
 #[cfg(test)]
 #[path = "../stage/mod.rs"]

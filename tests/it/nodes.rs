@@ -273,6 +273,10 @@ async fn a_node_whose_schema_is_older_claims_nothing() {
 async fn what_was_taken_over_is_not_decided_by_who_had_it() {
     let options = [("CHANCERY_PUBLISH__QUIET_WAIT", "100ms")];
     let Some(stage) = Stage::start(Kind::Postgres, &options).await else { return };
+    let database = &stage.setting().database;
+    let neighbour = "INSERT INTO nodes (id, fence, started_at, seen_at, version, beats, lease_ms)
+         SELECT 'other', MAX(fence) + 1000, now(), now(), '', 1, 3600000 FROM nodes";
+    database.execute(neighbour).await;
     let outlet = stage.outlet(Platform::X).await;
     let lag = Duration::from_secs(4);
     stage.world().set_read_lag(outlet.platform, &outlet.remote_id, Some(lag));
@@ -283,11 +287,10 @@ async fn what_was_taken_over_is_not_decided_by_who_had_it() {
     stage.until(&id, DeliveryState::Unknown).await;
     // In the second look or a later one, which begin after the quiet wait.
     let sql = format!(
-        "UPDATE jobs SET fence = fence + 1000, lease_until = now() + INTERVAL '1 hour'
+        "UPDATE jobs SET fence = fence + 1000
          WHERE kind = 'reconcile' AND state = 'running' AND tries > 1
            AND payload->>'delivery_id' = '{id}'"
     );
-    let database = &stage.setting().database;
     eventually("it is taken over", async || {
         database.execute(&sql).await;
         let taken = "SELECT id FROM jobs WHERE kind = 'reconcile' AND fence > 1000";
@@ -300,9 +303,7 @@ async fn what_was_taken_over_is_not_decided_by_who_had_it() {
     // The other node gives up its lease, and the look is made anew.
     stage.world().faults().clear();
     stage.world().set_read_lag(outlet.platform, &outlet.remote_id, None);
-    database
-        .execute("UPDATE jobs SET lease_until = now() - INTERVAL '1 hour' WHERE fence > 1000")
-        .await;
+    database.execute("UPDATE nodes SET lease_ms = 0 WHERE id = 'other'").await;
     stage.published(&id).await;
     assert_eq!(stage.creates(&outlet).len(), 1);
     stage.finish().await;

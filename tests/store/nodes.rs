@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chancery::clock::after;
-use chancery::domain::id::NodeId;
+use chancery::domain::id::{JobId, NodeId};
 use chancery::store::hints::Heard;
+use chancery::store::jobs::{Beat, Holder, NewJob};
 use chancery::store::nodes::Clock;
-use chancery::store::{SCHEMA_VERSION, installation, nodes};
+use chancery::store::{SCHEMA_VERSION, installation, jobs, nodes};
 use jiff::Timestamp;
 
 use crate::database::{Fresh, both};
@@ -22,8 +23,9 @@ both! {
         for (id, second) in ids.iter().zip([0, 1]) {
             nodes::register(&mut tx, id, "1.2.3", at(second)).await.unwrap();
         }
-        assert!(nodes::seen(&mut tx, &ids[0], 1, at(9)).await.unwrap());
-        assert!(!nodes::seen(&mut tx, &ids[0], 2, at(9)).await.unwrap());
+        let lease = Duration::from_secs(7);
+        assert!(nodes::beat(&mut tx, &ids[0], 1, lease, at(9)).await.unwrap());
+        assert!(!nodes::beat(&mut tx, &ids[0], 2, lease, at(9)).await.unwrap());
         let list = nodes::list(&mut tx, at(0)).await.unwrap();
         let told: Vec<_> = list.iter().map(|it| (&it.id, it.fence, it.seen_at)).collect();
         assert_eq!(told, [(&ids[1], 2, at(1)), (&ids[0], 1, at(9))]);
@@ -32,6 +34,69 @@ both! {
         assert_eq!(list.len(), 1);
         assert_eq!(nodes::forget(&mut tx, at(100)).await.unwrap(), 1);
         tx.commit().await.unwrap();
+    }
+}
+
+both! {
+    async fn whoever_has_jobs_at_work_is_known_by_his_beats(fresh) {
+        let mut tx = fresh.store.begin().await.unwrap();
+        let all = [1, 2, 3].map(job);
+        jobs::enqueue(&mut tx, &all, at(0)).await.unwrap();
+        let holders = [(1, 1), (2, 2), (3, 9)]
+            .map(|(number, fence)| Holder { node: NodeId::new(at(0), number), fence });
+        for (holder, job) in holders.iter().zip(&all) {
+            if holder.fence < 9 {
+                nodes::register(&mut tx, &holder.node, "1.2.3", at(0)).await.unwrap();
+            }
+            let ids = std::slice::from_ref(&job.id);
+            let claimed = jobs::claim(&mut tx, ids, holder, at(60), at(0)).await.unwrap();
+            assert_eq!(claimed.len(), 1);
+        }
+        let lease = Duration::from_secs(7);
+        for _ in 0..2 {
+            assert!(nodes::beat(&mut tx, &holders[1].node, 2, lease, at(1)).await.unwrap());
+        }
+        let us = Holder { node: NodeId::new(at(0), 4), fence: 10 };
+        let mut beats = jobs::holders(&mut tx, "publish", &us).await.unwrap();
+        beats.sort_by_key(|one| one.fence);
+        let beat = |fence, beats, lease_ms| Beat { fence, beats, lease_ms };
+        let wanted = [beat(1, 0, Some(0)), beat(2, 2, Some(7_000)), beat(9, -1, None)];
+        assert_eq!(beats, wanted);
+        assert!(jobs::holders(&mut tx, "sweep", &us).await.unwrap().is_empty());
+        let taken = jobs::take_from(&mut tx, "publish", &[1, 9], &us).await.unwrap();
+        assert_eq!(taken.len(), 2);
+        let beats = jobs::holders(&mut tx, "publish", &us).await.unwrap();
+        assert_eq!(beats, [beat(2, 2, Some(7_000))]);
+        tx.commit().await.unwrap();
+    }
+
+    async fn after_a_lost_history_fences_go_on_above_all_that_it_may_have_given(fresh) {
+        let mut tx = fresh.store.begin().await.unwrap();
+        installation::load_or_create(&mut tx, "first", b"check", at(0)).await.unwrap();
+        let mut fences = Vec::new();
+        // The last one by a clock that is far behind.
+        for (number, jump) in [(1, None), (2, None), (3, Some(at(0))), (4, Some(at(-90_000_000)))] {
+            if let Some(now) = jump {
+                nodes::jump(&mut tx, now).await.unwrap();
+            }
+            let id = NodeId::new(at(0), number);
+            fences.push(nodes::register(&mut tx, &id, "1.2.3", at(0)).await.unwrap());
+        }
+        let first = at(0).as_millisecond();
+        assert_eq!(fences, [1, 2, first + 1, first + 1_000_002]);
+        tx.commit().await.unwrap();
+    }
+}
+
+fn job(number: u128) -> NewJob {
+    NewJob {
+        id: JobId::new(at(0), number),
+        kind: "publish",
+        unique_key: format!("publish:{number}"),
+        slot: number.to_string(),
+        payload: serde_json::json!({}),
+        priority: 1,
+        due_at: at(0),
     }
 }
 

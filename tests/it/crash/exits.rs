@@ -1,10 +1,14 @@
 //! Where the process must refuse to run, and the exit code by which a supervisor knows why.
 
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::time::Duration;
+
+use chancery::clock::after;
+use chancery::simulator::Kind as FaultKind;
 
 use super::daemon::Daemon;
 use super::set;
-use crate::stage::{Kind, Stage, Wanted};
+use crate::stage::{Kind, Stage, Wanted, eventually};
 
 async fn code(stage: &Stage, further: &[(&str, &str)]) -> Option<i32> {
     Daemon::start(stage.setting(), further).ended().await.code()
@@ -68,6 +72,34 @@ async fn a_wrong_key_ends_with_3_and_sends_nothing() {
         stage.published(&id).await;
         stage.finish().await;
     }
+}
+
+/// A node finds that nobody knows it any more: what it has on its way is written down, nothing else is
+/// claimed, and it ends, so that whoever watches it starts it anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_not_among_the_nodes_any_more_ends_with_1() {
+    let Some(mut stage) = set(Kind::Postgres).await else { return };
+    let [page, user] = stage.both().await;
+    let due = super::soon();
+    stage.spoil(&page, FaultKind::HangAfter { ms: 1_900 });
+    let underway = stage.deliver(&page, &Wanted::text("on its way").at(due)).await;
+    let later = after(due, Duration::from_secs(4));
+    let waits = stage.deliver(&user, &Wanted::text("not claimed any more").at(later)).await;
+    stage.stop().await;
+    let mut daemon = Daemon::start(stage.setting(), &[]);
+    eventually("the platform has it", async || {
+        daemon.must_run();
+        if stage.made(&page) == 1 { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    stage.setting().database.execute("DELETE FROM nodes").await;
+    assert_eq!(daemon.ended().await.code(), Some(1));
+    assert_eq!(super::standing(&stage, &underway).await.0, "published");
+    assert_eq!(super::standing(&stage, &waits).await.0, "scheduled");
+    stage.resume().await;
+    stage.published(&waits).await;
+    assert_eq!((stage.creates(&page).len(), stage.creates(&user).len()), (1, 1));
+    stage.finish().await;
 }
 
 /// Options that cannot be: each ends with 2, and all faults are told at once.
