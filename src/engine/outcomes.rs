@@ -355,10 +355,7 @@ impl Recorder<'_> {
 
     fn newest(&mut self, remote_id: &str) {
         let prepared = &self.errand.prepared;
-        let newer = self.tools.platforms.get(&prepared.platform).is_some_and(|platform| {
-            self.high_water.is_none_or(|known| platform.newer(remote_id, known).is_gt())
-        });
-        if newer {
+        if self.tools.is_newest(prepared, remote_id, self.high_water, self.now) {
             let learned =
                 Learn { high_water: Some(remote_id.to_owned()), ..learns_nothing(prepared) };
             self.batch.learn(&self.errand.attempt, learned);
@@ -498,6 +495,23 @@ impl Recorder<'_> {
         };
         self.batch.add(close, change, detail);
         Verdict::DONE
+    }
+}
+
+impl Tools {
+    /// Whether a post is to be the mark of its account's newest from now on. A mark that cannot be one
+    /// gives way to any that can.
+    pub(super) fn is_newest(
+        &self,
+        prepared: &Prepared,
+        remote_id: &str,
+        known: Option<&String>,
+        now: Timestamp,
+    ) -> bool {
+        let Some(platform) = self.platforms.get(&prepared.platform) else { return false };
+        let can_be = |id: &str| platform.can_be_newest(id, &prepared.remote_id, now);
+        let known = known.filter(|known| can_be(known));
+        can_be(remote_id) && known.is_none_or(|known| platform.newer(remote_id, known).is_gt())
     }
 }
 

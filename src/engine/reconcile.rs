@@ -48,6 +48,10 @@ pub struct Search {
     prepared: Prepared,
     content: Content,
     attempt: Doubtful,
+    /// When the first attempt began that may have been carried out, and the newest post before it: a
+    /// later refusal as a duplicate speaks of that one, and so may a post that shows up late.
+    since: Timestamp,
+    mark: Option<String>,
     known: Vec<String>,
     payload: work::Reconcile,
 }
@@ -111,6 +115,7 @@ impl Reconcile {
             .into_iter()
             .map(|attempt| (attempt.id.clone(), attempt))
             .collect();
+        let mut first: HashMap<_, _> = rows::first_doubts(tx, &ids).await?;
         let mut prepared: HashMap<_, _> = publishing::prepare(tx, &ids)
             .await?
             .into_iter()
@@ -123,12 +128,17 @@ impl Reconcile {
                 let prepared = prepared.remove(&payload.delivery_id).filter(|_| unknown)?;
                 let content = serde_json::from_value(prepared.content.clone()).ok()?;
                 let attempt = doubts.remove(&payload.attempt_id)?;
-                Some(Search { prepared, content, attempt, known: Vec::new(), payload })
+                let (since, mark) = first
+                    .remove(&payload.delivery_id)
+                    .filter(|(since, _)| *since < attempt.started_at)
+                    .unwrap_or_else(|| (attempt.started_at, attempt.high_water.clone()));
+                let known = Vec::new();
+                Some(Search { prepared, content, attempt, since, mark, known, payload })
             });
             admissions.push(match search {
                 None => Admission::Not(Ending::Done, "not in doubt any more".to_owned()),
                 Some(mut search) => {
-                    let since = before(search.attempt.started_at, SKEW);
+                    let since = before(search.since, SKEW);
                     let (account, id) = (&search.prepared.account_id, &search.prepared.delivery_id);
                     search.known = rows::known_remote(tx, account, id, since).await?;
                     Admission::Run(search)
@@ -162,8 +172,8 @@ impl Reconcile {
             text: search.content.text.clone(),
             link: search.content.link.clone(),
             media_count: search.content.media.len(),
-            high_water: search.attempt.high_water.clone(),
-            started_at: search.attempt.started_at,
+            high_water: search.mark.clone(),
+            started_at: search.since,
             remote_id: search.payload.remote_id.clone(),
             taken: search.known.clone(),
         };
@@ -236,7 +246,7 @@ impl Reconcile {
             }
             if let Decision::Adopt(receipt) = &decision {
                 let newest = high_waters.get(account);
-                if self.is_newer(&search.prepared.platform, &receipt.remote_id, newest) {
+                if self.tools.is_newest(&search.prepared, &receipt.remote_id, newest, now) {
                     batch.learn(&search.attempt.id, newest_known(search, receipt));
                 }
             }
@@ -286,11 +296,6 @@ impl Reconcile {
         audit::append(tx, &entries, now).await?;
         batch.write(tx, now, &[]).await?;
         Ok(settlement)
-    }
-
-    fn is_newer(&self, platform: &str, remote_id: &str, known: Option<&String>) -> bool {
-        let Some(platform) = self.tools.platforms.get(platform) else { return false };
-        known.is_none_or(|known| platform.newer(remote_id, known).is_gt())
     }
 }
 

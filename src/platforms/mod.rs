@@ -79,6 +79,11 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// Asks who owns a token.
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>>;
 
+    /// Whether an id can be the account's newest post at this moment: it has the form of the account's
+    /// ids, and does not say that it is of the future. Only such a one may become the high-water mark,
+    /// for whatever is older than that is not looked through any more.
+    fn can_be_newest(&self, remote_id: &str, account: &str, now: jiff::Timestamp) -> bool;
+
     /// The newer of two remote ids of one account, for the high-water mark.
     fn newer(&self, a: &str, b: &str) -> std::cmp::Ordering;
 

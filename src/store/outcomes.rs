@@ -1,5 +1,7 @@
 //! What came of attempts, recorded by compare-and-set: whoever is too late changes nothing.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -219,6 +221,11 @@ statements! {
     DOUBTFUL =
         "SELECT id, delivery_id, high_water, started_at, ended_at, outcome FROM attempts
          WHERE id IN " ids(1);
+    /// What was taken for absent may show up later all the same.
+    FIRST_DOUBTS =
+        "SELECT delivery_id, started_at, high_water FROM attempts
+         WHERE outcome IN ('unknown', 'absent') AND delivery_id IN " ids(1) "
+         ORDER BY started_at, number";
     KNOWN_REMOTE =
         "SELECT remote_id FROM deliveries
          WHERE account_id = $1 AND id <> $2 AND remote_id IS NOT NULL AND published_at >= $3";
@@ -329,6 +336,22 @@ pub async fn open_of(
         sqlx::query_as(sql).bind(Json(deliveries)).fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(Doubtful::from).collect())
+}
+
+/// When the first attempt of each delivery began that may have been carried out, although it may have
+/// been taken for absent since, and the newest post of the account before it.
+pub async fn first_doubts(
+    reader: &mut Reader,
+    deliveries: &[DeliveryId],
+) -> Result<HashMap<DeliveryId, (Timestamp, Option<String>)>, Error> {
+    let rows: Vec<(DeliveryId, At, Option<String>)> = on!(reader, FIRST_DOUBTS, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(deliveries)).fetch_all(conn).await?
+    });
+    let mut first = HashMap::new();
+    for (delivery, at, mark) in rows {
+        first.entry(delivery).or_insert((at.0, mark));
+    }
+    Ok(first)
 }
 
 /// Attempts by id; in no order.

@@ -97,6 +97,13 @@ fn codes() -> Vec<Row> {
     ]
 }
 
+const OLDER: &str =
+    r#"{"title":"Forbidden","detail":"Status is a duplicate.","type":"about:blank","status":403}"#;
+const CODE_187: &str = r#"{"errors":[{"code":187,"message":"Something else by now."}]}"#;
+/// By its time of 2071, and of 2012.
+const FUTURE: &str = r#"{"data":{"id":"7999999999999999999","text":"t"}}"#;
+const LONG_AGO: &str = r#"{"data":{"id":"199999999999999999","text":"t"}}"#;
+
 /// Further problems of X.
 fn further() -> Vec<Row> {
     let told = |status: u16, execute| {
@@ -114,6 +121,13 @@ fn further() -> Vec<Row> {
         ("problem 451, done", told(451, true), Published(1)),
         ("problem 500, done", told(500, true), Published(1)),
         ("problem 503, not done", told(503, false), Published(2)),
+        ("403 duplicate in older words", said(403, OLDER, false), Asked("duplicate_not_found")),
+        ("403 duplicate in older words, done", said(403, OLDER, true), Published(1)),
+        ("403 with code 187", said(403, CODE_187, false), Asked("duplicate_not_found")),
+        ("403 with code 187, done", said(403, CODE_187, true), Published(1)),
+        ("201 with an id of the future", said(201, FUTURE, true), Published(1)),
+        ("201 with an id of the future, not done", said(201, FUTURE, false), Published(2)),
+        ("201 with an id of long ago", said(201, LONG_AGO, true), Published(1)),
     ]
 }
 

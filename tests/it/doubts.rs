@@ -136,6 +136,54 @@ staged! {
         }
     }
 
+    /// Between the two attempts another post goes out and is the newest known: the refusal speaks of
+    /// the first attempt all the same, and its post is found although it is older.
+    async fn a_refusal_as_duplicate_speaks_of_the_first_attempt(stage) {
+        stage.world().change_settings(|settings| settings.facebook.duplicate_window_s = Some(3_600));
+        for outlet in stage.both().await {
+            hide(stage, &outlet, LATER);
+            let id = stage.deliver(&outlet, &Wanted::text("shown after the next one")).await;
+            stage.until(&id, DeliveryState::Unknown).await;
+            let between = stage.deliver(&outlet, &Wanted::text("the next one")).await;
+            stage.published(&between).await;
+            let shown = stage.published(&id).await;
+            let creates = stage.creates(&outlet);
+            let CreateOutcome::Created(first) = &creates[0].outcome else { panic!("{creates:?}") };
+            assert_eq!(shown.delivery.receipt.unwrap().remote_id, *first);
+            assert_eq!((creates.len(), stage.made(&outlet)), (3, 2));
+        }
+    }
+
+    /// X answers with an id of the future, as a broken proxy may. It does not become the mark of what is
+    /// newest: the next post, whose answer is lost, is found.
+    async fn an_id_that_cannot_be_hides_no_later_post(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let body = r#"{"data":{"id":"7999999999999999999","text":"t"}}"#.to_owned();
+        let headers = std::collections::BTreeMap::new();
+        stage.spoil(&outlet, Kind::Answer { status: 201, headers, body, execute: true });
+        let first = stage.deliver(&outlet, &Wanted::text("answered with nonsense")).await;
+        let shown = stage.published(&first).await;
+        let made = stage.posts(&outlet).remove(0).id;
+        assert_eq!(shown.delivery.receipt.unwrap().remote_id, made);
+        stage.spoil(&outlet, Kind::DropAfter);
+        let second = stage.deliver(&outlet, &Wanted::text("after the nonsense")).await;
+        stage.published(&second).await;
+        assert_eq!((stage.creates(&outlet).len(), stage.made(&outlet)), (2, 2));
+    }
+
+    /// A mark that was taken for the newest by an older build, and cannot be, hides nothing either.
+    async fn a_mark_that_cannot_be_hides_no_post(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let sql = "UPDATE accounts SET high_water = '7999999999999999999'";
+        stage.setting().database.execute(sql).await;
+        stage.spoil(&outlet, Kind::DropAfter);
+        let id = stage.deliver(&outlet, &Wanted::text("after a wrong mark")).await;
+        stage.published(&id).await;
+        assert_eq!((stage.creates(&outlet).len(), stage.made(&outlet)), (1, 1));
+        let marks = stage.setting().database.rows("SELECT high_water FROM accounts").await;
+        assert_eq!(marks, [[stage.posts(&outlet).remove(0).id]], "the sound one has replaced it");
+    }
+
     /// The same when the list never shows it: a person is asked, and it is there once.
     async fn a_duplicate_that_no_list_shows_ends_at_a_person(stage) {
         stage.world().change_settings(|settings| settings.facebook.duplicate_window_s = Some(3_600));

@@ -1,13 +1,17 @@
 //! The quarantine of a restored database, and jobs that are lost, on both databases.
 
-use chancery::domain::id::{JobId, NodeId};
+use chancery::domain::attempt::AttemptOutcome;
+use chancery::domain::id::{AttemptId, JobId, NodeId};
 use chancery::store::jobs::{Holder, NewJob};
+use chancery::store::outcomes::Close;
+use chancery::store::publishing::Intent;
 use chancery::store::quarantine::{self, Quarantine};
-use chancery::store::{installation, jobs};
+use chancery::store::{deliveries, installation, jobs, outcomes, publishing};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::database::both;
+use crate::planned;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_788_000_000 + second).unwrap()
@@ -26,6 +30,40 @@ fn job(number: u128, due_at: Timestamp) -> NewJob {
 }
 
 both! {
+    async fn the_first_attempt_that_may_have_been_carried_out_is_known(fresh) {
+        let world = planned::seed(&fresh.store).await;
+        let new = planned::delivery(1, &world.posts[0], &world.accounts[0], "2026-09-02T02:00:00Z");
+        let mut tx = fresh.store.begin().await.unwrap();
+        deliveries::insert(&mut tx, &[&new]).await.unwrap();
+        let holder = Holder { node: NodeId::new(at(0), 1), fence: 1 };
+        let told =
+            [AttemptOutcome::Withdrawn, AttemptOutcome::Absent, AttemptOutcome::Unknown];
+        for (second, outcome) in (1..).zip(told) {
+            let id = AttemptId::new(at(second), 1);
+            let intent = Intent {
+                id: id.clone(),
+                delivery_id: new.id.clone(),
+                account_id: world.accounts[0].id.clone(),
+                number: second,
+                fingerprint: new.content_hash.clone(),
+                high_water: Some(second.to_string()),
+            };
+            publishing::open(&mut tx, &[intent], &holder, at(second)).await.unwrap();
+            let close = Close {
+                id,
+                from: AttemptOutcome::Open,
+                outcome,
+                reach: None,
+                detail: None,
+                sent_ms: None,
+            };
+            assert_eq!(outcomes::close(&mut tx, &[close], at(9)).await.unwrap().len(), 1);
+        }
+        let first = outcomes::first_doubts(&mut tx, std::slice::from_ref(&new.id)).await.unwrap();
+        assert_eq!(first, [(new.id, (at(2), Some("2".to_owned())))].into());
+        tx.commit().await.unwrap();
+    }
+
     async fn a_quarantine_has_a_new_generation_and_ends_once(fresh) {
         let store = &fresh.store;
         let mut tx = store.begin().await.unwrap();

@@ -13,6 +13,9 @@ use crate::outbound::Response;
 use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
 use crate::platforms::wire::{header, is_number, shorten, text_at, upload_again};
 
+/// All numbers of Facebook fit 64 bits.
+const LONGEST_NUMBER: usize = 20;
+
 /// What an error means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -223,9 +226,10 @@ fn receipt(body: &[u8], page: &str, now: Timestamp) -> Option<Receipt> {
     })
 }
 
-/// Whether an id is `{page}_{number}`.
+/// Whether an id is `{page}_{number}`, the number of a length that Facebook's have.
 pub(super) fn is_post_of(id: &str, page: &str) -> bool {
-    id.strip_prefix(page).and_then(|rest| rest.strip_prefix('_')).is_some_and(is_number)
+    let number = id.strip_prefix(page).and_then(|rest| rest.strip_prefix('_'));
+    number.is_some_and(|it| is_number(it) && it.len() <= LONGEST_NUMBER)
 }
 
 fn doubt(answer: &Response, page: &str, why: &str) -> Outcome {

@@ -206,7 +206,8 @@ impl Search<'_> {
 
     /// By time, because nothing promises that the ids of a Page grow; by id only without a time.
     fn is_newer(&self, id: &str, created: Option<Timestamp>) -> bool {
-        let mark = self.probe.high_water.as_deref();
+        // One of another form was never a post of this Page.
+        let mark = self.probe.high_water.as_deref().filter(|it| is_post_of(it, self.page));
         if mark.is_some_and(|mark| same_post(mark, id)) {
             return false;
         }

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use jiff::Timestamp;
+
 use super::outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting};
 use super::rules::Rules;
 use super::session::{Item, Metered, Probe, Progress, Session};
@@ -93,6 +95,10 @@ impl Platform for Facebook {
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {
         Box::pin(connect::owner(&self.settings, on))
+    }
+
+    fn can_be_newest(&self, remote_id: &str, account: &str, _now: Timestamp) -> bool {
+        classify::is_post_of(remote_id, account)
     }
 
     fn newer(&self, a: &str, b: &str) -> Ordering {

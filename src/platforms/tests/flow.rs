@@ -172,7 +172,7 @@ async fn a_page_gets_its_pictures_before_leaving_and_one_create_after() {
 
 #[tokio::test]
 async fn x_gets_pictures_and_their_texts_before_leaving_and_one_create_after() {
-    let created = r#"{"data":{"id":"1992173824000000001","text":"Xin"}}"#;
+    let created = r#"{"data":{"id":"2124442764702646272","text":"Xin"}}"#;
     let acts = vec![Answer(200, UPLOAD), Answer(200, METADATA), Answer(201, created)];
     let stage = Stage::new("22", acts).await;
     let mut progress = Progress::default();

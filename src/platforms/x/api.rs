@@ -129,6 +129,16 @@ pub(super) fn id_at(instant: Timestamp) -> Option<String> {
     Some(millis.checked_mul(1 << 22)?.to_string())
 }
 
+/// Clocks differ by less.
+const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether an id is one that X can have given until an instant: its time is not of the future, and not
+/// of before X's epoch.
+pub(super) fn is_made_by(id: &str, instant: Timestamp) -> bool {
+    let latest = instant.checked_add(AHEAD).unwrap_or(instant);
+    is_id(id) && made_at(id).is_some_and(|at| at <= latest)
+}
+
 /// Whether a text can be the id of a post: up to 19 digits.
 pub(super) fn is_id(text: &str) -> bool {
     is_number(text) && text.len() <= 19

@@ -5,10 +5,10 @@
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::Value;
 
-use super::api::{is_id, made_at, usable_for, windows};
+use super::api::{is_id, is_made_by, made_at, usable_for, windows};
 use crate::domain::attempt::{Reach, Receipt};
 use crate::outbound::Response;
 use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
@@ -36,19 +36,25 @@ struct Row {
     name: Option<&'static str>,
     /// In the title or the detail, in small letters.
     phrase: Option<&'static str>,
+    /// Of the oldest form of errors.
+    code: Option<i64>,
     meaning: Meaning,
 }
 
 const fn status(statuses: &'static [u16], meaning: Meaning) -> Row {
-    Row { statuses, name: None, phrase: None, meaning }
+    Row { statuses, name: None, phrase: None, code: None, meaning }
 }
 
 const fn named(statuses: &'static [u16], name: &'static str, meaning: Meaning) -> Row {
-    Row { statuses, name: Some(name), phrase: None, meaning }
+    Row { statuses, name: Some(name), phrase: None, code: None, meaning }
 }
 
 const fn saying(phrase: &'static str, meaning: Meaning) -> Row {
-    Row { statuses: &[403], name: None, phrase: Some(phrase), meaning }
+    Row { statuses: &[403], name: None, phrase: Some(phrase), code: None, meaning }
+}
+
+const fn coded(code: i64, meaning: Meaning) -> Row {
+    Row { statuses: &[403], name: None, phrase: None, code: Some(code), meaning }
 }
 
 /// The first row that fits counts. X API documents, response codes and errors, read 2026-09-11;
@@ -59,6 +65,8 @@ const TABLE: &[Row] = &[
     status(&[401], Refused(Credential)),
     status(&[402], Refused(Credits)),
     saying("duplicate content", Refused(Duplicate)),
+    saying("status is a duplicate", Refused(Duplicate)),
+    coded(187, Refused(Duplicate)),
     named(&[403], "client-forbidden", Refused(Configuration)),
     named(&[403], "unsupported-authentication", Refused(Credential)),
     named(&[403], "oauth1-permissions", Refused(Configuration)),
@@ -77,6 +85,8 @@ const TABLE: &[Row] = &[
 pub(super) struct Problem {
     status: u16,
     name: Option<String>,
+    /// Only the oldest form of errors has one.
+    code: Option<i64>,
     title: String,
     detail: String,
     period: Option<String>,
@@ -98,6 +108,7 @@ impl Problem {
         Some(Self {
             status: answer.status.as_u16(),
             name: name.filter(|name| name != "about:blank"),
+            code: first.and_then(|error| error.get("code")).and_then(Value::as_i64),
             title: title.unwrap_or_default(),
             detail: detail.or(message).unwrap_or_default(),
             period: text_at(&value, "period"),
@@ -110,6 +121,7 @@ impl Problem {
             row.statuses.contains(&self.status)
                 && row.name.is_none_or(|name| self.name.as_deref() == Some(name))
                 && row.phrase.is_none_or(|phrase| said.contains(phrase))
+                && row.code.is_none_or(|code| self.code == Some(code))
         })
     }
 
@@ -185,6 +197,9 @@ pub(super) fn created(
             .and_then(|value| text_at(value.get("data")?, "id"))
             .filter(|id| is_id(id));
         return match id {
+            Some(id) if !is_new(&id, now) => {
+                doubt(answer, "the id in the answer is of a post of another time")
+            }
             Some(id) => Outcome::Published(Receipt {
                 permalink: permalink(&id),
                 published_at: made_at(&id).unwrap_or(now),
@@ -200,11 +215,20 @@ pub(super) fn created(
     }
 }
 
+/// No create takes so long.
+const LONGEST_CREATE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether an id says that its post was made just now.
+fn is_new(id: &str, now: Timestamp) -> bool {
+    let earliest = now.checked_sub(LONGEST_CREATE).unwrap_or(now);
+    is_made_by(id, now) && made_at(id).is_some_and(|at| at >= earliest)
+}
+
 /// An uploaded file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Uploaded {
     pub(super) id: String,
-    pub(super) usable_for: jiff::SignedDuration,
+    pub(super) usable_for: SignedDuration,
 }
 
 /// What came of an upload: never a doubt.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::api::{Api, Tweet, id_at, is_id, permalink, sent_text};
+use super::api::{Api, Tweet, id_at, is_made_by, permalink, sent_text};
 use super::classify::{Meaning, Problem, free_at};
 use super::{Settings, seen};
 use crate::domain::attempt::Receipt;
@@ -15,6 +15,10 @@ use crate::platforms::wire::{Unsendable, clock_lead, describe, number_order, tex
 
 /// How much earlier than the attempt a post may seem to be made, where no newer mark is known.
 const SLACK: SignedDuration = SignedDuration::from_secs(120);
+
+/// A mark may seem to be of so much later than what is given as the start: after a restore that lies
+/// an hour before the backup.
+const AFTER_START: SignedDuration = SignedDuration::from_hours(2);
 
 /// 10 + 100 + 100 posts of one account since an attempt are not normal; a person must look.
 const MOST_PAGES: usize = 3;
@@ -50,13 +54,18 @@ async fn look(settings: &Settings, on: &Session, probe: &Probe) -> Result<Lookup
     if let Some(verdict) = named(settings, on, &search).await? {
         return Ok(verdict);
     }
-    let mark = probe.high_water.clone().filter(|id| is_id(id));
-    let since = match mark {
-        Some(mark) => Some(mark),
+    let since = match mark(probe) {
+        Some(mark) => Some(mark.to_owned()),
         None => since_start(on, &api, probe).await?,
     };
     let tweets = list(on, &api, since.as_deref()).await?;
     Ok(search.verdict(&tweets, on.clock.now()))
+}
+
+/// The newest post before the attempt, when it can be that: one of the future would hide every post.
+fn mark(probe: &Probe) -> Option<&str> {
+    let latest = probe.started_at.checked_add(AFTER_START).unwrap_or(probe.started_at);
+    probe.high_water.as_deref().filter(|id| is_made_by(id, latest))
 }
 
 /// The post whose id X answered with, when it is there. With another text than was sent it is a
@@ -169,8 +178,7 @@ impl Search<'_> {
     }
 
     fn is_newer(&self, id: &str) -> bool {
-        let mark = self.probe.high_water.as_deref();
-        mark.is_none_or(|mark| number_order(id, mark).is_gt())
+        mark(self.probe).is_none_or(|mark| number_order(id, mark).is_gt())
     }
 
     fn same_text(&self, tweet: &Tweet) -> bool {

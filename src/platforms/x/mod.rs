@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use jiff::Timestamp;
+
 use super::outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting};
 use super::rules::Rules;
 use super::session::{Item, Metered, Probe, Progress, Session};
@@ -96,6 +98,10 @@ impl Platform for X {
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {
         Box::pin(connect::owner(&self.settings, on))
+    }
+
+    fn can_be_newest(&self, remote_id: &str, _account: &str, now: Timestamp) -> bool {
+        api::is_made_by(remote_id, now)
     }
 
     fn newer(&self, a: &str, b: &str) -> Ordering {

@@ -56,6 +56,10 @@ fn every_row_means_what_it_should() {
         (402, problem("", "CreditsDepleted", "no credits"), "Credits"),
         (402, problem("credits-depleted", "Payment Required", "credits depleted"), "Credits"),
         (403, problem("", "Forbidden", "You are not allowed to create a Tweet with duplicate content."), "Duplicate"),
+        (403, problem("", "Forbidden", "Status is a duplicate."), "Duplicate"),
+        (403, r#"{"errors":[{"code":187,"message":"Status is a duplicate."}]}"#.to_owned(), "Duplicate"),
+        (403, r#"{"errors":[{"code":187,"message":"Other words"}]}"#.to_owned(), "Duplicate"),
+        (403, r#"{"errors":[{"code":188,"message":"Other words"}]}"#.to_owned(), "Content"),
         (403, json!({"client_id": "1", "title": "Client Forbidden", "detail": "d", "reason": "client-not-enrolled",
             "type": "https://api.twitter.com/2/problems/client-forbidden"}).to_string(), "Configuration"),
         (403, problem("unsupported-authentication", "Unsupported Authentication", "d"), "Credential"),
@@ -148,13 +152,31 @@ fn a_created_post_is_published_at_the_time_in_its_id() {
         serde_json::from_str(include_str!("../../../../tests/fixtures/x/created.json"))
             .expect("fixture");
     for vocabulary in ["tweet_words", "post_words"] {
-        let published = outcome(201, &sample[vocabulary].to_string());
+        let body = answer(201, &sample[vocabulary].to_string());
+        let made = made_at("1992173824000000001").expect("instant");
+        let link = |id: &str| Some(format!("https://x.com/i/web/status/{id}"));
+        let published = created(&body, made, link);
         let expected = Receipt {
             remote_id: "1992173824000000001".to_owned(),
             permalink: Some("https://x.com/i/web/status/1992173824000000001".to_owned()),
             published_at: made_at("1992173824000000001").expect("instant"),
         };
         assert_eq!(published, Outcome::Published(expected), "{vocabulary}");
+    }
+}
+
+#[test]
+fn an_id_of_another_time_is_looked_for_before_it_is_believed() {
+    let made = made_at("1992173824000000001").expect("instant");
+    let body = answer(201, r#"{"data":{"id":"1992173824000000001","text":"t"}}"#);
+    let outcome = |hours: i64| {
+        let now = made.checked_add(SignedDuration::from_hours(hours)).expect("instant");
+        created(&body, now, |_| None)
+    };
+    assert_eq!(word(&outcome(0)), "published");
+    for hours in [-1, 2, 9_000] {
+        let Outcome::Unknown(doubt) = outcome(hours) else { panic!("{:?}", outcome(hours)) };
+        assert_eq!(doubt.remote_id.as_deref(), Some("1992173824000000001"));
     }
 }
 
@@ -225,5 +247,5 @@ fn an_upload_is_repeated_unless_it_is_refused() {
             .expect("fixture");
     let there = uploaded(&answer(200, &sample["body"].to_string()), now()).expect("there");
     assert_eq!(there.id, "1992173000000000009");
-    assert_eq!(there.usable_for, jiff::SignedDuration::from_hours(22));
+    assert_eq!(there.usable_for, SignedDuration::from_hours(22));
 }
