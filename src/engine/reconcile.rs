@@ -302,8 +302,17 @@ impl Reconcile {
 fn found(lookup: &Lookup) -> Option<&str> {
     match lookup {
         Lookup::Found(receipt) => Some(&receipt.remote_id),
-        Lookup::Absent | Lookup::Several(_) | Lookup::CannotSee { .. } => None,
+        Lookup::Absent | Lookup::Several(_) | Lookup::Similar(_) | Lookup::CannotSee { .. } => None,
     }
+}
+
+/// Where a person finds these posts.
+fn places(receipts: &[Receipt]) -> String {
+    let place = |one: &Receipt| match &one.permalink {
+        Some(link) => format!("{} ({link})", one.remote_id),
+        None => one.remote_id.clone(),
+    };
+    receipts.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 
 /// What follows from what was seen.
@@ -311,13 +320,10 @@ fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
     let age = until(facts.ended_at, facts.looked_at);
     match lookup {
         Lookup::Found(receipt) => Decision::Adopt(receipt.clone()),
-        Lookup::Several(receipts) => {
-            let ids: Vec<&str> = receipts.iter().map(|one| one.remote_id.as_str()).collect();
-            Decision::Ask(
-                "several_found",
-                format!("posts that may be this one: {}", ids.join(", ")),
-            )
-        }
+        Lookup::Several(receipts) => Decision::Ask(
+            "several_found",
+            format!("posts that may be this one: {}", places(receipts)),
+        ),
         Lookup::CannotSee { detail, until } => {
             if age > facts.quiet * PATIENCE {
                 return Decision::Ask(
@@ -330,7 +336,13 @@ fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
             let last = after(facts.ended_at, facts.quiet * PATIENCE + Duration::from_millis(1));
             Decision::LookAgain(until.map_or(next, |until| until.max(next)).min(last.max(next)))
         }
-        Lookup::Absent if age < facts.quiet => Decision::LookAgain(next_look(facts, age)),
+        Lookup::Absent | Lookup::Similar(_) if age < facts.quiet => {
+            Decision::LookAgain(next_look(facts, age))
+        }
+        Lookup::Similar(receipts) => {
+            let told = format!("this may be it, with its text rewritten: {}", places(receipts));
+            Decision::Ask("similar_found", told)
+        }
         Lookup::Absent if facts.duplicate => Decision::Ask(
             "duplicate_not_found",
             "the platform says that the text is there already, but no new post shows it".to_owned(),
@@ -366,6 +378,7 @@ fn still_waiting(search: &Search, lookup: &Lookup, at: Timestamp) -> Move {
     let seen = match lookup {
         Lookup::CannotSee { detail, .. } => format!("the account cannot be read ({detail})"),
         Lookup::Absent => "not seen yet".to_owned(),
+        Lookup::Similar(_) => "not seen yet, but a text that is much like it".to_owned(),
         Lookup::Found(_) | Lookup::Several(_) => "seen".to_owned(),
     };
     Move {
@@ -542,6 +555,20 @@ mod tests {
         let blind = Lookup::CannotSee { detail: "503".to_owned(), until: None };
         assert!(matches!(decide(&blind, &facts(500)), Decision::LookAgain(_)));
         assert_eq!(asks(&decide(&blind, &facts(961))), Some("cannot_see"));
+    }
+
+    #[test]
+    fn a_text_that_is_much_alike_is_never_an_absence() {
+        let post = Receipt {
+            remote_id: "7".to_owned(),
+            permalink: Some("https://example.org/7".to_owned()),
+            published_at: facts(0).ended_at,
+        };
+        let similar = Lookup::Similar(vec![post]);
+        assert!(matches!(decide(&similar, &facts(119)), Decision::LookAgain(_)));
+        let asked = decide(&similar, &facts(120));
+        assert_eq!(asks(&asked), Some("similar_found"));
+        assert!(matches!(asked, Decision::Ask(_, told) if told.contains("https://example.org/7")));
     }
 
     #[test]

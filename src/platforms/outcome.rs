@@ -91,6 +91,8 @@ pub enum Lookup {
     Absent,
     /// More than one post matches: a person must choose.
     Several(Vec<Receipt>),
+    /// No post matches, but one may be it, with its text rewritten: only a person can tell.
+    Similar(Vec<Receipt>),
     /// The read failed or was for the wrong account: says nothing, least of all absence.
     CannotSee {
         /// What was seen instead.

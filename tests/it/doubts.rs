@@ -24,6 +24,9 @@ fn hide(stage: &Stage, outlet: &Outlet, lag: Duration) {
     stage.spoil(outlet, Kind::DropAfter);
 }
 
+/// What a platform makes of a text.
+type Rewrite = fn(&str) -> String;
+
 const SOON: Duration = Duration::from_millis(350);
 /// Longer than the quiet wait, but not than two of them.
 const LATER: Duration = Duration::from_millis(1_100);
@@ -117,6 +120,41 @@ staged! {
             assert_eq!(reason(&shown), "several_found");
             assert!(shown.delivery.problem.unwrap().detail.contains(&made));
             assert_eq!(stage.creates(&outlet).len(), 1);
+        }
+    }
+
+    /// The platform makes other quotation marks and dashes, takes away a link, or puts signs between the
+    /// letters, and its answer is lost: nothing has the text that was sent, and still it is not sent
+    /// again. A person is shown it.
+    async fn a_rewritten_post_is_put_before_a_person_and_not_sent_again(stage) {
+        const LINK: &str = "https://mofa.gov.vn/briefing/7";
+        let sent = format!("Press briefing: \"open questions\" - 3 p.m. {LINK}");
+        let rewritings: [(Rewrite, bool); 3] = [
+            (|text| text.replace('"', "”").replace(" - ", " — "), true),
+            (|text| text.replace("Press", "PRESS\u{200b}"), true),
+            // X takes no links away.
+            (|text| text.replace(LINK, ""), false),
+        ];
+        for (rewrite, on_x) in rewritings {
+            for outlet in stage.both().await {
+                if outlet.platform == Platform::X && !on_x {
+                    continue;
+                }
+                stage.spoil(&outlet, Kind::DropAfter);
+                let blind = on(&outlet, Operation::Read, Kind::ServerError { execute: false });
+                stage.world().faults().push(blind.always());
+                let id = stage.deliver(&outlet, &Wanted::text(&sent)).await;
+                stage.until(&id, DeliveryState::Unknown).await;
+                let made = stage.posts(&outlet).remove(0);
+                let text = rewrite(&made.text);
+                assert_ne!(text, made.text);
+                assert!(stage.world().rewrite(outlet.platform, &outlet.remote_id, &made.id, &text));
+                stage.world().faults().clear();
+                let shown = asked(stage, &id).await;
+                assert_eq!(reason(&shown), "similar_found");
+                assert!(shown.delivery.problem.unwrap().detail.contains(&made.id));
+                assert_eq!(stage.creates(&outlet).len(), 1);
+            }
         }
     }
 

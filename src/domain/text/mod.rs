@@ -3,6 +3,7 @@
 //! Everything here works on code points after NFC, because the same visible Vietnamese word may
 //! arrive composed or decomposed and must be stored, counted and found again as one.
 
+mod alike;
 mod emoji;
 pub mod language;
 mod links;
@@ -10,6 +11,7 @@ mod weighted;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+pub use alike::alike;
 pub use language::{Direction, Language, NotALanguage};
 pub use links::{Link, links};
 pub use weighted::{LINK_WEIGHT, weighted_length};

@@ -7,7 +7,7 @@ use super::api::{Graph, Post, message, permalink, usage};
 use super::classify::{GraphError, Meaning, free_at, is_post_of};
 use super::{Settings, seen};
 use crate::domain::attempt::Receipt;
-use crate::domain::text::normalised;
+use crate::domain::text::{alike, normalised};
 use crate::outbound::{Request, Response};
 use crate::platforms::outcome::{Lookup, Sighting, Usage};
 use crate::platforms::session::{Metered, Probe, Session};
@@ -197,17 +197,30 @@ impl Search<'_> {
     /// A wrong "no" can send a post twice, a wrong "yes" is seen by a person; so what the platform
     /// does not say never excludes a post.
     fn is_match(&self, post: &Post) -> bool {
+        self.can_be(post) && normalised(&post.message) == self.text
+    }
+
+    /// Whatever it says.
+    fn can_be(&self, post: &Post) -> bool {
         let ours = is_post_of(&post.id, self.page)
             || (is_number(&post.id) && post.from.as_deref() == Some(self.page));
         ours && self.is_newer(&post.id, post.created)
             && !self.probe.taken.iter().any(|taken| same_post(taken, &post.id))
-            && normalised(&post.message) == self.text
+    }
+
+    /// Nothing has the text that was sent; what may be it, rewritten, is a person's to judge.
+    fn similar(&self, posts: &[Post], now: Timestamp) -> Lookup {
+        let is_similar = |post: &&Post| self.can_be(post) && alike(&self.text, &post.message);
+        let similar: Vec<Receipt> =
+            posts.iter().filter(is_similar).map(|post| receipt(post, now)).collect();
+        if similar.is_empty() { Lookup::Absent } else { Lookup::Similar(similar) }
     }
 
     /// By time, because nothing promises that the ids of a Page grow; by id only without a time.
     fn is_newer(&self, id: &str, created: Option<Timestamp>) -> bool {
         // One of another form was never a post of this Page.
-        let mark = self.probe.high_water.as_deref().filter(|it| is_post_of(it, self.page));
+        let is_ours = |it: &&str| is_post_of(it, self.page) || is_number(it);
+        let mark = self.probe.high_water.as_deref().filter(is_ours);
         if mark.is_some_and(|mark| same_post(mark, id)) {
             return false;
         }
@@ -259,7 +272,7 @@ impl Search<'_> {
             }
         }
         match matches.as_slice() {
-            [] => Lookup::Absent,
+            [] => self.similar(posts, now),
             [post] if self.tells(post) => Lookup::Found(receipt(post, now)),
             several => Lookup::Several(several.iter().map(|post| receipt(post, now)).collect()),
         }

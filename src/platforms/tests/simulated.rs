@@ -115,7 +115,7 @@ fn is_true(found: &Lookup, made: &[&str]) -> bool {
     match found {
         Lookup::Found(receipt) => made == [receipt.remote_id.as_str()],
         Lookup::Absent => made.is_empty(),
-        Lookup::Several(_) | Lookup::CannotSee { .. } => false,
+        Lookup::Several(_) | Lookup::Similar(_) | Lookup::CannotSee { .. } => false,
     }
 }
 

@@ -7,7 +7,7 @@ use super::api::{Api, Tweet, id_at, is_made_by, permalink, sent_text};
 use super::classify::{Meaning, Problem, free_at};
 use super::{Settings, seen};
 use crate::domain::attempt::Receipt;
-use crate::domain::text::{links, nfc, normalised};
+use crate::domain::text::{alike, links, nfc, normalised};
 use crate::outbound::{Request, Response};
 use crate::platforms::outcome::{Lookup, Sighting};
 use crate::platforms::session::{Metered, Probe, Session};
@@ -169,12 +169,30 @@ impl Search<'_> {
     /// A wrong "no" can send a post twice, a wrong "yes" is seen by a person; so what X does not
     /// say never excludes a post.
     fn is_match(&self, tweet: &Tweet) -> bool {
+        self.can_be(tweet) && self.same_text(tweet)
+    }
+
+    /// Whatever it says.
+    fn can_be(&self, tweet: &Tweet) -> bool {
         let same_media = tweet.media.is_none_or(|count| count == self.probe.media_count);
         tweet.author.as_deref() == Some(self.user)
-            && self.is_newer(&tweet.id)
             && same_media
+            && self.is_newer(&tweet.id)
             && !self.probe.taken.contains(&tweet.id)
-            && self.same_text(tweet)
+    }
+
+    /// Nothing has the text that was sent; what may be it, rewritten, is a person's to judge.
+    fn similar(&self, tweets: &[Tweet], now: Timestamp) -> Lookup {
+        let sent = sent_text(&self.probe.text, self.probe.link.as_deref());
+        let is_similar = |tweet: &&Tweet| {
+            let (read, all_known) = expanded(tweet, self.probe.media_count > 0);
+            // X takes no links away and says where they lead.
+            let same_links = !all_known || addresses(&sent) == addresses(&read);
+            self.can_be(tweet) && same_links && alike(&sent, &read)
+        };
+        let similar: Vec<Receipt> =
+            tweets.iter().filter(is_similar).map(|tweet| self.receipt(tweet, now)).collect();
+        if similar.is_empty() { Lookup::Absent } else { Lookup::Similar(similar) }
     }
 
     fn is_newer(&self, id: &str) -> bool {
@@ -199,7 +217,7 @@ impl Search<'_> {
             }
         }
         match matches.as_slice() {
-            [] => Lookup::Absent,
+            [] => self.similar(tweets, now),
             // Two without a text are alike whatever they show.
             [tweet] if !sent_text(&self.probe.text, self.probe.link.as_deref()).is_empty() => {
                 Lookup::Found(self.receipt(tweet, now))
@@ -246,12 +264,20 @@ fn expanded(tweet: &Tweet, has_media: bool) -> (String, bool) {
 
 /// For comparing: X adds a scheme to bare addresses, and a slash or small letters to a host.
 fn canonical(text: &str) -> String {
-    rewritten(text, |link| {
-        let bare = link.split_once("://").map_or(link, |(_, rest)| rest);
-        let host = bare.find(['/', '?', '#', ':']).unwrap_or(bare.len());
-        let (host, rest) = bare.split_at(host);
-        format!("{}{}", host.to_lowercase(), rest.trim_end_matches('/'))
-    })
+    rewritten(text, address)
+}
+
+fn address(link: &str) -> String {
+    let bare = link.split_once("://").map_or(link, |(_, rest)| rest);
+    let host = bare.find(['/', '?', '#', ':']).unwrap_or(bare.len());
+    let (host, rest) = bare.split_at(host);
+    format!("{}{}", host.to_lowercase(), rest.trim_end_matches('/'))
+}
+
+/// Where a text leads to, in order.
+fn addresses(text: &str) -> Vec<String> {
+    let found = links(text).into_iter();
+    found.filter_map(|link| text.get(link.start..link.end).map(address)).collect()
 }
 
 fn without_links(text: &str) -> String {

@@ -64,6 +64,20 @@ fn another_text_is_absent() {
 }
 
 #[test]
+fn a_text_that_was_rewritten_is_a_persons_to_judge() {
+    for text in
+        ["THÔNG BÁO lãnh sự – “Giờ làm việc”", "Thông báo lãnh sự Giờ làm việc https://l.vn/1"]
+    {
+        let verdict = found(&probe(text, 0));
+        let is_it = |one: &Receipt| one.remote_id == "104_1220002";
+        assert!(matches!(&verdict, Lookup::Similar(all) if all.iter().any(is_it)), "{verdict:?}");
+    }
+    let mut sent = probe("THÔNG BÁO lãnh sự – “Giờ làm việc”", 0);
+    sent.taken = vec!["104_1220002".to_owned()];
+    assert_eq!(found(&sent), Lookup::Absent, "another delivery's");
+}
+
+#[test]
 fn a_lone_post_with_pictures_is_a_persons_to_judge_when_none_were_sent() {
     assert!(matches!(found(&probe("Chúc mừng Quốc khánh Việt Nam", 2)), Lookup::Found(_)));
     // Never an absence: a link can be shown as a picture.

@@ -50,7 +50,7 @@ fn verdict(probe: &Probe, tweets: &[Tweet]) -> Lookup {
 fn found_id(probe: &Probe, tweets: &[Tweet]) -> Option<String> {
     match verdict(probe, tweets) {
         Lookup::Found(receipt) => Some(receipt.remote_id),
-        Lookup::Absent | Lookup::Several(_) | Lookup::CannotSee { .. } => None,
+        Lookup::Absent | Lookup::Several(_) | Lookup::Similar(_) | Lookup::CannotSee { .. } => None,
     }
 }
 
@@ -63,6 +63,28 @@ fn short_addresses_escapes_and_other_forms_do_not_hide_a_post() {
     );
     assert_eq!(found_id(&sent, &timeline()).as_deref(), Some("1992173824000000001"));
     let sent = probe("Chu\u{301}c mừng  Quốc khánh", None, 1);
+    assert_eq!(found_id(&sent, &timeline()).as_deref(), Some("1992173824000000002"));
+}
+
+#[test]
+fn a_text_that_was_rewritten_is_a_persons_to_judge() {
+    let link = Some("https://www.mofa.gov.vn/tin?a=1&b=2");
+    for text in ["Họp báo – trao đổi «mở»: mofa.gov.vn/vi", "HỌP BÁO & trao đổi mở mofa.gov.vn/vi"] {
+        let verdict = verdict(&probe(text, link, 0), &timeline());
+        assert!(matches!(&verdict, Lookup::Similar(all) if all.len() == 1), "{verdict:?}");
+    }
+    let mut sent = probe("HỌP BÁO & trao đổi mở mofa.gov.vn/vi", link, 0);
+    sent.taken = vec!["1992173824000000001".to_owned()];
+    assert_eq!(verdict(&sent, &timeline()), Lookup::Absent, "another delivery's");
+    sent.taken.clear();
+    sent.high_water = Some("1992173824000000003".to_owned());
+    assert_eq!(verdict(&sent, &timeline()), Lookup::Absent, "older than the mark");
+}
+
+#[test]
+fn a_mark_of_the_future_hides_nothing() {
+    let mut sent = probe("Chu\u{301}c mừng  Quốc khánh", None, 1);
+    sent.high_water = Some("7999999999999999999".to_owned());
     assert_eq!(found_id(&sent, &timeline()).as_deref(), Some("1992173824000000002"));
 }
 
