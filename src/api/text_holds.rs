@@ -35,6 +35,12 @@ pub(super) const WORDS: &[Words] = &[
         "Lệnh tạm dừng đã có hiệu lực, nhưng một máy chủ khác chưa xác nhận đã ngừng gửi; hãy hỏi lại \
          với cùng Idempotency-Key.",
     ),
+    words(
+        "recall_unconfirmed",
+        "Not confirmed yet",
+        "Chưa được xác nhận",
+        "Một máy chủ khác chưa cho biết bài có được gửi hay không; hãy xem lại bài rồi thử lại.",
+    ),
     words("hold_over", "The hold is over", "Đã hết hiệu lực", "Lệnh tạm dừng không còn hiệu lực."),
     words(
         "lift_needs_another",

@@ -1,16 +1,19 @@
-//! Tells the other processes that this one sends nothing more of what a new hold covers: takes back
-//! what waits at the gate, and then writes down up to which hold it has done so.
+//! Tells the other processes that this one sends nothing more of what a new hold covers, or of what one
+//! of them was asked to take back: recalls what waits at the gate, and then writes down that it has
+//! done so.
 //!
-//! Whoever places a hold waits for that word of every process that has guarded something it covers.
+//! Whoever places a hold, cancels or moves something, or pauses an account waits for that word of every
+//! process that has guarded something of it.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Tools;
+use crate::clock::after;
 use crate::domain::work;
 use crate::queue::{Lease, Queue, Recall};
-use crate::store::{Error, holds, publishing};
+use crate::store::{Error, holds, recalls};
 
 /// How often it looks for new holds; a hold is answered so much later when several processes work.
 const PERIOD: Duration = Duration::from_millis(150);
@@ -23,6 +26,9 @@ pub(super) struct Heed {
     queue: Queue,
     heeded: i64,
 }
+
+/// What was taken back for somebody waits so long before it is guarded again: he is to come first.
+const HIS: Duration = Duration::from_millis(250);
 
 impl Heed {
     /// Takes back from this queue what was guarded under this lease.
@@ -45,6 +51,7 @@ impl Heed {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
+        self.give_back().await?;
         let newest = holds::newest(&mut self.tools.store.read().await?).await?;
         if newest == self.heeded {
             return Ok(());
@@ -52,14 +59,39 @@ impl Heed {
         let holder = self.lease.holder();
         let mut tx = self.tools.store.begin().await?;
         // After the number: what a later hold covers is taken back in its own turn.
-        for id in holds::covered_at(&mut tx, &holder.node).await? {
+        for (id, attempt) in holds::covered_at(&mut tx, &holder.node).await? {
             if self.queue.gate().recall(&work::publish_key(&id)) == Recall::Taken {
-                publishing::withdraw(&mut tx, &id, self.tools.clock.now()).await?;
+                let now = self.tools.clock.now();
+                recalls::withdraw(&mut tx, (&id, &attempt), now, now).await?;
             }
         }
         holds::confirm(&mut tx, &holder.node, holder.fence, newest).await?;
         tx.commit().await?;
         self.heeded = newest;
+        self.queue.look_again();
+        Ok(())
+    }
+
+    /// Takes back what others have asked for, or says that it has left. What is not at the gate has come
+    /// to its end, which is being written down.
+    async fn give_back(&self) -> Result<(), Error> {
+        let node = &self.lease.holder().node;
+        let asked = recalls::asked(&mut self.tools.store.read().await?, node).await?;
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let now = self.tools.clock.now();
+        let mut tx = self.tools.store.begin().await?;
+        for (id, attempt) in asked {
+            match self.queue.gate().recall(&work::publish_key(&id)) {
+                Recall::Taken => {
+                    recalls::withdraw(&mut tx, (&id, &attempt), now, after(now, HIS)).await?;
+                }
+                Recall::Leaving => recalls::refuse(&mut tx, &attempt).await?,
+                Recall::NotHere => {}
+            }
+        }
+        tx.commit().await?;
         self.queue.look_again();
         Ok(())
     }

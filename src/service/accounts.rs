@@ -8,12 +8,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::ownership::{self, NewCredential};
-use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit};
+use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit, recall};
 use crate::domain::account::{Account, AccountStatus, Health};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, UnitId};
 use crate::domain::policy::{Action, Subject};
-use crate::domain::work;
 use crate::platforms::outcome::OwnerError;
 use crate::store::accounts::{self, Filter};
 use crate::store::jobs::NewJob;
@@ -216,10 +215,10 @@ async fn take_back(services: &Services, account: &Account) -> Result<(), Error> 
     if account.status == AccountStatus::Connected {
         return Ok(());
     }
-    let mut reader = services.store.read().await?;
-    for delivery in held::publishing(&mut reader, &account.id).await? {
-        // What is leaving has started before the answer; what is not here has ended.
-        let _recalled = services.queue.gate().recall(&work::publish_key(&delivery));
+    let guarded = held::publishing(&mut services.store.read().await?, &account.id).await?;
+    for delivery in guarded {
+        // What is leaving has started before the answer.
+        let _back = recall::take_back(services, &delivery).await?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ pub mod plan;
 pub mod platforms;
 pub mod posts;
 pub mod quarantine;
+mod recall;
 pub mod schedule;
 pub mod tokens;
 pub mod units;

@@ -10,7 +10,7 @@ use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::hold::{Hold, HoldScope, HoldState, Lift};
-use crate::domain::id::{AccountId, DeliveryId, HoldId, NodeId, PersonId, UnitId};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, NodeId, PersonId, UnitId};
 use crate::domain::work;
 
 /// Which holds a list is to have.
@@ -126,7 +126,7 @@ statements! {
              SELECT id FROM deliveries WHERE state = 'publishing')
          ORDER BY d.due_at, d.id";
     COVERED_AT =
-        "SELECT DISTINCT d.id FROM deliveries AS d
+        "SELECT DISTINCT d.id, t.id FROM deliveries AS d
          JOIN hold_covers AS c ON c.delivery_id = d.id
          JOIN attempts AS t ON t.delivery_id = d.id AND t.outcome = 'open' AND t.node = $1
          WHERE d.id IN (SELECT id FROM deliveries WHERE state = 'publishing')";
@@ -258,9 +258,12 @@ pub async fn covered(reader: &mut Reader, id: &HoldId) -> Result<Vec<Covered>, E
 }
 
 /// What any hold covers of what this process has guarded; in no order.
-pub async fn covered_at(reader: &mut Reader, node: &NodeId) -> Result<Vec<DeliveryId>, Error> {
+pub async fn covered_at(
+    reader: &mut Reader,
+    node: &NodeId,
+) -> Result<Vec<(DeliveryId, AttemptId)>, Error> {
     Ok(on!(reader, COVERED_AT, |sql, conn| {
-        sqlx::query_scalar(sql).bind(node).fetch_all(conn).await?
+        sqlx::query_as(sql).bind(node).fetch_all(conn).await?
     }))
 }
 

@@ -33,6 +33,7 @@ pub mod people;
 pub mod posts;
 pub mod publishing;
 pub mod quarantine;
+pub mod recalls;
 pub mod reminders;
 pub mod review;
 mod session;
@@ -119,6 +120,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         posts::STATEMENTS,
         publishing::STATEMENTS,
         quarantine::STATEMENTS,
+        recalls::STATEMENTS,
         reminders::STATEMENTS,
         review::STATEMENTS,
         tokens::STATEMENTS,

@@ -7,13 +7,12 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::codec::At;
-use super::jobs::{self, Holder};
+use super::jobs::Holder;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId};
-use crate::domain::work;
 
 /// What the guard compares with.
 #[derive(Debug, Clone, Copy)]
@@ -354,13 +353,6 @@ statements! {
          SELECT id, delivery_id, account_id, number, $2, $3, fingerprint, high_water, $4, 'open'
          FROM jsonb_to_recordset($1) AS v(id TEXT, delivery_id TEXT, account_id TEXT,
                                           number BIGINT, fingerprint TEXT, high_water TEXT)";
-    CLOSE_WITHDRAWN =
-        "UPDATE attempts SET outcome = 'withdrawn', ended_at = $2
-         WHERE delivery_id = $1 AND outcome = 'open'";
-    BACK_TO_SCHEDULED =
-        "UPDATE deliveries SET state = 'scheduled', state_since = $2, attempts = attempts - 1,
-                version = version + 1, updated_at = $2
-         WHERE id = $1 AND state = 'publishing'";
 }
 
 /// Guards those of `ids` for which every clause holds; in no order. A hold that is placed meanwhile
@@ -449,20 +441,4 @@ pub async fn open(
             .await?;
     });
     Ok(())
-}
-
-/// Takes a guarded delivery back that the gate has stopped: its attempt is closed as withdrawn and
-/// does not count, the delivery is scheduled again, its job queued. False when it had ended already.
-pub async fn withdraw(tx: &mut Tx, id: &DeliveryId, now: Timestamp) -> Result<bool, Error> {
-    let closed = on!(tx, CLOSE_WITHDRAWN, |sql, conn| {
-        sqlx::query(sql).bind(id).bind(At(now)).execute(conn).await?.rows_affected()
-    });
-    if closed == 0 {
-        return Ok(false);
-    }
-    on!(tx, BACK_TO_SCHEDULED, |sql, conn| {
-        sqlx::query(sql).bind(id).bind(At(now)).execute(conn).await?;
-    });
-    jobs::requeue(tx, &work::publish_key(id), now).await?;
-    Ok(true)
 }

@@ -30,6 +30,8 @@ mod deliveries;
 #[cfg(test)]
 mod doubts;
 #[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod faults;

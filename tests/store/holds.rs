@@ -1,8 +1,11 @@
 //! Holds on both databases: what each scope covers, that the guard heeds it, and what a review may
 //! change afterwards.
 
-use chancery::clock::after;
+use std::time::Duration;
+
+use chancery::clock::{Clock as _, SystemClock, after};
 use chancery::domain::account::{Account, CredentialKind};
+use chancery::domain::attempt::AttemptOutcome;
 use chancery::domain::class::Class;
 use chancery::domain::delivery::{DeliveryProblem, DeliveryState};
 use chancery::domain::hold::{Hold, HoldScope, HoldState, Lift};
@@ -11,13 +14,14 @@ use chancery::domain::work;
 use chancery::store::holds::{self, Filter};
 use chancery::store::jobs::{self, Holder, NewJob};
 use chancery::store::publishing::{self, Guard, Intent, Stop};
+use chancery::store::recalls::{self, Answer};
 use chancery::store::{
     self, Store, Tx, accounts, credentials, deliveries, nodes, outcomes, review, units,
 };
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::database::both;
+use crate::database::{Fresh, both};
 use crate::planned::{World, at, delivery, now, seed, unit};
 
 const DUE: &str = "2026-09-02T02:00:00Z";
@@ -160,7 +164,7 @@ both! {
         place(&fresh.store, &first).await;
         let both = [one.clone(), other.clone()];
         let mut tx = fresh.store.begin().await.unwrap();
-        let (due, later) = (at(DUE), after(at(DUE), std::time::Duration::from_mins(1)));
+        let (due, later) = (at(DUE), after(at(DUE), Duration::from_mins(1)));
         let let_in = publishing::guard(&mut tx, &both, &guard(&holder, due)).await.unwrap();
         assert_eq!(let_in, std::slice::from_ref(&other));
         let why = publishing::standing(&mut tx, &both[..1], &guard(&holder, due)).await.unwrap();
@@ -218,15 +222,60 @@ both! {
         let [covered] = holds::covered(&mut tx, &placed.id).await.unwrap().try_into().unwrap();
         assert_eq!((&covered.delivery_id, covered.since, covered.confirmed), (&other, due, false));
         let here = holds::covered_at(&mut tx, &holder.node).await.unwrap();
-        assert_eq!(here, std::slice::from_ref(&other));
+        let attempt = intents[1].id.clone();
+        assert_eq!(here, [(other.clone(), attempt.clone())]);
         assert!(holds::covered_at(&mut tx, &NodeId::new(now(), 9)).await.unwrap().is_empty());
         let newest = holds::newest(&mut tx).await.unwrap();
         holds::confirm(&mut tx, &holder.node, holder.fence + 1, newest).await.unwrap();
         assert!(!holds::covered(&mut tx, &placed.id).await.unwrap()[0].confirmed, "another fence");
         holds::confirm(&mut tx, &holder.node, holder.fence, newest).await.unwrap();
         assert!(holds::covered(&mut tx, &placed.id).await.unwrap()[0].confirmed);
-        assert!(publishing::withdraw(&mut tx, &other, due).await.unwrap());
+        assert!(recalls::withdraw(&mut tx, (&other, &attempt), due, due).await.unwrap());
         assert!(holds::covered(&mut tx, &placed.id).await.unwrap().is_empty());
+    }
+
+    async fn what_another_process_has_is_asked_for_and_answered(fresh) {
+        let world = seed(&fresh.store).await;
+        let new = [0, 1].map(|place| delivery(place, &world.posts[0], &world.accounts[place as usize], DUE));
+        let ids = new.each_ref().map(|one| one.id.clone());
+        let due = at(DUE);
+        let mut tx = fresh.store.begin().await.unwrap();
+        deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>()).await.unwrap();
+        let holder = node(&mut tx).await;
+        for account in &world.accounts {
+            credential(&mut tx, account).await;
+        }
+        assert_eq!(publishing::guard(&mut tx, &ids, &guard(&holder, due)).await.unwrap().len(), 2);
+        let intents = [0, 1].map(|place| Intent {
+            id: AttemptId::new(now(), place as u128),
+            delivery_id: ids[place].clone(),
+            account_id: world.accounts[place].id.clone(),
+            number: 1,
+            fingerprint: "f".into(),
+            high_water: None,
+        });
+        publishing::open(&mut tx, &intents, &holder, due).await.unwrap();
+        let taken = &ids[0];
+        let another = AttemptId::new(now(), 77);
+        let attempt = recalls::open(&mut tx, taken).await.unwrap().unwrap();
+        assert_eq!(recalls::answer(&mut tx, &attempt).await.unwrap(), Answer::None);
+        assert!(recalls::asked(&mut tx, &holder.node).await.unwrap().is_empty());
+        for intent in &intents {
+            recalls::ask(&mut tx, &intent.id).await.unwrap();
+        }
+        let both = [0, 1].map(|place| (ids[place].clone(), intents[place].id.clone()));
+        assert_eq!(recalls::asked(&mut tx, &holder.node).await.unwrap(), both);
+        assert!(recalls::asked(&mut tx, &NodeId::new(now(), 9)).await.unwrap().is_empty());
+        recalls::refuse(&mut tx, &intents[1].id).await.unwrap();
+        recalls::ask(&mut tx, &intents[1].id).await.unwrap();
+        assert_eq!(recalls::answer(&mut tx, &intents[1].id).await.unwrap(), Answer::Leaving);
+        assert!(!recalls::withdraw(&mut tx, (taken, &another), due, due).await.unwrap());
+        assert!(recalls::withdraw(&mut tx, (taken, &attempt), due, due).await.unwrap());
+        assert!(!recalls::withdraw(&mut tx, (taken, &attempt), due, due).await.unwrap());
+        assert_eq!(recalls::answer(&mut tx, &attempt).await.unwrap(), Answer::Ended);
+        assert_eq!(recalls::open(&mut tx, taken).await.unwrap(), None);
+        assert!(recalls::asked(&mut tx, &holder.node).await.unwrap().is_empty());
+        tx.commit().await.unwrap();
     }
 
     async fn holds_are_listed_as_they_stand(fresh) {
@@ -299,4 +348,69 @@ both! {
         // An account that can publish again lets nothing go that a hold has caught.
         assert!(store::held::release(&mut tx, &account.id, now()).await.unwrap().is_empty());
     }
+}
+
+/// Somebody takes back what is just being written down: he waits for that, and neither gives up.
+#[tokio::test]
+async fn whoever_takes_back_waits_for_whoever_writes_down() {
+    let Some(fresh) = Fresh::postgres().await else { return };
+    let store = &fresh.store;
+    let world = seed(store).await;
+    let new = delivery(0, &world.posts[0], &world.accounts[0], DUE);
+    let due = at(DUE);
+    let mut tx = store.begin().await.unwrap();
+    deliveries::insert(&mut tx, &[&new]).await.unwrap();
+    let holder = node(&mut tx).await;
+    credential(&mut tx, &world.accounts[0]).await;
+    let job = NewJob {
+        id: JobId::new(now(), 1),
+        kind: work::PUBLISH,
+        unique_key: work::publish_key(&new.id),
+        slot: "slot".into(),
+        payload: json!({}),
+        priority: 1,
+        due_at: due,
+    };
+    jobs::enqueue(&mut tx, std::slice::from_ref(&job), due).await.unwrap();
+    jobs::claim(&mut tx, std::slice::from_ref(&job.id), &holder, due, due).await.unwrap();
+    let ids = std::slice::from_ref(&new.id);
+    assert_eq!(publishing::guard(&mut tx, ids, &guard(&holder, due)).await.unwrap().len(), 1);
+    let attempt = AttemptId::new(now(), 1);
+    let intent = Intent {
+        id: attempt.clone(),
+        delivery_id: new.id.clone(),
+        account_id: world.accounts[0].id.clone(),
+        number: 1,
+        fingerprint: "f".into(),
+        high_water: None,
+    };
+    publishing::open(&mut tx, &[intent], &holder, due).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut writing = store.begin().await.unwrap();
+    assert_eq!(jobs::ours(&mut writing, &[&job.id], &holder).await.unwrap().len(), 1);
+    let taking = async {
+        let mut tx = store.begin().await.unwrap();
+        let taken = recalls::withdraw(&mut tx, (&new.id, &attempt), due, due).await;
+        tx.commit().await.unwrap();
+        taken
+    };
+    let writing = async {
+        SystemClock.sleep(Duration::from_millis(300)).await;
+        let close = outcomes::Close {
+            id: attempt.clone(),
+            from: AttemptOutcome::Open,
+            outcome: AttemptOutcome::Refused,
+            reach: None,
+            detail: None,
+            sent_ms: None,
+        };
+        let closed = outcomes::close(&mut writing, &[close], due).await;
+        writing.commit().await.unwrap();
+        closed
+    };
+    let (taken, closed) = futures_util::join!(taking, writing);
+    assert_eq!(closed.unwrap().len(), 1);
+    assert!(!taken.unwrap(), "it had ended");
+    fresh.remove().await;
 }

@@ -21,6 +21,7 @@ pub use view::{
 use waiting::Known;
 
 use super::plan::{self, WantedLocal};
+use super::recall::{self, Back};
 use super::{Caller, Done, Error, Page, Services, Told, Window, finish, permit};
 use crate::domain::delivery::{DeliveryState, Event};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
@@ -28,10 +29,9 @@ use crate::domain::policy::{Action, Subject};
 use crate::domain::schedule;
 use crate::domain::waiting::Party;
 use crate::domain::work;
-use crate::queue::Recall;
 use crate::store::deliveries::{self, Delivery, NewTime};
 use crate::store::jobs::{self, NewJob};
-use crate::store::{Reader, Tx, publishing};
+use crate::store::{Reader, Tx, recalls};
 
 /// Another time for a delivery. Exactly one of `at`, `local` and `now` says when.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -180,6 +180,9 @@ fn not_now(delivery: &Delivery, code: &'static str, detail: &str) -> Error {
     })
 }
 
+/// How often a delivery may be guarded anew while somebody takes it back.
+const ROUNDS: usize = 5;
+
 /// A transaction in which the delivery is not leaving: one that was guarded ahead of its instant is
 /// taken back first. A refusal when it is too late for that.
 async fn stopped(
@@ -190,7 +193,7 @@ async fn stopped(
 ) -> Result<(Tx, Delivery), Error> {
     let now = services.clock.now();
     // A guard may fall between a look and the next; it cannot do so for ever.
-    for _round in 0..3 {
+    for _round in 0..ROUNDS {
         let mut tx = services.store.begin().await?;
         let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
         if delivery.state.apply(event).is_ok() || delivery.state.is_final() {
@@ -201,24 +204,18 @@ async fn stopped(
         }
         // Not while the transaction is open: whoever leaves may be waiting to write.
         drop(tx);
-        match services.queue.gate().recall(&work::publish_key(id)) {
-            Recall::Taken => {
+        match recall::take_back(services, id).await? {
+            Back::Here(attempt) => {
                 let mut tx = services.store.begin().await?;
-                if publishing::withdraw(&mut tx, id, now).await? {
+                if recalls::withdraw(&mut tx, (id, &attempt), now, now).await? {
                     let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
                     return Ok((tx, delivery));
                 }
             }
-            Recall::Leaving => {
+            Back::Leaving => {
                 return Err(not_now(&delivery, "already_leaving", "it is already leaving"));
             }
-            Recall::NotHere => {
-                let mut reader = services.store.read().await?;
-                let delivery = see(&mut reader, caller, Action::WriteDeliveries, id).await?;
-                if delivery.state == DeliveryState::Publishing {
-                    return Err(not_now(&delivery, "already_leaving", "it is already leaving"));
-                }
-            }
+            Back::Ended => {}
         }
     }
     Err(Error::Busy)

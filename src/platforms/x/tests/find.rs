@@ -69,7 +69,8 @@ fn short_addresses_escapes_and_other_forms_do_not_hide_a_post() {
 #[test]
 fn a_text_that_was_rewritten_is_a_persons_to_judge() {
     let link = Some("https://www.mofa.gov.vn/tin?a=1&b=2");
-    for text in ["Họp báo – trao đổi «mở»: mofa.gov.vn/vi", "HỌP BÁO & trao đổi mở mofa.gov.vn/vi"] {
+    for text in ["Họp báo – trao đổi «mở»: mofa.gov.vn/vi", "HỌP BÁO & trao đổi mở mofa.gov.vn/vi"]
+    {
         let verdict = verdict(&probe(text, link, 0), &timeline());
         assert!(matches!(&verdict, Lookup::Similar(all) if all.len() == 1), "{verdict:?}");
     }
