@@ -158,6 +158,12 @@ pub(super) const WORDS: &[Words] = &[
         "Cơ sở dữ liệu không ở trạng thái cách ly sau khôi phục; hệ thống đang đăng bài bình thường.",
     ),
     words(
+        "still_in_doubt",
+        "Still being looked for",
+        "Vẫn đang được tìm",
+        "Còn {count} lượt đăng đang được tìm trên nền tảng; hãy chờ, hoặc bắt buộc gỡ cách ly và nêu lý do.",
+    ),
+    words(
         "clock_not_in_doubt",
         "This clock is not in doubt",
         "Đồng hồ này không bị nghi ngờ",

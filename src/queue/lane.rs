@@ -418,7 +418,7 @@ impl<W: Work> Lane<W> {
                     finishes.push(Finish { id: job.id, ending, note: Some(note) });
                 }
                 Admission::Not(ending, note) => {
-                    again.extend(super::settle::again(&job, ending));
+                    again.extend(self.not_at_once(&job, ending, now));
                     rests.insert(job.slot, None);
                     finishes.push(Finish { id: job.id, ending, note: Some(note) });
                 }
@@ -452,6 +452,16 @@ impl<W: Work> Lane<W> {
             self.start(job, item, pass);
         }
         Ok(started)
+    }
+
+    /// When to try a refused job again. One that is to wait until an instant that is near would be tried
+    /// at once, by its look-ahead, and over and over.
+    fn not_at_once(&self, job: &Claimed, ending: Ending, now: Timestamp) -> Option<Due> {
+        let lookahead = self.work.lookahead();
+        let due = super::settle::again(job, ending)?;
+        let is_near = now < due.due_at && before(due.due_at, lookahead) <= now;
+        let due_at = if is_near { after(due.due_at, lookahead) } else { due.due_at };
+        Some(Due { due_at, ..due })
     }
 
     /// Slots of jobs that were not admitted are free again. One of which another process has a job is

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Caller, Done, Error, Services, Told, finish, permit};
+use super::{Caller, Done, Error, Services, Told, all_well, finish, permit};
 use crate::clock::after;
 use crate::domain::delivery::DeliveryState;
+use crate::domain::locale;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::work;
 use crate::store::{Reader, jobs, outcomes, quarantine};
@@ -37,6 +38,21 @@ pub struct QuarantineView {
     pub needs_human: i64,
 }
 
+/// How the quarantine is to end.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+pub struct Release {
+    /// Although deliveries are still being looked for at the platforms.
+    #[serde(default)]
+    pub force: bool,
+    /// Why that cannot wait; needed with `force`.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    pub reason: String,
+}
+
+/// The longest reason, in code points.
+const LONGEST_REASON: usize = 500;
+
 /// Whether the database is in quarantine.
 pub async fn show(services: &Services, caller: &Caller) -> Result<QuarantineView, Error> {
     permit(caller, Action::ReadDeliveries, Subject::Any)?;
@@ -57,9 +73,19 @@ async fn view(reader: &mut Reader) -> Result<QuarantineView, Error> {
     })
 }
 
-/// Lets the database send again. What is still in doubt stays in doubt.
-pub async fn release(services: &Services, caller: &Caller) -> Result<Done<QuarantineView>, Error> {
+/// Lets the database send again, once nothing is being looked for any more; sooner only by `force`. What
+/// is still in doubt stays in doubt.
+pub async fn release(
+    services: &Services,
+    caller: &Caller,
+    how: &Release,
+) -> Result<Done<QuarantineView>, Error> {
     permit(caller, Action::ReleaseQuarantine, Subject::Any)?;
+    if how.force || !how.reason.is_empty() {
+        let mut faults = Vec::new();
+        locale::check_line("/reason", &how.reason, LONGEST_REASON, &mut faults);
+        all_well(faults)?;
+    }
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
@@ -68,6 +94,14 @@ pub async fn release(services: &Services, caller: &Caller) -> Result<Done<Quaran
     if !quarantine::release(&mut tx).await? {
         let detail = "the database is not in quarantine; it sends as usual";
         return Err(Error::Conflict(Told::new("not_quarantined", detail)));
+    }
+    if was.unknown > 0 && !how.force {
+        let detail = format!(
+            "{} deliveries are still being looked for; wait, or force it with a reason",
+            was.unknown
+        );
+        let told = Told::new("still_in_doubt", detail).with("count", was.unknown);
+        return Err(Error::Conflict(told.member("unknown", was.unknown)));
     }
     // What was due meanwhile is looked at once a minute: now it need not wait for that. What is not
     // due yet is told so by the guard.
@@ -83,7 +117,7 @@ pub async fn release(services: &Services, caller: &Caller) -> Result<Done<Quaran
     };
     let detail = json!({
         "since": was.since, "state_of": was.state_of, "unknown": was.unknown,
-        "needs_human": was.needs_human,
+        "needs_human": was.needs_human, "forced": how.force.then_some(&how.reason),
     });
     let entry = caller.entry("quarantine.release", &"installation", detail);
     let done = finish(services, caller, tx, view, &[entry]).await?;

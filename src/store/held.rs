@@ -12,6 +12,9 @@ use crate::domain::id::{AccountId, DeliveryId, JobId};
 use crate::domain::work;
 
 statements! {
+    HELD =
+        "SELECT id FROM deliveries WHERE account_id = $1 AND state = 'held' AND hold_id IS NULL
+         ORDER BY id";
     RELEASE =
         "UPDATE deliveries SET state = 'scheduled', state_since = $2, problem = NULL,
                 waits_for = NULL, version = version + 1, updated_at = $2
@@ -27,6 +30,15 @@ pub async fn release(
     account: &AccountId,
     now: Timestamp,
 ) -> Result<Vec<NewJob>, Error> {
+    let held: Vec<DeliveryId> =
+        on!(tx, HELD, |sql, conn| sqlx::query_scalar(sql).bind(account).fetch_all(conn).await?);
+    // Its job looks from time to time whether it is still held: now it need not wait for that. The jobs
+    // before the deliveries, as whoever claims them: in the other order the two can wait for each other.
+    let keys: Vec<String> = held.iter().map(work::publish_key).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    jobs::remove_queued(tx, &keys).await?;
     let released: Vec<(DeliveryId, String, Class, At)> = on!(tx, RELEASE, |sql, conn| {
         sqlx::query_as(sql).bind(account).bind(At(now)).fetch_all(conn).await?
     });
@@ -42,12 +54,7 @@ pub async fn release(
             due_at: due_at.0.max(now),
         })
         .collect();
-    // Its job looks from time to time whether it is still held: now it need not wait for that.
-    let keys: Vec<String> = jobs.iter().map(|job| job.unique_key.clone()).collect();
-    if !keys.is_empty() {
-        jobs::remove_queued(tx, &keys).await?;
-        jobs::enqueue(tx, &jobs, now).await?;
-    }
+    jobs::enqueue(tx, &jobs, now).await?;
     Ok(jobs)
 }
 

@@ -9,9 +9,9 @@ use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::domain::work;
 use chancery::service::accounts;
-use chancery::simulator::{Kind as FaultKind, Operation};
+use chancery::simulator::{Kind as FaultKind, Operation, Platform};
 
-use crate::stage::{Kind, Outlet, Relay, Stage, Wanted, eventually, on, pass, staged};
+use crate::stage::{Database, Kind, Outlet, Relay, Stage, Wanted, eventually, on, pass, staged};
 
 staged! {
     /// The database refuses the intent of one delivery, and with it the claim of all that were picked
@@ -110,4 +110,27 @@ async fn what_is_held_without_knowing_is_doubted_and_not_sent() {
     })
     .await;
     stage.finish().await;
+}
+
+staged! {
+    with &[("CHANCERY_PUBLISH__LOOKAHEAD", "900ms")];
+
+    /// An account that must wait until an instant that is near is not tried over and over until then.
+    async fn what_may_not_go_yet_is_not_tried_in_a_circle(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let until = after(stage.now(), Duration::from_secs(2)).as_millisecond();
+        let instant = match stage.setting().database {
+            Database::Sqlite { .. } => until.to_string(),
+            Database::Postgres { .. } => format!("to_timestamp({until} / 1000.0)"),
+        };
+        let database = &stage.setting().database;
+        database.execute(&format!("UPDATE accounts SET blocked_until = {instant}")).await;
+        let id = stage.deliver(&outlet, &Wanted::text("waits for its window")).await;
+        stage.published(&id).await;
+        assert!(stage.creates(&outlet)[0].at.as_millisecond() >= until);
+        let tries = database.rows("SELECT CAST(tries AS TEXT) FROM jobs WHERE kind = 'publish'").await;
+        // At first, once more for each look at the database in the last 900 ms, and then.
+        let tries: u32 = tries[0][0].parse().unwrap();
+        assert!(tries < 25, "tried {tries} times");
+    }
 }

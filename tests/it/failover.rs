@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
-use chancery::service::{deliveries, quarantine};
+use chancery::service::deliveries;
+use chancery::service::quarantine::{self, Release};
 use chancery::simulator::Kind as FaultKind;
 
 use crate::stage::{Relay, Stage, Wanted, eventually, now};
@@ -118,7 +119,7 @@ async fn lost_seconds(successor: Successor, service: Service) {
     })
     .await;
     assert_eq!(stage.creates(&idle).len(), 0, "it was sent in quarantine");
-    quarantine::release(stage.acts(), stage.caller()).await.unwrap();
+    quarantine::release(stage.acts(), stage.caller(), &Release::default()).await.unwrap();
     stage.published(&unsent).await;
     for outlet in [&page, &user, &idle] {
         assert_eq!(stage.creates(outlet).len(), 1);

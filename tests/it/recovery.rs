@@ -8,7 +8,8 @@ use std::time::Duration;
 use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
-use chancery::service::{Error, Window, accounts, notifications, quarantine};
+use chancery::service::quarantine::{self, Release};
+use chancery::service::{Error, Window, accounts, notifications};
 use chancery::simulator::Platform;
 use serde_json::json;
 
@@ -70,6 +71,18 @@ async fn set_status(stage: &Stage, outlet: &Outlet, status: &str) {
     accounts::change(stage.acts(), stage.caller(), &outlet.id, None, change).await.unwrap();
 }
 
+/// While anything is looked for, and without a reason.
+async fn is_not_released_early(stage: &Stage) {
+    let early = quarantine::release(stage.acts(), stage.caller(), &Release::default()).await;
+    assert!(
+        matches!(&early, Err(Error::Conflict(told)) if told.code == "still_in_doubt"),
+        "released although much is in doubt: {early:?}"
+    );
+    let silent = Release { force: true, reason: " ".to_owned() };
+    let silent = quarantine::release(stage.acts(), stage.caller(), &silent).await;
+    assert!(matches!(silent, Err(Error::Invalid(_))), "{silent:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_went_out_after_the_backup_is_found_and_what_did_not_waits_for_a_person() {
     let mut stage = Stage::start(Kind::Sqlite, &[]).await.unwrap();
@@ -117,6 +130,7 @@ async fn what_went_out_after_the_backup_is_found_and_what_did_not_waits_for_a_pe
         "SELECT id FROM attempts WHERE started_at > (SELECT state_of - 3600000 FROM installation)";
     assert_eq!(stage.setting().database.rows(sql).await, Vec::<Vec<String>>::new());
     stage.resume().await;
+    is_not_released_early(&stage).await;
     let view = quarantine::show(stage.acts(), stage.caller()).await.unwrap();
     assert!(view.quarantined && view.state_of.is_some_and(|at| at < due), "{view:?}");
     for id in &sent {
@@ -127,14 +141,15 @@ async fn what_went_out_after_the_backup_is_found_and_what_did_not_waits_for_a_pe
     waits_for(&stage, &unsent, "quarantine").await;
     assert_eq!(stage.creates(&idle).len(), 0, "it was sent in quarantine");
 
-    let released = quarantine::release(stage.acts(), stage.caller()).await.unwrap().value;
+    let released =
+        quarantine::release(stage.acts(), stage.caller(), &Release::default()).await.unwrap().value;
     assert!(!released.quarantined);
     stage.published(&unsent).await;
     assert_eq!(stage.show(&later).await.delivery.state, DeliveryState::Scheduled);
     for outlet in [&facebook, &x, &idle, &paused] {
         assert_eq!(stage.creates(outlet).len(), 1);
     }
-    let again = quarantine::release(stage.acts(), stage.caller()).await;
+    let again = quarantine::release(stage.acts(), stage.caller(), &Release::default()).await;
     assert!(matches!(again, Err(Error::Conflict(told)) if told.code == "not_quarantined"));
     stage.finish().await;
 }
@@ -158,7 +173,13 @@ async fn a_server_that_was_brought_back_is_marked_and_sends_nothing() {
         if seen { Ok(()) } else { Err("not yet") }
     })
     .await;
-    quarantine::release(stage.acts(), stage.caller()).await.unwrap();
+    quarantine::release(
+        stage.acts(),
+        stage.caller(),
+        &Release { force: true, reason: "the drill is over".to_owned() },
+    )
+    .await
+    .unwrap();
     stage.published(&id).await;
     told(&stage, "quarantine.released").await;
     stage.stop().await;

@@ -6,9 +6,9 @@ use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::api::answer::Answer;
-use crate::api::extract::Door;
+use crate::api::extract::{Door, Json};
 use crate::api::problem::Problem;
-use crate::service::quarantine::{self, QuarantineView};
+use crate::service::quarantine::{self, QuarantineView, Release};
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -25,13 +25,15 @@ async fn get_quarantine(
     Ok(Answer::ok(quarantine::show(&api.services, &door.caller()).await?))
 }
 
-/// Lets the database send again; what is still in doubt stays in doubt.
-#[utoipa::path(post, path = "/quarantine/release", tag = "quarantine",
+/// Lets the database send again, once nothing is being looked for any more: 409 `still_in_doubt` says
+/// how much is. With `force` and a reason sooner; what is still in doubt stays in doubt.
+#[utoipa::path(post, path = "/quarantine/release", tag = "quarantine", request_body = Release,
     responses((status = 200, description = "Released", body = QuarantineView)))]
 async fn release_quarantine(
     State(api): State<Api>,
     door: Door,
+    body: Json<Release>,
 ) -> Result<Answer<QuarantineView>, Problem> {
-    let caller = door.creating([0; 32]);
-    Ok(Answer::done(quarantine::release(&api.services, &caller).await?))
+    let caller = door.creating(body.digest);
+    Ok(Answer::done(quarantine::release(&api.services, &caller, &body.value).await?))
 }
