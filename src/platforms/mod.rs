@@ -23,7 +23,7 @@ use secrecy::SecretString;
 
 use crate::config::{self, Config};
 use crate::domain::budget::{Limits, Window};
-use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting};
+use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Removal, Sighting};
 use rules::Rules;
 use session::{Item, Metered, Probe, Progress, Session};
 
@@ -75,6 +75,14 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Asks for one post by its id, in any spelling that the platform knows.
     fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting>;
+
+    /// Asks whether a post of the account that was there once still is. `Gone` needs two answers: that
+    /// it does not exist, and that the account's posts can be read at this moment.
+    fn presence<'a>(&'a self, on: &'a Session, remote_id: &'a str)
+    -> Answer<'a, Metered<Presence>>;
+
+    /// Deletes a post of the account. May be repeated.
+    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>>;
 
     /// Asks who owns a token.
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>>;
@@ -183,3 +191,7 @@ mod tests;
 #[cfg(test)]
 #[path = "tests/simulated.rs"]
 mod simulated;
+
+#[cfg(test)]
+#[path = "tests/after.rs"]
+mod after;

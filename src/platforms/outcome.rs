@@ -115,6 +115,37 @@ pub enum Sighting {
     CannotSee(String),
 }
 
+/// What looking for a post says that was there once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there.
+    There,
+    /// The platform says that it does not exist, while the account and its other posts can be read.
+    Gone,
+    /// Says nothing, least of all that it is gone.
+    CannotSee {
+        /// What was seen instead.
+        detail: String,
+        /// When to try again at the earliest, if the platform said so.
+        until: Option<Timestamp>,
+    },
+}
+
+/// What came of deleting a post. It may be repeated, whatever came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// The platform says that it has deleted it.
+    Removed,
+    /// The platform says that there is no such post, or none that the account may see.
+    NotThere(String),
+    /// Definitely not deleted, and trying again would not help unless somebody does something.
+    Refused(Refusal),
+    /// Definitely not deleted; may be tried again at or after an instant.
+    Deferred(Deferral),
+    /// It may or may not be deleted.
+    Unknown(String),
+}
+
 /// Why a link names no post of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPost {

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
+use super::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind, Removal};
 use crate::domain::attempt::Reach;
 use crate::outbound::{Failure, FailureKind, Label, Request, secret_header};
 
@@ -218,6 +218,22 @@ pub(super) fn failed_step(failure: &Failure) -> Outcome {
         }),
         FailureKind::Timeout | FailureKind::Broken | FailureKind::TooLarge => {
             upload_again(&describe(failure))
+        }
+    }
+}
+
+/// What came of deleting a post without a complete answer: it may be repeated.
+pub(super) fn failed_removal(failure: &Failure) -> Removal {
+    match failure.kind {
+        FailureKind::Forbidden => Removal::Refused(forbidden()),
+        FailureKind::Connect => Removal::Deferred(Deferral {
+            until: None,
+            code: "connect",
+            detail: "no connection; nothing was sent".to_owned(),
+            whole_account: false,
+        }),
+        FailureKind::Timeout | FailureKind::Broken | FailureKind::TooLarge => {
+            Removal::Unknown(describe(failure))
         }
     }
 }

@@ -109,6 +109,15 @@ impl<'a> Graph<'a> {
         self.get(&[id], &[("fields", fields)])
     }
 
+    /// Deletes one post. The proof goes into the query: bodies of this method may be dropped on the way.
+    pub(super) fn delete(&self, id: &str) -> Result<Request, Unsendable> {
+        let mut url = self.url(&[id])?;
+        if let Some(proof) = self.proof() {
+            url.query_pairs_mut().append_pair("appsecret_proof", &proof);
+        }
+        self.caller.request("delete", Method::DELETE, url, Body::default())
+    }
+
     /// The Page's published posts, newest first.
     pub(super) fn published(
         &self,

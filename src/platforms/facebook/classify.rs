@@ -212,7 +212,7 @@ pub(super) fn uploaded(answer: &Response, now: Timestamp) -> Result<String, Box<
 }
 
 /// A status with which a refusal is the platform's own word. 408 is a time-out.
-fn is_definite(status: StatusCode) -> bool {
+pub(super) fn is_definite(status: StatusCode) -> bool {
     status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
 }
 

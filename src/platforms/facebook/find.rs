@@ -30,11 +30,11 @@ const LIST_SLACK: SignedDuration = SignedDuration::from_hours(1);
 const MOST_PAGES: usize = 4;
 
 /// A read that says nothing.
-struct Blind {
-    detail: String,
-    until: Option<Timestamp>,
+pub(super) struct Blind {
+    pub(super) detail: String,
+    pub(super) until: Option<Timestamp>,
     /// The platform did not like the question itself.
-    bad_question: bool,
+    pub(super) bad_question: bool,
 }
 
 impl From<Unsendable> for Blind {
@@ -43,7 +43,7 @@ impl From<Unsendable> for Blind {
     }
 }
 
-fn blind(detail: &str) -> Blind {
+pub(super) fn blind(detail: &str) -> Blind {
     Blind { detail: detail.to_owned(), until: None, bad_question: false }
 }
 
@@ -150,7 +150,7 @@ async fn list(
     Err(blind("there are too many posts since the attempt to look through"))
 }
 
-async fn read(
+pub(super) async fn read(
     on: &Session,
     request: Request,
     usage_seen: &mut Vec<Usage>,

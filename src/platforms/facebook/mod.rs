@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Sighting};
+use super::outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Removal, Sighting};
 use super::rules::Rules;
 use super::session::{Item, Metered, Probe, Progress, Session};
 use super::wire::{no_settings, number_order};
@@ -14,7 +14,9 @@ mod api;
 mod classify;
 mod connect;
 mod find;
+mod presence;
 mod publish;
+mod remove;
 mod rules;
 mod seen;
 pub(crate) mod simulator;
@@ -91,6 +93,18 @@ impl Platform for Facebook {
 
     fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting> {
         Box::pin(seen::look(&self.settings, on, remote_id))
+    }
+
+    fn presence<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+    ) -> Answer<'a, Metered<Presence>> {
+        Box::pin(presence::presence(&self.settings, on, remote_id))
+    }
+
+    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>> {
+        Box::pin(remove::remove(&self.settings, on, remote_id))
     }
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {

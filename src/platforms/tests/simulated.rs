@@ -16,15 +16,15 @@ use crate::clock::{SharedClock, SimulatedClock};
 use crate::outbound::Outbound;
 use crate::simulator::{Exhausted, Fault, Kind, Operation, Platform, Simulators, WorldSeed};
 
-struct Stage {
-    simulators: Simulators,
-    platforms: Platforms,
+pub(super) struct Stage {
+    pub(super) simulators: Simulators,
+    pub(super) platforms: Platforms,
     clock: SharedClock,
-    accounts: [(Platform, &'static str, String, String); 2],
+    pub(super) accounts: [(Platform, &'static str, String, String); 2],
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().expect("instant");
         let clock: SharedClock = Arc::new(SimulatedClock::at(start));
         let any: SocketAddr = "127.0.0.1:0".parse().expect("address");
@@ -55,7 +55,7 @@ impl Stage {
         Self { simulators, platforms, clock, accounts }
     }
 
-    fn session(&self, remote_id: &str, token: &str) -> Session {
+    pub(super) fn session(&self, remote_id: &str, token: &str) -> Session {
         Session {
             remote_id: remote_id.to_owned(),
             handle: None,
@@ -75,7 +75,7 @@ const PNG: &[u8] = &[
     b'D', 0xae, 0x42, 0x60, 0x82,
 ];
 
-fn item(text: &str, pictures: usize) -> Item {
+pub(super) fn item(text: &str, pictures: usize) -> Item {
     let media = (0..pictures).map(|number| ItemMedia {
         sha256: format!("{number:064x}"),
         mime: "image/png".to_owned(),

@@ -85,6 +85,23 @@ impl<'a> Api<'a> {
         self.get(&["2", "tweets", id], &[("tweet.fields", TWEET_FIELDS)])
     }
 
+    /// Deletes one post.
+    pub(super) fn delete(&self, id: &str) -> Result<Request, Unsendable> {
+        let url = address(&self.settings.api_url, &["2", "tweets", id])?;
+        self.caller.request("delete", Method::DELETE, url, Body::default())
+    }
+
+    /// The part of the account's list in which one post would stand alone: it costs what it shows.
+    pub(super) fn around(&self, before: &str, after: &str) -> Result<Request, Unsendable> {
+        let query = [
+            ("max_results", "5"),
+            ("since_id", before),
+            ("until_id", after),
+            ("tweet.fields", TWEET_FIELDS),
+        ];
+        self.get(&["2", "users", self.user, "tweets"], &query)
+    }
+
     /// The account's posts newer than an id, newest first. Replies are not left out: a part of a
     /// thread is one. Every post that is returned costs money, so the first page is small.
     pub(super) fn own_posts(

@@ -24,9 +24,9 @@ const AFTER_START: SignedDuration = SignedDuration::from_hours(2);
 const MOST_PAGES: usize = 3;
 
 /// A read that says nothing.
-struct Blind {
-    detail: String,
-    until: Option<Timestamp>,
+pub(super) struct Blind {
+    pub(super) detail: String,
+    pub(super) until: Option<Timestamp>,
 }
 
 impl From<Unsendable> for Blind {
@@ -35,7 +35,7 @@ impl From<Unsendable> for Blind {
     }
 }
 
-fn blind(detail: &str) -> Blind {
+pub(super) fn blind(detail: &str) -> Blind {
     Blind { detail: detail.to_owned(), until: None }
 }
 
@@ -119,7 +119,7 @@ async fn list(on: &Session, api: &Api<'_>, since: Option<&str>) -> Result<Vec<Tw
 
 /// The posts of one answer. Positive control: X leaves `data` out when there is nothing, so an
 /// empty answer must say so itself, and every post must be by the account that was asked for.
-fn page(value: &Value, user: &str) -> Result<Vec<Tweet>, Blind> {
+pub(super) fn page(value: &Value, user: &str) -> Result<Vec<Tweet>, Blind> {
     let Some(data) = value.get("data") else {
         let none = value.pointer("/meta/result_count").and_then(Value::as_u64) == Some(0);
         let whole = none && value.get("errors").is_none();
@@ -135,14 +135,14 @@ fn page(value: &Value, user: &str) -> Result<Vec<Tweet>, Blind> {
     }
 }
 
-async fn read(on: &Session, request: Request) -> Result<(Value, SignedDuration), Blind> {
+pub(super) async fn read(on: &Session, request: Request) -> Result<(Value, SignedDuration), Blind> {
     let answer = on.outbound.send(request).await.map_err(|failure| blind(&describe(&failure)))?;
     let now = on.clock.now();
     let lead = clock_lead(&answer.headers, now);
     interpret(&answer, now).map(|value| (value, lead))
 }
 
-fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blind> {
+pub(super) fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blind> {
     if answer.status.is_success() {
         let parsed = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
         return parsed.ok_or_else(|| blind("the answer is not what was asked for"));

@@ -1,0 +1,92 @@
+//! Whether a post of a Page that was there once still is.
+//!
+//! Code 100 with subcode 33 stands for "does not exist" and for "not allowed to see it" alike (Graph
+//! API error handling guide, read 2026-09-11), so it proves nothing until the same token has just
+//! shown that it is the Page's and may read the Page's posts.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Settings;
+use super::api::{Graph, Post, usage};
+use super::classify::{GraphError, is_post_of};
+use super::find::{Blind, blind, read, tail};
+use crate::platforms::outcome::{Presence, Usage};
+use crate::platforms::session::{Metered, Session};
+use crate::platforms::wire::{describe, text_at};
+
+/// Enough to see that it is there; each field more could be refused.
+const FIELDS: &str = "id";
+
+/// What the control reads of the list: it must be readable, however little stands in it.
+const RECENT: SignedDuration = SignedDuration::from_hours(36);
+
+/// Asks for the post, and when it is said not to exist, for the Page and its list.
+pub(super) async fn presence(settings: &Settings, on: &Session, id: &str) -> Metered<Presence> {
+    let mut usage = Vec::new();
+    let value = look(settings, on, id, &mut usage)
+        .await
+        .unwrap_or_else(|blind| Presence::CannotSee { detail: blind.detail, until: blind.until });
+    Metered { value, usage }
+}
+
+async fn look(
+    settings: &Settings,
+    on: &Session,
+    id: &str,
+    seen: &mut Vec<Usage>,
+) -> Result<Presence, Blind> {
+    let graph = Graph::of(settings, on);
+    if !is_post_of(id, graph.page) {
+        return Err(blind("the id is of no post of this Page"));
+    }
+    let answer = on
+        .outbound
+        .send(graph.post(id, FIELDS)?)
+        .await
+        .map_err(|failure| blind(&describe(&failure)))?;
+    let newer = usage(&answer.headers, on.clock.now());
+    if !newer.is_empty() {
+        *seen = newer;
+    }
+    let Some(error) = GraphError::parse(&answer.body) else {
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let own = text_at(&value, "id").is_some_and(|shown| tail(&shown) == tail(id));
+        return if own && answer.status.is_success() {
+            Ok(Presence::There)
+        } else {
+            Err(blind(&format!("status {}", answer.status.as_u16())))
+        };
+    };
+    if error.word() != "100/33" || !answer.status.is_client_error() {
+        return Err(Blind {
+            detail: format!("{} {}", error.word(), error.detail()),
+            until: seen.iter().filter_map(Usage::blocked_until).max(),
+            bad_question: false,
+        });
+    }
+    control(on, &graph, id, seen).await?;
+    Ok(Presence::Gone)
+}
+
+/// Positive control: the token speaks for this very Page and may read its posts, and no list shows
+/// the one that is said to be gone.
+async fn control(
+    on: &Session,
+    graph: &Graph<'_>,
+    id: &str,
+    seen: &mut Vec<Usage>,
+) -> Result<(), Blind> {
+    let (me, _) = read(on, graph.me("id")?, seen).await?;
+    if text_at(&me, "id").as_deref() != Some(graph.page) {
+        return Err(blind("the token answers for another account"));
+    }
+    let since = on.clock.now().checked_sub(RECENT).unwrap_or(Timestamp::UNIX_EPOCH);
+    let (list, _) = read(on, graph.published(FIELDS, since, None)?, seen).await?;
+    let posts = list.get("data").and_then(Value::as_array);
+    let posts = posts.ok_or_else(|| blind("the list of posts has no data"))?;
+    if posts.iter().filter_map(Post::from_json).any(|post| tail(&post.id) == tail(id)) {
+        return Err(blind("the list of posts still shows it"));
+    }
+    Ok(())
+}

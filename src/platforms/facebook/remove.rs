@@ -1,0 +1,106 @@
+//! Deletes a post of a Page.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Settings;
+use super::api::{Graph, usage};
+use super::classify::{GraphError, Meaning, free_at, is_definite, is_post_of};
+use crate::outbound::Response;
+use crate::platforms::outcome::{Deferral, Refusal, RefusalKind, Removal};
+use crate::platforms::session::{Metered, Session};
+use crate::platforms::wire::failed_removal;
+
+/// `DELETE /{post}` answers with `success`; a second time it is "not there" (Graph API reference, page
+/// post, read 2026-09-11).
+pub(super) async fn remove(settings: &Settings, on: &Session, id: &str) -> Metered<Removal> {
+    let unmetered = |value| Metered { value, usage: Vec::new() };
+    let graph = Graph::of(settings, on);
+    if !is_post_of(id, graph.page) {
+        let detail = "the id is of no post of this Page".to_owned();
+        let code = "remote_id".to_owned();
+        return unmetered(Removal::Refused(Refusal { kind: RefusalKind::Content, code, detail }));
+    }
+    let request = match graph.delete(id) {
+        Ok(request) => request,
+        Err(fault) => return unmetered(Removal::Refused(fault.refusal())),
+    };
+    match on.outbound.send(request).await {
+        Ok(answer) => {
+            let now = on.clock.now();
+            Metered { value: removed(&answer, now), usage: usage(&answer.headers, now) }
+        }
+        Err(failure) => unmetered(failed_removal(&failure)),
+    }
+}
+
+fn removed(answer: &Response, now: Timestamp) -> Removal {
+    let unknown = |why: &str| Removal::Unknown(format!("status {}: {why}", answer.status.as_u16()));
+    if answer.status.is_success() {
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        return match value.get("success").and_then(Value::as_bool) {
+            Some(true) => Removal::Removed,
+            Some(false) | None => unknown("no success in the answer"),
+        };
+    }
+    let error = GraphError::parse(&answer.body).filter(|_| is_definite(answer.status));
+    let Some(error) = error else { return unknown("no well-formed refusal") };
+    let said = format!("{} {}", error.word(), error.detail());
+    if error.word() == "100/33" {
+        return Removal::NotThere(said);
+    }
+    match error.meaning() {
+        Some(meaning @ (Meaning::Throttled | Meaning::TooOften)) => Removal::Deferred(Deferral {
+            until: Some(free_at(answer, meaning, now)),
+            code: "rate_limit",
+            detail: said,
+            whole_account: true,
+        }),
+        Some(Meaning::Refused(kind)) => {
+            Removal::Refused(Refusal { kind, code: error.word(), detail: error.detail() })
+        }
+        Some(Meaning::Nothing) | None => unknown(&said),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+
+    use super::*;
+
+    fn said(status: u16, body: &str) -> Removal {
+        let status = StatusCode::from_u16(status).expect("status");
+        let body = body.to_owned().into();
+        let now = "2026-11-22T10:00:00Z".parse().expect("instant");
+        removed(&Response { status, headers: HeaderMap::new(), body }, now)
+    }
+
+    #[test]
+    fn only_the_platforms_own_word_says_that_it_is_deleted_or_not() {
+        assert_eq!(said(200, r#"{"success":true}"#), Removal::Removed);
+        for (status, body) in [
+            (200, r#"{"success":false}"#),
+            (200, ""),
+            (200, "{\"succ"),
+            (502, "<html>"),
+            (500, r#"{"error":{"code":2,"message":"Please retry"}}"#),
+            (400, r#"{"error":{"code":2,"message":"Please retry"}}"#),
+            (400, r#"{"error":{"code":99999,"message":"new"}}"#),
+            (500, r#"{"error":{"code":100,"error_subcode":33,"message":"no"}}"#),
+            (302, ""),
+        ] {
+            let removal = said(status, body);
+            assert!(matches!(removal, Removal::Unknown(_)), "{status} {body}: {removal:?}");
+        }
+        let gone = said(400, r#"{"error":{"code":100,"error_subcode":33,"message":"no"}}"#);
+        assert!(matches!(gone, Removal::NotThere(_)), "{gone:?}");
+        let busy = said(400, r#"{"error":{"code":80001,"message":"too many calls"}}"#);
+        assert!(matches!(busy, Removal::Deferred(Deferral { until: Some(_), .. })), "{busy:?}");
+        for (code, kind) in [(190, RefusalKind::Credential), (200, RefusalKind::Permission)] {
+            let body = format!(r#"{{"error":{{"code":{code},"message":"no"}}}}"#);
+            let Removal::Refused(refusal) = said(403, &body) else { panic!("{code}") };
+            assert_eq!(refusal.kind, kind);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What our clients say of posts that are out, against the simulated platforms: whether they are still
+//! there, and what came of deleting them. Whatever the answers look like, it must be true.
+
+use super::outcome::{Presence, Removal};
+use super::simulated::Stage;
+use crate::simulator::{
+    DeleteMissing, Exhausted, Fault, Kind, Operation, Platform, Problem, Unreadable,
+};
+
+/// Everything that may come back instead of an answer, carried out or not.
+fn hostile(side: Platform) -> Vec<Option<Kind>> {
+    let mut kinds = vec![
+        Kind::DropBefore,
+        Kind::DropAfter,
+        Kind::CutAnswer { bytes: 30 },
+        Kind::Truncate { bytes: 9 },
+        Kind::Empty,
+        Kind::Huge { bytes: 3_000_000 },
+        Kind::Redirect,
+        Kind::RateLimited { seconds: 60, exhausted: Exhausted::Window },
+    ];
+    for execute in [true, false] {
+        kinds.push(Kind::ServerError { execute });
+        kinds.push(Kind::Html { execute });
+    }
+    kinds.push(match side {
+        Platform::Facebook => Kind::Graph { code: 200, subcode: None, execute: false },
+        Platform::X => Kind::XProblem { problem: Problem::NotPermitted, execute: false },
+    });
+    std::iter::once(None).chain(kinds.into_iter().map(Some)).collect()
+}
+
+#[tokio::test]
+async fn what_we_say_of_a_deleted_post_is_true_whatever_the_answer() {
+    let stage = Stage::new().await;
+    let world = stage.simulators.world();
+    for (side, id, remote_id, token) in &stage.accounts {
+        let platform = stage.platforms.get(id).expect("platform");
+        let session = stage.session(remote_id, token);
+        let there = |post: &str| world.posts(*side, remote_id).iter().any(|it| it.id == post);
+        for kind in hostile(*side) {
+            let name = kind.as_ref().map_or("none", Kind::name);
+            let post = world.insert_foreign(*side, remote_id, name).expect("a post");
+            if let Some(kind) = kind {
+                world.faults().push(Fault::once(*side, Operation::Change, kind));
+            }
+            let said = platform.remove(&session, &post).await.value;
+            match &said {
+                Removal::Removed => assert!(!there(&post), "{id} {name}"),
+                Removal::Refused(_) | Removal::Deferred(_) => assert!(there(&post), "{id} {name}"),
+                Removal::NotThere(_) => panic!("{id} {name}: it was there"),
+                Removal::Unknown(_) => {
+                    let seen = platform.presence(&session, &post).await.value;
+                    let expected = if there(&post) { Presence::There } else { Presence::Gone };
+                    assert_eq!(seen, expected, "{id} {name}: {said:?}");
+                }
+            }
+            assert!(world.faults().waiting().is_empty(), "{id} {name}: the fault did not strike");
+            let plain = name == "none";
+            assert_eq!(plain, said == Removal::Removed, "{id} {name}: {said:?}");
+            // It may be repeated: whatever came of it, then it is gone.
+            let again = platform.remove(&session, &post).await.value;
+            assert!(matches!(again, Removal::Removed | Removal::NotThere(_)), "{again:?}");
+            assert!(!there(&post), "{id} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_time_it_is_not_there_in_every_spelling_that_is_reported() {
+    let stage = Stage::new().await;
+    let world = stage.simulators.world();
+    for missing in [DeleteMissing::NotDeleted, DeleteMissing::NotFound] {
+        world.change_settings(|settings| settings.x.delete_missing = missing);
+        for (side, id, remote_id, token) in &stage.accounts {
+            let platform = stage.platforms.get(id).expect("platform");
+            let session = stage.session(remote_id, token);
+            let post = world.insert_foreign(*side, remote_id, "twice").expect("a post");
+            assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed);
+            let again = platform.remove(&session, &post).await.value;
+            assert!(matches!(again, Removal::NotThere(_)), "{id}: {again:?}");
+        }
+    }
+}
+
+/// Without each part of the control one of these would count as gone.
+#[tokio::test]
+async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
+    let stage = Stage::new().await;
+    let world = stage.simulators.world();
+    for (side, id, remote_id, token) in &stage.accounts {
+        let platform = stage.platforms.get(id).expect("platform");
+        let session = stage.session(remote_id, token);
+        let post = world.insert_foreign(*side, remote_id, "gone").expect("a post");
+        assert_eq!(platform.presence(&session, &post).await.value, Presence::There, "{id}");
+        assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed, "{id}");
+        assert_eq!(platform.presence(&session, &post).await.value, Presence::Gone, "{id}");
+        let blind = [
+            Kind::ServerError { execute: false },
+            Kind::DropBefore,
+            Kind::Html { execute: false },
+            Kind::Empty,
+            Kind::Truncate { bytes: 9 },
+        ];
+        for operation in [Operation::Read, Operation::Identity] {
+            for kind in &blind {
+                world.faults().push(Fault::once(*side, operation, kind.clone()));
+                let seen = platform.presence(&session, &post).await.value;
+                let name = kind.name();
+                let blind = matches!(seen, Presence::CannotSee { .. });
+                assert!(blind, "{id} {operation:?} {name}: {seen:?}");
+                assert!(world.faults().waiting().is_empty(), "{id} {operation:?} {name}");
+            }
+        }
+        let dead = stage.session(remote_id, "no such token");
+        let seen = platform.presence(&dead, &post).await.value;
+        assert!(matches!(seen, Presence::CannotSee { .. }), "{id}: {seen:?}");
+    }
+}
+
+/// By its id it is not there, but a list shows it: it is not gone.
+#[tokio::test]
+async fn a_post_that_a_list_still_shows_is_not_gone() {
+    let stage = Stage::new().await;
+    let world = stage.simulators.world();
+    for (side, id, remote_id, token) in &stage.accounts {
+        let platform = stage.platforms.get(id).expect("platform");
+        let session = stage.session(remote_id, token);
+        let kind = Kind::Unreadable { ms: 60_000, how: Unreadable::Missing };
+        let item = super::simulated::item("hidden for a while", 0);
+        world.faults().push(Fault::once(*side, Operation::Create, kind));
+        let mut progress = super::session::Progress::default();
+        let leave = Box::pin(std::future::ready(Ok(())));
+        let _said = platform.publish(&session, &item, &mut progress, leave).await.expect("left");
+        let made = world.posts(*side, remote_id).pop().expect("a post").id;
+        let seen = platform.presence(&session, &made).await.value;
+        let detail = "the list of posts still shows it".to_owned();
+        assert_eq!(seen, Presence::CannotSee { detail, until: None }, "{id}");
+    }
+}
