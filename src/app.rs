@@ -14,6 +14,7 @@ use crate::auth::Auth;
 use crate::clock::{Limits, SharedClock, Steady, SystemClock, Why};
 use crate::config::{Config, Place};
 use crate::domain::circuit::Rules;
+use crate::engine::after::Looks;
 use crate::engine::follow::Means;
 use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
@@ -290,6 +291,11 @@ impl Parts {
                 follow_ups: config.notify.keep,
             },
             prune: config.jobs.prune.clone(),
+            looks: Looks {
+                spans: config.verify.spans.clone(),
+                pause: config.verify.pause,
+                interval: config.publish.poll_interval,
+            },
         };
         Ok(Engine::start(settings).await?)
     }

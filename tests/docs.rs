@@ -187,6 +187,8 @@ fn event_word(event: Event) -> &'static str {
         Event::Restored => "restored",
         Event::Stopped => "stopped",
         Event::Released => "released",
+        Event::Vanished => "vanished",
+        Event::Recalled => "recalled",
     }
 }
 
@@ -212,6 +214,8 @@ const EVENTS: &[Event] = &[
     Event::Restored,
     Event::Stopped,
     Event::Released,
+    Event::Vanished,
+    Event::Recalled,
 ];
 
 #[test]

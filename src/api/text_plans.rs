@@ -152,6 +152,12 @@ pub(super) const WORDS: &[Words] = &[
         "Không thể làm việc này khi lượt đăng đang ở trạng thái {state}.",
     ),
     words(
+        "not_published",
+        "Not out, so it cannot be recalled",
+        "Chưa đăng nên không thu hồi được",
+        "Chỉ thu hồi được bài đã đăng; lượt đăng hiện ở trạng thái {state}. Nếu chưa đăng thì hãy hủy; nếu đang gửi thì hãy chờ kết quả.",
+    ),
+    words(
         "not_quarantined",
         "Not in quarantine",
         "Không bị cách ly",

@@ -23,6 +23,8 @@ pub struct Prices {
     pub post_with_link: i64,
     /// The alternative text of a picture.
     pub alt_text: i64,
+    /// Reading one post.
+    pub read: i64,
 }
 
 impl Prices {
@@ -32,6 +34,7 @@ impl Prices {
             post: price("post"),
             post_with_link: price("post_with_link"),
             alt_text: price("alt_text"),
+            read: price("read"),
         }
     }
 }

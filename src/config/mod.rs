@@ -14,6 +14,7 @@ mod rules;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use fault::{Fault, Faults, Origin};
 pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
 use layers::Layers;
 use read::Read;
+pub use verify::Verify;
 
 /// The least that a timing may be set to; enough for tests to run fast.
 const LEAST: Duration = Duration::from_millis(1);
@@ -54,6 +56,8 @@ pub struct Config {
     pub x: X,
     /// Publishing.
     pub publish: Publish,
+    /// Looks at what is out.
+    pub verify: Verify,
     /// When the machine's clock is not to be trusted.
     pub clock: Clock,
     /// The queue's housekeeping.
@@ -362,6 +366,7 @@ impl Config {
                 trusted_hosts: read.list("outbound.trusted_hosts"),
                 system_proxy: read.truth("outbound.system_proxy"),
             },
+            verify: Verify::read(read),
             clock: Clock {
                 max_step: read.duration("clock.max_step", LEAST),
                 max_skew: read.duration("clock.max_skew", Duration::from_secs(2)),

@@ -1,5 +1,6 @@
 //! The states of a delivery and the only transitions there are.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::words;
@@ -52,6 +53,8 @@ words! {
         Retry = "retry",
         /// Release, reschedule or drop it after a hold.
         Review = "review",
+        /// Delete it at the platform.
+        Recall = "recall",
     }
 }
 
@@ -65,6 +68,7 @@ impl Act {
             Self::Drop => Event::Dropped,
             Self::Retry => Event::SentAgain,
             Self::Review => Event::Released,
+            Self::Recall => Event::Recalled,
         }
     }
 
@@ -72,7 +76,7 @@ impl Act {
     const fn is_an_answer(self) -> bool {
         match self {
             Self::Adopt | Self::Drop | Self::Retry => true,
-            Self::Cancel | Self::Reschedule | Self::Review => false,
+            Self::Cancel | Self::Reschedule | Self::Review | Self::Recall => false,
         }
     }
 
@@ -127,6 +131,10 @@ pub enum Event {
     Stopped,
     /// A person let it go on after a hold.
     Released,
+    /// It was out, and is certainly not there any more.
+    Vanished,
+    /// It was out, and was deleted because a person wanted it.
+    Recalled,
 }
 
 /// An event that has no place in a state.
@@ -188,6 +196,8 @@ impl DeliveryState {
             | (S::Held, Event::AccountFit | Event::Released | Event::Rescheduled)
             | (S::Scheduled, Event::Rescheduled) => S::Scheduled,
             (S::Publishing | S::Unknown, Event::NeedsPerson) => S::NeedsHuman,
+            (S::Published, Event::Vanished) => S::Vanished,
+            (S::Published, Event::Recalled) => S::Recalled,
             (S::Scheduled | S::Held, Event::Late) => S::Missed,
             (S::Scheduled | S::Publishing, Event::AccountUnfit)
             | (S::Scheduled | S::Held, Event::Stopped) => S::Held,
@@ -219,6 +229,23 @@ pub struct WaitsFor {
     pub detail: String,
 }
 
+/// The wish of a person that what is out be deleted at the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recall {
+    /// Who asked for it.
+    pub asked_by: String,
+    /// When.
+    pub asked_at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// How often the platform was asked without success.
+    pub tries: i64,
+    /// What stands in the way, when a person should know.
+    pub problem: Option<DeliveryProblem>,
+    /// When people were told of that.
+    pub told_at: Option<Timestamp>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,14 +272,21 @@ mod tests {
         Event::Restored,
         Event::Stopped,
         Event::Released,
+        Event::Vanished,
+        Event::Recalled,
     ];
 
     #[test]
-    fn nothing_moves_a_final_state() {
+    fn nothing_moves_a_final_state_but_what_is_out_may_be_taken_away() {
         for &state in DeliveryState::ALL.iter().filter(|state| state.is_final()) {
             for &event in EVENTS {
-                assert!(state.apply(event).is_err(), "{event:?} moved {state}");
+                let taken_away = matches!(event, Event::Vanished | Event::Recalled);
+                let may = state == DeliveryState::Published && taken_away;
+                assert_eq!(state.apply(event).is_ok(), may, "{event:?} of {state}");
             }
+        }
+        for &state in DeliveryState::ALL.iter().filter(|it| **it != DeliveryState::Published) {
+            assert!(state.apply(Event::Vanished).is_err() && state.apply(Event::Recalled).is_err());
         }
     }
 
@@ -267,7 +301,9 @@ mod tests {
         for state in [DeliveryState::Publishing, DeliveryState::Unknown] {
             assert!(acts(state).is_empty(), "{state}: it may have left");
         }
-        for &state in DeliveryState::ALL.iter().filter(|state| state.is_final()) {
+        assert_eq!(acts(DeliveryState::Published), ["recall"]);
+        let published = |state: &&DeliveryState| **state == DeliveryState::Published;
+        for &state in DeliveryState::ALL.iter().filter(|it| it.is_final() && !published(it)) {
             assert!(acts(state).is_empty(), "{state} is final");
         }
     }

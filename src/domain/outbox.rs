@@ -19,6 +19,12 @@ words! {
         DeliveryFailed = "delivery.failed",
         /// The wall-clock time of a delivery means another instant than when it was scheduled.
         DeliveryZoneChanged = "delivery.zone_changed",
+        /// A published delivery is certainly not there any more; nobody here has deleted it.
+        DeliveryVanished = "delivery.vanished",
+        /// A published delivery was deleted because a person wanted it.
+        DeliveryRecalled = "delivery.recalled",
+        /// A recall does not get on: a person must see to it.
+        RecallStuck = "delivery.recall_stuck",
         /// The oldest due delivery is later than it should be.
         PublishingLate = "publishing.late",
         /// Nothing is late any more.
@@ -97,6 +103,9 @@ impl Occasion {
             | Self::DeliveryMissed
             | Self::DeliveryFailed
             | Self::DeliveryZoneChanged
+            | Self::DeliveryVanished
+            | Self::DeliveryRecalled
+            | Self::RecallStuck
             | Self::PublishingLate
             | Self::PublishingOnTime
             | Self::ClockDoubted

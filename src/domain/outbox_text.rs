@@ -23,59 +23,67 @@ pub struct Names {
 
 /// A short heading for an occasion, without names: it also heads mails, which others may see.
 pub const fn heading(occasion: Occasion, locale: Locale) -> &'static str {
-    match (occasion, locale) {
-        (Occasion::DeliveryPublished, Locale::Vi) => "Bài đã đăng",
-        (Occasion::DeliveryPublished, Locale::En) => "Published",
-        (Occasion::DeliveryUnknown, Locale::Vi) => "Chưa rõ bài đã lên hay chưa",
-        (Occasion::DeliveryUnknown, Locale::En) => "Not yet known whether it is out",
-        (Occasion::DeliveryNeedsHuman, Locale::Vi) => "Bài cần người quyết định",
-        (Occasion::DeliveryNeedsHuman, Locale::En) => "A person must decide",
-        (Occasion::DeliveryHeld, Locale::Vi) => "Bài đang bị giữ lại",
-        (Occasion::DeliveryHeld, Locale::En) => "Held back",
-        (Occasion::DeliveryMissed, Locale::Vi) => "Bài đã quá giờ nên không đăng",
-        (Occasion::DeliveryMissed, Locale::En) => "Too late, so it was not sent",
-        (Occasion::DeliveryFailed, Locale::Vi) => "Bài không đăng được",
-        (Occasion::DeliveryFailed, Locale::En) => "Could not be published",
-        (Occasion::DeliveryZoneChanged, Locale::Vi) => "Múi giờ đã thay đổi, cần định lại giờ đăng",
-        (Occasion::DeliveryZoneChanged, Locale::En) => "A zone's clocks have changed: say when",
-        (Occasion::PublishingLate, Locale::Vi) => "Việc đăng bài đang chậm",
-        (Occasion::PublishingLate, Locale::En) => "Publishing is late",
-        (Occasion::PublishingOnTime, Locale::Vi) => "Việc đăng bài đã đúng giờ trở lại",
-        (Occasion::PublishingOnTime, Locale::En) => "Publishing is on time again",
-        (Occasion::ClockDoubted, Locale::Vi) => "Đồng hồ máy chủ không đáng tin",
-        (Occasion::ClockDoubted, Locale::En) => "A clock cannot be trusted",
-        (Occasion::ClockTrusted, Locale::Vi) => "Đồng hồ máy chủ đã đúng trở lại",
-        (Occasion::ClockTrusted, Locale::En) => "All clocks are trusted again",
-        (Occasion::AccountNeedsReconnect, Locale::Vi) => "Tài khoản cần kết nối lại",
-        (Occasion::AccountNeedsReconnect, Locale::En) => "An account must be connected again",
-        (Occasion::AccountPaused, Locale::Vi) => "Tài khoản bị nền tảng tạm ngừng",
-        (Occasion::AccountPaused, Locale::En) => "The platform has paused an account",
-        (Occasion::MoneyLow, Locale::Vi) => "Ngân sách tháng sắp hết",
-        (Occasion::MoneyLow, Locale::En) => "The month's budget runs low",
-        (Occasion::MoneySpent, Locale::Vi) => "Ngân sách tháng đã hết; bài thường phải chờ",
-        (Occasion::MoneySpent, Locale::En) => "The month's budget is spent; ordinary posts wait",
-        (Occasion::DeliveriesWaiting, Locale::Vi) => "Có bài đang chờ bạn quyết định",
-        (Occasion::DeliveriesWaiting, Locale::En) => "Posts wait for you",
-        (Occasion::DeliveriesStuck, Locale::Vi) => "Có bài bị kẹt giữa chừng",
-        (Occasion::DeliveriesStuck, Locale::En) => "Deliveries are stuck",
-        (Occasion::DeliveriesMoving, Locale::Vi) => "Không còn bài nào bị kẹt",
-        (Occasion::DeliveriesMoving, Locale::En) => "No delivery is stuck any more",
-        (Occasion::HoldPlaced, Locale::Vi) => "Lệnh tạm dừng đã có hiệu lực",
-        (Occasion::HoldPlaced, Locale::En) => "A hold stands",
-        (Occasion::HoldEnding, Locale::Vi) => "Lệnh tạm dừng sắp hết hạn",
-        (Occasion::HoldEnding, Locale::En) => "A hold is about to end",
-        (Occasion::HoldLifted, Locale::Vi) => "Lệnh tạm dừng đã được gỡ",
-        (Occasion::HoldLifted, Locale::En) => "A hold was lifted",
-        (Occasion::JobSetAside, Locale::Vi) => {
-            "Một việc đã bị gác lại sau ba lần làm hỏng tiến trình"
+    let [vi, en] = headings(occasion);
+    match locale {
+        Locale::Vi => vi,
+        Locale::En => en,
+    }
+}
+
+/// In Vietnamese, then in English.
+const fn headings(occasion: Occasion) -> [&'static str; 2] {
+    use Occasion as O;
+    match occasion {
+        O::DeliveryPublished => ["Bài đã đăng", "Published"],
+        O::DeliveryUnknown => ["Chưa rõ bài đã lên hay chưa", "Not yet known whether it is out"],
+        O::DeliveryNeedsHuman => ["Bài cần người quyết định", "A person must decide"],
+        O::DeliveryHeld => ["Bài đang bị giữ lại", "Held back"],
+        O::DeliveryMissed => ["Bài đã quá giờ nên không đăng", "Too late, so it was not sent"],
+        O::DeliveryFailed => ["Bài không đăng được", "Could not be published"],
+        O::DeliveryZoneChanged => {
+            ["Múi giờ đã thay đổi, cần định lại giờ đăng", "A zone's clocks have changed: say when"]
         }
-        (Occasion::JobSetAside, Locale::En) => "A job was set aside after it was lost three times",
-        (Occasion::QuarantineBegun, Locale::Vi) => "Cơ sở dữ liệu vừa khôi phục: chưa gửi gì cả",
-        (Occasion::QuarantineBegun, Locale::En) => "The database came back: nothing is sent",
-        (Occasion::QuarantineReleased, Locale::Vi) => "Đã cho phép gửi lại sau khi khôi phục",
-        (Occasion::QuarantineReleased, Locale::En) => "The database may send again",
-        (Occasion::WebhookDisabled, Locale::Vi) => "Webhook đã bị tắt",
-        (Occasion::WebhookDisabled, Locale::En) => "A webhook was switched off",
+        O::DeliveryVanished => [
+            "Bài đã đăng bị nền tảng gỡ; hệ thống không đăng lại",
+            "Removed at the platform; never sent again",
+        ],
+        O::DeliveryRecalled => ["Bài đã được thu hồi", "Recalled: deleted at the platform"],
+        O::RecallStuck => {
+            ["Chưa thu hồi được bài, cần người xử lý", "A recall does not get on: see to it"]
+        }
+        O::PublishingLate => ["Việc đăng bài đang chậm", "Publishing is late"],
+        O::PublishingOnTime => ["Việc đăng bài đã đúng giờ trở lại", "Publishing is on time again"],
+        O::ClockDoubted => ["Đồng hồ máy chủ không đáng tin", "A clock cannot be trusted"],
+        O::ClockTrusted => ["Đồng hồ máy chủ đã đúng trở lại", "All clocks are trusted again"],
+        O::AccountNeedsReconnect => {
+            ["Tài khoản cần kết nối lại", "An account must be connected again"]
+        }
+        O::AccountPaused => {
+            ["Tài khoản bị nền tảng tạm ngừng", "The platform has paused an account"]
+        }
+        O::MoneyLow => ["Ngân sách tháng sắp hết", "The month's budget runs low"],
+        O::MoneySpent => [
+            "Ngân sách tháng đã hết; bài thường phải chờ",
+            "The month's budget is spent; ordinary posts wait",
+        ],
+        O::DeliveriesWaiting => ["Có bài đang chờ bạn quyết định", "Posts wait for you"],
+        O::DeliveriesStuck => ["Có bài bị kẹt giữa chừng", "Deliveries are stuck"],
+        O::DeliveriesMoving => ["Không còn bài nào bị kẹt", "No delivery is stuck any more"],
+        O::HoldPlaced => ["Lệnh tạm dừng đã có hiệu lực", "A hold stands"],
+        O::HoldEnding => ["Lệnh tạm dừng sắp hết hạn", "A hold is about to end"],
+        O::HoldLifted => ["Lệnh tạm dừng đã được gỡ", "A hold was lifted"],
+        O::JobSetAside => [
+            "Một việc đã bị gác lại sau ba lần làm hỏng tiến trình",
+            "A job was set aside after it was lost three times",
+        ],
+        O::QuarantineBegun => [
+            "Cơ sở dữ liệu vừa khôi phục: chưa gửi gì cả",
+            "The database came back: nothing is sent",
+        ],
+        O::QuarantineReleased => {
+            ["Đã cho phép gửi lại sau khi khôi phục", "The database may send again"]
+        }
+        O::WebhookDisabled => ["Webhook đã bị tắt", "A webhook was switched off"],
     }
 }
 

@@ -1,5 +1,6 @@
 //! The kinds of durable work by name, and what each needs to know.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{AccountId, AttemptId, DeliveryId, MessageId, PersonId, WebhookId};
@@ -16,8 +17,13 @@ pub const WEBHOOK: &str = "webhook";
 /// Writes to one person what has happened of one kind.
 pub const MAIL: &str = "mail";
 
+/// Looks whether a published delivery is still there.
+pub const VERIFY: &str = "verify";
+/// Deletes a published delivery at its platform.
+pub const RECALL: &str = "recall";
+
 /// Every kind there is.
-pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL];
+pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL];
 
 /// What a publish job needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +50,23 @@ pub struct Reconcile {
     pub foreign: bool,
 }
 
+/// What a job needs to know that looks whether a delivery is still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verify {
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// When it was first seen that it is not; then this is the second look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_at: Option<Timestamp>,
+}
+
+/// What a recall job needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recall {
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+}
+
 /// The slot of an account's jobs: at most one of a kind is at work. It begins with the pool.
 pub fn slot(platform: &str, account: &AccountId) -> String {
     format!("{platform}/{account}")
@@ -63,6 +86,17 @@ pub fn publish_key(delivery: &DeliveryId) -> String {
 /// The key that makes the reconcile job of a delivery unique.
 pub fn reconcile_key(delivery: &DeliveryId) -> String {
     format!("reconcile:{delivery}")
+}
+
+/// The key that makes a look at a published delivery unique; the second look has its own.
+pub fn verify_key(job: &Verify) -> String {
+    let second = if job.missed_at.is_some() { ":again" } else { "" };
+    format!("{VERIFY}:{}{second}", job.delivery_id)
+}
+
+/// The key that makes the recall of a delivery unique.
+pub fn recall_key(delivery: &DeliveryId) -> String {
+    format!("{RECALL}:{delivery}")
 }
 
 /// What a webhook job needs to know.

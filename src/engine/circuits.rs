@@ -88,6 +88,29 @@ pub(super) async fn brakes(
     Ok(brakes)
 }
 
+/// Slots that are to be left alone even by what is urgent, and until when: somebody is trying just now
+/// whether it answers.
+pub(super) async fn closed_even_to_urgent<'a>(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    slots: &[&'a str],
+) -> Result<HashMap<&'a str, Timestamp>, Error> {
+    let scopes: Vec<&str> = scopes(slots.iter().copied()).into_iter().collect();
+    let open = rows::find(tx, &scopes).await?;
+    let mut closed = HashMap::new();
+    for circuit in open.iter().filter(|it| it.is_open() && !it.may_probe(now, true)) {
+        let soon = after(now, tools.pace.request_timeout);
+        let until = circuit.next_probe().filter(|at| *at > now).map_or(soon, |at| at.min(soon));
+        for slot in
+            slots.iter().filter(|it| **it == circuit.scope || work::pool(it) == circuit.scope)
+        {
+            closed.insert(*slot, until);
+        }
+    }
+    Ok(closed)
+}
+
 impl Brakes {
     /// Gives the probes of those back that were not guarded.
     pub(super) async fn give_back(

@@ -14,7 +14,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::id::DeliveryId;
 use crate::domain::work;
 use crate::queue::job::Admission;
-use crate::store::jobs::Ending;
+use crate::store::jobs::{Claimed, Ending};
 use crate::store::outcomes::Move;
 use crate::store::{Error, Tx, budgets as rows, outcomes};
 
@@ -36,7 +36,7 @@ pub(super) async fn restrain<I>(
     looks: Vec<Look<'_, I>>,
 ) -> Result<(), Error> {
     let slots: BTreeSet<&str> = looks.iter().map(|look| look.slot).collect();
-    let put_off = used_up(tools, tx, now, &slots).await?;
+    let put_off = used_up(tools, tx, now, &slots, 1).await?;
     let mut waiting = Vec::new();
     for Look { slot, id, admission } in looks {
         if let Some(until) = put_off.get(slot) {
@@ -46,21 +46,52 @@ pub(super) async fn restrain<I>(
             *admission = Admission::Not(Ending::Again(*until), "no reads left".to_owned());
             continue;
         }
-        let windows = &tools.pace.limits_of(work::pool(slot)).looks_per_account;
-        if let Some(shortest) = windows.iter().map(|window| window.span).min() {
-            rows::spend(tx, &scope(slot), slice_at(now, slice_of(shortest)), 1, 0).await?;
-        }
+        count(tools, tx, now, slot).await?;
     }
     outcomes::transition(tx, &waiting, now).await?;
     Ok(())
 }
 
-/// The accounts that may not be read now, and until when.
+async fn count(tools: &Tools, tx: &mut Tx, now: Timestamp, slot: &str) -> Result<(), Error> {
+    let windows = &tools.pace.limits_of(work::pool(slot)).looks_per_account;
+    if let Some(shortest) = windows.iter().map(|window| window.span).min() {
+        rows::spend(tx, &scope(slot), slice_at(now, slice_of(shortest)), 1, 0).await?;
+    }
+    Ok(())
+}
+
+/// Puts off looks that nobody waits for when half of what an account may be read is used up: the other
+/// half is for posts in doubt.
+pub(super) async fn spare<I>(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    jobs: &[Claimed],
+    admissions: &mut [Admission<I>],
+) -> Result<(), Error> {
+    let slots: BTreeSet<&str> = jobs.iter().map(|job| job.slot.as_str()).collect();
+    let put_off = used_up(tools, tx, now, &slots, 2).await?;
+    for (job, admission) in jobs.iter().zip(admissions) {
+        if !matches!(admission, Admission::Run(_)) {
+            continue;
+        }
+        match put_off.get(job.slot.as_str()) {
+            Some(until) => {
+                *admission = Admission::Not(Ending::Again(*until), "no reads left".to_owned());
+            }
+            None => count(tools, tx, now, &job.slot).await?,
+        }
+    }
+    Ok(())
+}
+
+/// The accounts of whose reads one part in `parts` is used up, and until when.
 async fn used_up<'a>(
     tools: &Tools,
     tx: &mut Tx,
     now: Timestamp,
     slots: &BTreeSet<&'a str>,
+    parts: i64,
 ) -> Result<HashMap<&'a str, Timestamp>, Error> {
     let pools: BTreeSet<&str> = slots.iter().map(|slot| work::pool(slot)).collect();
     let mut put_off = HashMap::new();
@@ -80,22 +111,36 @@ async fn used_up<'a>(
                 let Some(slot) = of_pool.iter().find(|slot| scope(slot) == looked) else {
                     continue;
                 };
-                if count >= window.most {
+                if count >= window.most / parts {
                     put_off_until(&mut put_off, slot, after(first, span));
                 }
             }
         }
     }
-    // Facebook counts reads with creates: while it says that there are none, reading makes it worse.
-    let all: Vec<&str> = pools.iter().chain(slots).copied().collect();
-    for said in rows::said(tx, &all, now).await?.iter().filter(|it| !it.counted && it.left <= 0) {
-        for slot in slots {
-            if *slot == said.scope || work::pool(slot) == said.scope {
-                put_off_until(&mut put_off, slot, said.until);
-            }
-        }
+    let all: Vec<&str> = slots.iter().copied().collect();
+    for (slot, until) in silent(tx, now, &all).await? {
+        put_off_until(&mut put_off, slot, until);
     }
     Ok(put_off)
+}
+
+/// Slots of which the platform says that no call is left, and until when. Where reads are counted with
+/// creates, one more makes it worse.
+pub(super) async fn silent<'a>(
+    tx: &mut Tx,
+    now: Timestamp,
+    slots: &[&'a str],
+) -> Result<HashMap<&'a str, Timestamp>, Error> {
+    let scopes: BTreeSet<&str> = slots.iter().flat_map(|slot| [work::pool(slot), slot]).collect();
+    let scopes: Vec<&str> = scopes.into_iter().collect();
+    let mut silent = HashMap::new();
+    let said = rows::said(tx, &scopes, now).await?;
+    for said in said.iter().filter(|it| !it.counted && it.left <= 0) {
+        for slot in slots.iter().filter(|it| **it == said.scope || work::pool(it) == said.scope) {
+            put_off_until(&mut silent, slot, said.until);
+        }
+    }
+    Ok(silent)
 }
 
 fn slice_of(span: Duration) -> Duration {

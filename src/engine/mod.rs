@@ -3,6 +3,7 @@
 //! Only this folder sees both the store and the platforms. Nothing here keeps a transaction open
 //! while a platform is awaited.
 
+pub mod after;
 mod budgets;
 mod circuits;
 mod clauses;
@@ -14,6 +15,7 @@ mod money;
 mod outcomes;
 pub mod publish;
 pub mod quarantine;
+pub mod recall;
 pub mod reconcile;
 mod remind;
 mod session;
@@ -21,6 +23,7 @@ mod spacing;
 pub mod start;
 pub mod sweep;
 mod timekeeper;
+pub mod verify;
 pub mod watchdog;
 mod zones;
 

@@ -13,6 +13,7 @@ use super::clauses::{Brake, Force};
 use super::publish::{Errand, Report};
 use crate::domain::audit::NewEntry;
 use crate::domain::budget::Purse;
+use crate::domain::class::Class;
 use crate::domain::id::DeliveryId;
 use crate::domain::outbox::Occasion;
 use crate::domain::variant::Content;
@@ -122,6 +123,27 @@ impl<'a> Bill<'a> {
         }
         Ok(())
     }
+}
+
+/// Charges one look at a post that is out; false when there is no money for it. Creates go before: it
+/// takes nothing of what is kept for what cannot wait.
+pub(super) async fn pays_for_look(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    pool: &str,
+) -> Result<bool, Error> {
+    let platform = tools.platforms.get(pool);
+    let Some(rule) = platform.and_then(|it| it.rules().cost) else { return Ok(true) };
+    let (cost, month) = (rule.read_usd_micros, month_of(now));
+    if let Some(purse) = Purse::of(tools.pace.limits_of(pool)) {
+        let spent = rows::cost(tx, &scope(pool), month).await?;
+        if !purse.affords(spent, cost, i64::from(Class::Evergreen.priority())) {
+            return Ok(false);
+        }
+    }
+    rows::spend(tx, &scope(pool), month, 0, cost).await?;
+    Ok(true)
 }
 
 /// Gives back what was charged for creates that were not made.

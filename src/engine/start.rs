@@ -7,14 +7,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Tools;
+use super::after::{Arrange, Looks};
 use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
 use super::holds::Heed;
 use super::publish::Publish;
+use super::recall::TakeBack;
 use super::reconcile::Reconcile;
 use super::remind::Remind;
 use super::sweep::{Keep, Sweep};
 use super::timekeeper::Timekeeper;
+use super::verify::Verify;
 use super::watchdog::Watch;
 use crate::domain::id::NodeId;
 use crate::domain::work;
@@ -44,6 +47,8 @@ pub struct Settings {
     pub keep: Keep,
     /// When they are forgotten, as a cron expression.
     pub prune: String,
+    /// When it is looked whether what was published is still there.
+    pub looks: Looks,
 }
 
 /// Why the engine does not start.
@@ -73,7 +78,7 @@ pub struct Engine {
 impl Engine {
     /// Registers this process and starts working.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { tools, means, desk, queue, timing, keep, prune } = settings;
+        let Settings { tools, means, desk, queue, timing, keep, prune, looks } = settings;
         let alone = timing.alone;
         let failover = Failover::new(tools.clone(), queue.clone());
         failover.look().await?;
@@ -89,6 +94,9 @@ impl Engine {
         lease.renew().await?;
         let publish = Publish::new(tools.clone(), lease.clone(), alone);
         let reconcile = Reconcile::new(tools.clone());
+        let take_back = TakeBack::new(tools.clone());
+        let verify = Verify::new(tools.clone(), looks.pause);
+        let arrange = Arrange::new(tools.clone(), queue.clone(), &looks);
         let sweep = Sweep::new(tools.clone(), keep);
         let tell = webhook::Tell::new(means.clone());
         let write = mail::Write::new(means.clone(), desk);
@@ -105,6 +113,7 @@ impl Engine {
                 watch.clone().keep(tools.clone(), means.notify.clone(), stop_rest.clone()),
             )),
             tokio::spawn(Remind::new(tools.clone(), means.notify.clone()).keep(stop_rest.clone())),
+            tokio::spawn(vital("looks", arrange.keep(stop_rest.clone()))),
             tokio::spawn(relay::Relay::new(means, queue.clone()).keep(stop_rest.clone())),
             tokio::spawn(vital(
                 "timetable",
@@ -120,6 +129,8 @@ impl Engine {
         }
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
+        lanes.spawn(vital("recall", start.lane(take_back).run(stop_lanes.clone())));
+        lanes.spawn(vital("verify", start.lane(verify).run(stop_lanes.clone())));
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));

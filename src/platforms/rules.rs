@@ -35,6 +35,8 @@ pub struct CostRule {
     pub post_with_link_usd_micros: i64,
     /// The alternative text of a picture.
     pub alt_text_usd_micros: i64,
+    /// Reading one post.
+    pub read_usd_micros: i64,
     /// Where this is written and when it was read.
     pub source: &'static str,
 }

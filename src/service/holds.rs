@@ -117,7 +117,8 @@ pub struct InFlight {
 pub struct Placed {
     /// The hold.
     pub hold: HoldView,
-    /// What had begun to leave before.
+    /// What had begun to leave before. Once one of them is `published` it can be recalled:
+    /// `POST /deliveries/{id}/recall`, which no hold stops.
     pub in_flight: Vec<InFlight>,
 }
 

@@ -4,6 +4,7 @@
 //! one that only reads takes `&mut Reader` (a `Tx` serves as one). Rules in `docs/database.md`.
 
 pub mod accounts;
+pub mod after;
 pub mod audit;
 pub mod backup;
 pub mod budgets;
@@ -95,6 +96,7 @@ impl Store {
 pub fn statements() -> Vec<(&'static str, sql::Sql)> {
     const FILES: &[&[(&str, sql::Sql)]] = &[
         accounts::STATEMENTS,
+        after::STATEMENTS,
         audit::STATEMENTS,
         backup::STATEMENTS,
         budgets::STATEMENTS,

@@ -136,6 +136,18 @@ pub const METRICS: &[Metric] = &[
         "Audit entries that no messages were made of yet",
     ),
     metric(
+        "chancery_verifications_total",
+        Kind::Counter,
+        &["platform", "outcome"],
+        "Looks whether a published post is still there",
+    ),
+    metric(
+        "chancery_recalls_total",
+        Kind::Counter,
+        &["platform", "outcome"],
+        "Tries to delete a published post that somebody wants to be recalled",
+    ),
+    metric(
         "chancery_webhook_tries_total",
         Kind::Counter,
         &["outcome"],

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod after;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod attempts;
@@ -71,6 +73,8 @@ mod posts;
 mod problems;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod recall;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]

@@ -56,7 +56,9 @@ fn at_rest(one: &DeliveryDetail, found: &mut Vec<String>) {
             found.push(format!("{id} was sent after its latest useful time"));
         }
     }
-    let published = one.delivery.state == DeliveryState::Published;
+    let taken_away = [DeliveryState::Vanished, DeliveryState::Recalled];
+    let published =
+        one.delivery.state == DeliveryState::Published || taken_away.contains(&one.delivery.state);
     if published != one.delivery.receipt.is_some() {
         found.push(format!(
             "{id} is {} with receipt {:?}",

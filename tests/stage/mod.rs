@@ -356,7 +356,9 @@ impl Stage {
         eventually(&format!("{id} is {state}"), async || {
             let shown = self.show(id).await;
             let there = shown.delivery.state == state;
-            let gone = shown.delivery.state.is_final();
+            let later = [DeliveryState::Vanished, DeliveryState::Recalled].contains(&state);
+            let out = shown.delivery.state == DeliveryState::Published;
+            let gone = shown.delivery.state.is_final() && !(out && later);
             assert!(there || !gone, "{id} came to another end than {state}: {shown:#?}");
             if there { Ok(shown) } else { Err(status(&shown)) }
         })

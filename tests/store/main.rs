@@ -4,6 +4,8 @@
 //! one up. Each test has a schema of its own there, and a directory of its own for SQLite.
 
 #[cfg(test)]
+mod after;
+#[cfg(test)]
 mod brakes;
 #[cfg(test)]
 mod constraints;

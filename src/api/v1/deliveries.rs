@@ -15,7 +15,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PostId, UnitId};
 use crate::domain::waiting::{Party, Whose};
 use crate::service::deliveries::{
-    self, Adoption, DeliveryDetail, DeliveryView, Move, Review, Reviewed,
+    self, Adoption, DeliveryDetail, DeliveryView, Move, Recalling, Review, Reviewed,
 };
 use crate::service::{Caller, Done, Error};
 
@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(adopt_delivery))
         .routes(routes!(drop_delivery))
         .routes(routes!(retry_delivery))
+        .routes(routes!(recall_delivery))
         .routes(routes!(review_deliveries))
 }
 
@@ -202,6 +203,22 @@ async fn retry_delivery(
     Path(id): Path<DeliveryId>,
 ) -> Result<Answer<DeliveryView>, Problem> {
     Ok(changed(deliveries::retry(&api.services, &bare(door), &id).await?))
+}
+
+/// Has what is out deleted at the platform. The answer 200 means that the wish is kept: the delivery is
+/// `published` until the post is certainly gone, then `recalled`; `recall` shows how it gets on. Holds
+/// do not stop it. Asking twice is asking once. 409 when it is not out, with what to do instead.
+#[utoipa::path(post, path = "/deliveries/{id}/recall", tag = "deliveries", request_body = Recalling,
+    params(("id" = DeliveryId, Path)),
+    responses((status = 200, description = "The delivery as it is now", body = DeliveryView)))]
+async fn recall_delivery(
+    State(api): State<Api>,
+    door: Door,
+    Path(id): Path<DeliveryId>,
+    body: Json<Recalling>,
+) -> Result<Answer<DeliveryView>, Problem> {
+    let caller = door.creating(body.digest);
+    Ok(changed(deliveries::recall(&api.services, &caller, &id, body.value).await?))
 }
 
 /// Decides about deliveries that holds have caught, once their hold has ended: each is released,

@@ -309,7 +309,7 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
             "account_id": delivery.account_id, "unit_id": delivery.unit_id,
             "platform": delivery.platform, "language": delivery.language,
             "due_at": delivery.due_at, "reason": word,
-            "permalink": if event == Occasion::DeliveryPublished { &delivery.permalink } else { &None },
+            "permalink": if has_link(event) { &delivery.permalink } else { &None },
         });
         let account_id = Some(delivery.account_id.clone());
         let message = Message { id, event, at: one.at, account_id, data, names };
@@ -331,6 +331,12 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
         what.clone_into(&mut names.what);
     }
     Some((Message { id, event, at: one.at, account_id: None, data, names }, ""))
+}
+
+/// Whether what a message tells of can be seen at the platform, or should be looked at there.
+fn has_link(event: Occasion) -> bool {
+    let linked = [Occasion::DeliveryPublished, Occasion::DeliveryVanished, Occasion::RecallStuck];
+    linked.contains(&event)
 }
 
 fn webhook_job(job: &work::Webhook, now: Timestamp) -> NewJob {

@@ -99,6 +99,7 @@ impl Stage {
                     post: 15_000,
                     post_with_link: 200_000,
                     alt_text: 5_000,
+                    read: 5_000,
                 },
             },
         });

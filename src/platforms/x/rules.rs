@@ -53,6 +53,7 @@ pub(super) fn rules(prices: Prices) -> Rules {
             post_usd_micros: prices.post,
             post_with_link_usd_micros: prices.post_with_link,
             alt_text_usd_micros: prices.alt_text,
+            read_usd_micros: prices.read,
             source: "configured; X API documents, pricing, pay per use, read 2026-09-11",
         }),
     }

@@ -3,6 +3,7 @@
 mod adopt;
 mod decide;
 mod review;
+mod take_down;
 mod view;
 mod waiting;
 
@@ -14,9 +15,10 @@ use utoipa::ToSchema;
 pub use adopt::{Adoption, adopt};
 pub use decide::{give_up, retry};
 pub use review::{Review, ReviewAct, Reviewed, Verdict, review};
+pub use take_down::{Recalling, recall};
 pub use view::{
     AttemptView, ContentView, DeliveryDetail, DeliveryView, LocalView, OwnerView, ProblemView,
-    ReceiptView, TitleView, WaitsForView,
+    RecallView, ReceiptView, TitleView, WaitsForView,
 };
 use waiting::Known;
 

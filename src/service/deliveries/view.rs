@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::waiting::{self, Known};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::class::Class;
-use crate::domain::delivery::{Act, DeliveryState};
+use crate::domain::delivery::{Act, DeliveryProblem, DeliveryState, Recall};
 use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PersonId, PostId, UnitId};
 use crate::domain::schedule::{self, Civil};
 use crate::domain::waiting::Party;
@@ -73,8 +73,12 @@ pub struct DeliveryView {
     pub attempt_count: i64,
     /// The platform's word, once it is out.
     pub receipt: Option<ReceiptView>,
-    /// Why it is not out.
+    /// Why it is not out, or not any more.
     pub problem: Option<ProblemView>,
+    /// Who had it deleted at the platform, or wants that: while it is `published` the recall is under
+    /// way.
+    #[serde(default)]
+    pub recall: Option<RecallView>,
     /// Counts changes; the `ETag`.
     pub version: i64,
     /// Who scheduled it.
@@ -197,6 +201,21 @@ pub struct ProblemView {
     pub hint: String,
 }
 
+/// The wish of a person that what is out be deleted at the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecallView {
+    /// Who asked for it first.
+    pub asked_by: String,
+    /// When.
+    pub asked_at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// How often the platform was asked without success.
+    pub tries: i64,
+    /// What stands in the way, when a person should see to it; the platform is asked again all the same.
+    pub problem: Option<ProblemView>,
+}
+
 /// One try of a delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
@@ -217,6 +236,15 @@ pub struct AttemptView {
     /// What was seen.
     #[schema(value_type = Option<Object>)]
     pub detail: Option<Value>,
+}
+
+fn problem_view(problem: DeliveryProblem) -> ProblemView {
+    ProblemView { code: problem.code, detail: problem.detail, hint: problem.hint }
+}
+
+fn recall_view(recall: Recall) -> RecallView {
+    let Recall { asked_by, asked_at, reason, tries, problem, told_at: _ } = recall;
+    RecallView { asked_by, asked_at, reason, tries, problem: problem.map(problem_view) }
 }
 
 fn local_view(civil: Civil) -> LocalView {
@@ -262,11 +290,8 @@ impl DeliveryView {
                 permalink: receipt.permalink,
                 published_at: receipt.published_at,
             }),
-            problem: delivery.problem.map(|problem| ProblemView {
-                code: problem.code,
-                detail: problem.detail,
-                hint: problem.hint,
-            }),
+            problem: delivery.problem.map(problem_view),
+            recall: delivery.recall.map(recall_view),
             version: delivery.version,
             created_by: delivery.created_by,
             created_at: delivery.created_at,
@@ -304,6 +329,7 @@ impl DeliveryView {
             hold_id: None,
             released_at: None,
             zone_change: None,
+            recall: None,
             version: 1,
             created_by: row.created_by,
             created_at: row.created_at,

@@ -128,5 +128,7 @@ pub(super) fn acts(delivery: &Delivery, caller: &Caller) -> Vec<Act> {
     if policy::may(&caller.actor, Action::WriteDeliveries, account).is_err() {
         return Vec::new();
     }
-    delivery.state.acts(delivery.hold_id.is_some()).collect()
+    let recalling = delivery.recall.is_some();
+    let acts = delivery.state.acts(delivery.hold_id.is_some());
+    acts.filter(|act| !(recalling && *act == Act::Recall)).collect()
 }

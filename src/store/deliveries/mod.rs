@@ -170,7 +170,7 @@ statements! {
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE d.id = $1";
@@ -178,7 +178,7 @@ statements! {
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE true";

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 
 use crate::domain::attempt::{AttemptOutcome, Reach, Receipt};
 use crate::domain::class::Class;
-use crate::domain::delivery::{DeliveryProblem, DeliveryState, WaitsFor};
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, Recall, WaitsFor};
 use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId, UnitId};
 use crate::domain::schedule::{Civil, ZoneChange};
 use crate::domain::variant::Content;
@@ -65,6 +65,8 @@ pub struct Delivery {
     pub released_at: Option<Timestamp>,
     /// What its wall-clock time means by now, when that is another instant.
     pub zone_change: Option<ZoneChange>,
+    /// Who wants it to be deleted at the platform.
+    pub recall: Option<Recall>,
     /// Counts changes.
     pub version: i64,
     /// Who scheduled it.
@@ -104,6 +106,7 @@ pub(super) struct Row {
     hold_id: Option<HoldId>,
     released_at: Option<At>,
     zone_change: Option<Json<ZoneChange>>,
+    recall: Option<Json<Recall>>,
     version: i64,
     created_by: String,
     created_at: At,
@@ -142,6 +145,7 @@ impl From<Row> for Delivery {
             hold_id: row.hold_id,
             released_at: row.released_at.map(Timestamp::from),
             zone_change: row.zone_change.map(|change| change.0),
+            recall: row.recall.map(|recall| recall.0),
             version: row.version,
             created_by: row.created_by,
             created_at: row.created_at.0,

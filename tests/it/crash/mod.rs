@@ -1,6 +1,8 @@
 //! The real process, stopped at every named point, killed while a platform hangs, stopped under load,
 //! and started where it must refuse. The platforms live in the test, and remember what they accepted.
 
+#[cfg(feature = "crash-points")]
+mod after;
 mod daemon;
 mod disk;
 mod exits;

@@ -1,0 +1,119 @@
+//! A person wants what is out to be deleted at the platform. The wish is durable; the engine sees to it.
+
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{DeliveryView, changed, not_now, see, shown};
+use crate::domain::delivery::{DeliveryState, Event, Recall};
+use crate::domain::id::{DeliveryId, JobId};
+use crate::domain::policy::{Action, Subject};
+use crate::domain::{hold, locale, work};
+use crate::service::{Caller, Done, Error, Services, all_well, finish, permit};
+use crate::store::deliveries::Delivery;
+use crate::store::jobs::{self, NewJob};
+use crate::store::{Tx, after};
+
+/// The wish to have it deleted.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct Recalling {
+    /// Why; it stays with the delivery and in the audit.
+    #[schema(min_length = 1, max_length = 500)]
+    pub reason: String,
+}
+
+/// Asks for a published delivery to be deleted. Asking twice is asking once; asked again when something
+/// stood in the way, it is tried at once.
+pub async fn recall(
+    services: &Services,
+    caller: &Caller,
+    id: &DeliveryId,
+    wish: Recalling,
+) -> Result<Done<DeliveryView>, Error> {
+    permit(caller, Action::WriteDeliveries, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let mut faults = Vec::new();
+    locale::check_line("/reason", &wish.reason, hold::LONGEST_REASON, &mut faults);
+    all_well(faults)?;
+    let mut tx = services.store.begin().await?;
+    let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
+    if delivery.state == DeliveryState::Recalled {
+        let value = shown(&mut tx, caller, delivery).await?;
+        return Ok(Done { value, replayed: false });
+    }
+    if delivery.state.apply(Event::Recalled).is_err() {
+        return Err(not_now(&delivery, "not_published", advice(delivery.state)));
+    }
+    let job = enqueue(services, &mut tx, &delivery).await?;
+    let again = delivery.recall.is_some();
+    if !again {
+        let recall = Recall {
+            asked_by: caller.actor.label(),
+            asked_at: services.clock.now(),
+            reason: wish.reason.clone(),
+            tries: 0,
+            problem: None,
+            told_at: None,
+        };
+        if !after::ask(&mut tx, id, &recall, recall.asked_at).await? {
+            return Err(Error::Busy);
+        }
+    }
+    let view = changed(&mut tx, caller, id).await?;
+    let remote_id = delivery.receipt.as_ref().map(|it| &it.remote_id);
+    let detail = json!({"reason": wish.reason, "remote_id": remote_id, "again": again});
+    let entry = caller.entry("delivery.recall", id, detail);
+    let done = finish(services, caller, tx, view, &[entry]).await?;
+    if again {
+        // The job that is there has another id and instant than the one that was not enqueued.
+        services.queue.look_again();
+    } else {
+        services.queue.announce(&[job]);
+    }
+    Ok(done)
+}
+
+/// One job, due now, whether or not there is one already.
+async fn enqueue(services: &Services, tx: &mut Tx, delivery: &Delivery) -> Result<NewJob, Error> {
+    let now = services.clock.now();
+    let job = NewJob {
+        id: JobId::new(now, services.random()),
+        kind: work::RECALL,
+        unique_key: work::recall_key(&delivery.id),
+        slot: work::slot(&delivery.platform, &delivery.account_id),
+        payload: json!(work::Recall { delivery_id: delivery.id.clone() }),
+        // Nothing is more urgent than what should not be seen.
+        priority: 0,
+        due_at: now,
+    };
+    // The job before the delivery, as the worker that claims it.
+    let stuck = delivery.recall.as_ref().is_some_and(|it| it.problem.is_some());
+    if !stuck || !jobs::move_queued(tx, &job.unique_key, now).await? {
+        jobs::enqueue(tx, std::slice::from_ref(&job), now).await?;
+    }
+    Ok(job)
+}
+
+/// What one can do instead.
+const fn advice(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Draft
+        | DeliveryState::PendingApproval
+        | DeliveryState::Scheduled
+        | DeliveryState::Held => "it has not gone out, so cancel it instead",
+        DeliveryState::Publishing | DeliveryState::Unknown => {
+            "it may be going out just now; recall it as soon as it is published, which its state will \
+             say"
+        }
+        DeliveryState::NeedsHuman => {
+            "nobody knows whether it is out; if it is, adopt the post and then recall it"
+        }
+        DeliveryState::Missed | DeliveryState::Failed | DeliveryState::Cancelled => {
+            "it never went out, so there is nothing to recall"
+        }
+        DeliveryState::Vanished => "the platform has removed it already",
+        DeliveryState::Published | DeliveryState::Recalled => "it cannot be recalled",
+    }
+}

@@ -1,0 +1,92 @@
+//! The process is stopped after it has deleted a post and before it has written that down, and while it
+//! arranges a look: the next start finds out.
+
+use std::os::unix::process::ExitStatusExt as _;
+
+use chancery::domain::id::DeliveryId;
+use chancery::service::deliveries::{self, Recalling};
+use chancery::simulator::{Kind, Operation};
+
+use super::daemon::Daemon;
+use super::points::SIGABRT;
+use super::{on_both, standing};
+use crate::stage::{Stage, Wanted, eventually, on};
+
+/// The points that are passed after publishing.
+pub(super) const POINTS: [&str; 2] = ["recall.after_delete", "looks.before_commit"];
+
+async fn dies_at(stage: &Stage, options: &[(&str, &str)]) {
+    let daemon = Daemon::start(stage.setting(), options);
+    let status = daemon.ended().await;
+    assert_eq!(status.signal(), Some(SIGABRT), "{options:?}: {status}");
+}
+
+async fn becomes(stage: &Stage, id: &DeliveryId, wanted: &str) {
+    eventually(&format!("{id} is {wanted}"), async || {
+        let (stands, _) = standing(stage, id).await;
+        if stands == wanted { Ok(()) } else { Err(stands) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_between_deleting_and_writing_it_down_is_found_out() {
+    on_both(async |stage| {
+        let outlets = stage.both().await;
+        let mut ids = Vec::new();
+        for outlet in &outlets {
+            let id = stage.deliver(outlet, &Wanted::text("deleted, and lost")).await;
+            stage.published(&id).await;
+            let never = on(outlet, Operation::Change, Kind::ServerError { execute: false });
+            stage.world().faults().push(never.always());
+            let why = Recalling { reason: "A wrong figure".to_owned() };
+            deliveries::recall(stage.acts(), stage.caller(), &id, why).await.unwrap();
+            ids.push(id);
+        }
+        stage.stop().await;
+        stage.world().faults().clear();
+        // One of the two is deleted, or both.
+        dies_at(stage, &[("CHANCERY_CRASH_AT", "recall.after_delete")]).await;
+        let left: usize = outlets.iter().map(|outlet| stage.posts(outlet).len()).sum();
+        assert!(left < 2, "nothing was deleted");
+        for id in &ids {
+            assert_eq!(standing(stage, id).await.0, "published");
+        }
+        let daemon = Daemon::start(stage.setting(), &[]);
+        for (id, outlet) in ids.iter().zip(&outlets) {
+            becomes(stage, id, "recalled").await;
+            assert!(stage.posts(outlet).is_empty());
+        }
+        daemon.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_while_looks_are_arranged_loses_none() {
+    on_both(async |stage| {
+        stage.stop().await;
+        stage.set_option("CHANCERY_VERIFY__SPANS", "1h");
+        stage.resume().await;
+        let outlets = stage.both().await;
+        let mut ids = Vec::new();
+        for outlet in &outlets {
+            stage.spoil(outlet, Kind::Vanish { ms: 1 });
+            let id = stage.deliver(outlet, &Wanted::text("looked for after a crash")).await;
+            stage.published(&id).await;
+            ids.push(id);
+        }
+        stage.stop().await;
+        stage.setting().database.execute("UPDATE look_cursors SET span_ms = 1000").await;
+        let (spans, pause) =
+            (("CHANCERY_VERIFY__SPANS", "1s"), ("CHANCERY_VERIFY__PAUSE", "200ms"));
+        dies_at(stage, &[("CHANCERY_CRASH_AT", "looks.before_commit"), spans, pause]).await;
+        let daemon = Daemon::start(stage.setting(), &[spans, pause]);
+        for id in &ids {
+            becomes(stage, id, "vanished").await;
+        }
+        daemon.stop().await;
+        assert_eq!(stage.world().counts().received, 2);
+    })
+    .await;
+}

@@ -1,0 +1,123 @@
+//! What becomes of deliveries after they are out, on both databases: cursors that follow the audit, and
+//! the wish to recall.
+
+use chancery::domain::audit::NewEntry;
+use chancery::domain::delivery::{DeliveryState, Recall};
+use chancery::domain::id::DeliveryId;
+use chancery::store::after::{self, Cursor, Note};
+use chancery::store::outcomes::{Move, transition};
+use chancery::store::{Store, Tx, audit, deliveries};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::database::both;
+use crate::planned::{delivery, now, seed};
+
+const DUE: &str = "2026-09-02T02:00:00Z";
+
+fn later(minutes: i64) -> Timestamp {
+    now() + SignedDuration::from_mins(minutes)
+}
+
+/// Two deliveries, the first of them out as `fb_1`.
+async fn two(store: &Store) -> [DeliveryId; 2] {
+    let world = seed(store).await;
+    let one = delivery(1, &world.posts[0], &world.accounts[0], DUE);
+    let other = delivery(2, &world.posts[1], &world.accounts[0], DUE);
+    let mut tx = store.begin().await.unwrap();
+    deliveries::insert(&mut tx, &[&one, &other]).await.unwrap();
+    let out = Move {
+        state: DeliveryState::Published,
+        remote_id: Some("fb_1".to_owned()),
+        permalink: Some("https://example.org/1".to_owned()),
+        published_ms: Some(now()),
+        ..Move::stay(one.id.clone(), DeliveryState::Scheduled)
+    };
+    assert_eq!(transition(&mut tx, &[out], now()).await.unwrap().len(), 1);
+    tx.commit().await.unwrap();
+    [one.id, other.id]
+}
+
+async fn said(tx: &mut Tx, id: &DeliveryId, action: &str, at: Timestamp) {
+    let entry = NewEntry {
+        actor: "engine".to_owned(),
+        action: action.to_owned(),
+        subject: id.to_string(),
+        detail: json!({}),
+    };
+    audit::append(tx, &[entry], at).await.unwrap();
+}
+
+fn wish() -> Recall {
+    Recall {
+        asked_by: "usr_1".to_owned(),
+        asked_at: now(),
+        reason: "Sai số liệu".to_owned(),
+        tries: 0,
+        problem: None,
+        told_at: None,
+    }
+}
+
+both! {
+    async fn cursors_follow_the_audit_and_move_once(fresh) {
+        let store = &fresh.store;
+        let [one, other] = two(store).await;
+        let mut tx = store.begin().await.unwrap();
+        said(&mut tx, &one, "delivery.publishing", now()).await;
+        let begun = audit::after(&mut tx, 0, 100).await.unwrap().last().unwrap().seq;
+        for span in [1_000, 60_000] {
+            after::begin(&mut tx, span).await.unwrap();
+            after::begin(&mut tx, span).await.unwrap();
+        }
+        after::forget_cursors(&mut tx, &[60_000]).await.unwrap();
+        let cursor = Cursor { span_ms: 60_000, seq: begun };
+        assert_eq!(after::cursors(&mut tx).await.unwrap(), [cursor]);
+        said(&mut tx, &one, "delivery.published", later(1)).await;
+        said(&mut tx, &other, "delivery.published", later(2)).await;
+        said(&mut tx, &one, "delivery.adopt", later(3)).await;
+        tx.commit().await.unwrap();
+
+        let mut tx = store.begin().await.unwrap();
+        let reach = async |tx: &mut Tx, until: i64, at: Timestamp| {
+            after::old_enough(tx, begun, until, at).await.unwrap()
+        };
+        assert_eq!(reach(&mut tx, begun + 9, now()).await, None);
+        assert_eq!(reach(&mut tx, begun + 9, later(2)).await, Some(begun + 2));
+        assert_eq!(reach(&mut tx, begun + 1, later(9)).await, Some(begun + 1));
+        // Once although it is named twice; and not what is not out.
+        let went_out = after::went_out(&mut tx, begun, begun + 3).await.unwrap();
+        assert_eq!(went_out.iter().map(|it| &it.id).collect::<Vec<_>>(), [&one]);
+        assert_eq!(went_out[0].platform, "somewhere");
+        assert_eq!(after::went_out(&mut tx, begun + 3, begun + 9).await.unwrap(), []);
+        assert!(after::move_cursor(&mut tx, cursor, begun + 3).await.unwrap());
+        assert!(!after::move_cursor(&mut tx, cursor, begun + 3).await.unwrap(), "moved twice");
+        tx.commit().await.unwrap();
+    }
+
+    async fn a_wish_to_recall_is_kept_once_and_only_for_what_is_out(fresh) {
+        let store = &fresh.store;
+        let [one, other] = two(store).await;
+        let mut tx = store.begin().await.unwrap();
+        assert!(after::ask(&mut tx, &one, &wish(), now()).await.unwrap());
+        let second = Recall { reason: "Khác".to_owned(), ..wish() };
+        assert!(!after::ask(&mut tx, &one, &second, now()).await.unwrap());
+        assert!(!after::ask(&mut tx, &other, &wish(), now()).await.unwrap(), "it is not out");
+        let found = deliveries::find(&mut tx, &one).await.unwrap().unwrap();
+        assert_eq!(found.recall, Some(wish()));
+        let tried = Recall { tries: 3, told_at: Some(later(1)), ..wish() };
+        let notes = [Note { id: &one, recall: &tried }, Note { id: &other, recall: &tried }];
+        after::note(&mut tx, &notes, later(1)).await.unwrap();
+        let mut standing = after::standing(&mut tx, &[one.clone(), other]).await.unwrap();
+        standing.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!(standing[0].recall, Some(tried));
+        assert_eq!(standing[0].remote_id.as_deref(), Some("fb_1"));
+        assert_eq!(standing[0].permalink.as_deref(), Some("https://example.org/1"));
+        assert_eq!((standing[1].recall.as_ref(), standing[1].state), (None, DeliveryState::Scheduled));
+        // Nobody looks for what is to be deleted.
+        said(&mut tx, &one, "delivery.published", now()).await;
+        let all = after::went_out(&mut tx, 0, i64::MAX).await.unwrap();
+        assert_eq!(all, []);
+        tx.commit().await.unwrap();
+    }
+}
