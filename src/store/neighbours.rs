@@ -46,12 +46,12 @@ struct PlannedRow<'a> {
 }
 
 statements! {
-    /// The `+` makes SQLite look by the text, which is rarer than the account's next days.
+    /// What was out and was taken away was said. The `+` makes SQLite look by the text, which is rarer than the account's next days.
     SAME_TEXT =
         "SELECT v.value->>'place', d.id, d.due_at FROM jsonb_each($1) AS v
          JOIN deliveries AS d ON d.account_id = v.value->>'account_id'
               AND d.text_hash = v.value->>'text_hash'
-         WHERE d.state NOT IN ('failed', 'missed', 'cancelled', 'vanished', 'recalled')
+         WHERE d.state NOT IN ('failed', 'missed', 'cancelled')
            AND +d.due_at > v.value->>'text_from' AND +d.due_at < v.value->>'text_to'
          ORDER BY 1, 3, 2 LIMIT 1000"
         |
@@ -59,7 +59,7 @@ statements! {
          FROM jsonb_to_recordset($1) AS v(place BIGINT, account_id TEXT, text_hash TEXT,
               text_from BIGINT, text_to BIGINT)
          JOIN deliveries AS d ON d.account_id = v.account_id AND d.text_hash = v.text_hash
-         WHERE d.state NOT IN ('failed', 'missed', 'cancelled', 'vanished', 'recalled')
+         WHERE d.state NOT IN ('failed', 'missed', 'cancelled')
            AND d.due_at > TIMESTAMPTZ 'epoch' + v.text_from * INTERVAL '1 millisecond'
            AND d.due_at < TIMESTAMPTZ 'epoch' + v.text_to * INTERVAL '1 millisecond'
          ORDER BY 1, 3, 2 LIMIT 1000";

@@ -278,7 +278,7 @@ statements! {
                WHERE o.account_id = deliveries.account_id AND o.text_hash = deliveries.text_hash
                  AND o.id <> deliveries.id
                  AND (o.state IN ('unknown', 'needs_human')
-                      OR (o.state = 'published' AND o.published_at > $6
+                      OR (o.state IN ('published', 'vanished', 'recalled') AND o.published_at > $6
                           AND NOT deliveries.intended_repeat)))
          RETURNING id";
     /// Of two nodes that guard deliveries of one account at once, the second waits for the first and
@@ -313,7 +313,8 @@ statements! {
                           AND o.id <> d.id AND o.state IN ('unknown', 'needs_human')) AS doubtful,
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
-                          AND o.id <> d.id AND o.state = 'published' AND o.published_at > $3
+                          AND o.id <> d.id AND o.published_at > $3
+                          AND o.state IN ('published', 'vanished', 'recalled')
                           AND NOT d.intended_repeat) AS repeated,
                 h.id AS hold_id, h.reason AS hold_reason, h.stands_until AS hold_until
          FROM deliveries AS d

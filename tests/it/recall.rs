@@ -184,6 +184,25 @@ staged! {
         deliveries::cancel(stage.acts(), stage.caller(), &stopped).await.unwrap();
     }
 
+    /// What was taken back was said: the same words go out again only when that is meant.
+    async fn the_same_text_is_not_sent_again_unless_that_is_meant(stage) {
+        for outlet in stage.both().await {
+            let wanted = Wanted::text("said once");
+            let id = stage.deliver(&outlet, &wanted).await;
+            stage.published(&id).await;
+            recall(stage, &id).await.unwrap();
+            stage.until(&id, DeliveryState::Recalled).await;
+            let again = stage.deliver(&outlet, &wanted).await;
+            let refused = stage.until(&again, DeliveryState::Failed).await.delivery;
+            assert_eq!(refused.problem.unwrap().code, "same_text_recently");
+            assert_eq!(stage.creates(&outlet).len(), 1);
+            if outlet.platform == Platform::Facebook {
+                let meant = stage.deliver(&outlet, &wanted.clone().repeat()).await;
+                stage.published(&meant).await;
+            }
+        }
+    }
+
     /// Only what is out; the refusal says how it stands and what to do instead.
     async fn what_is_not_out_cannot_be_recalled(stage) {
         let outlet = stage.outlet(Platform::X).await;

@@ -81,6 +81,8 @@ pub(crate) enum Act {
     /// A hold ends, and what it has caught waits for a person.
     Lift(usize),
     Review(usize, Verdict),
+    /// What is out is deleted at the platform.
+    Recall(usize),
     Replace(usize),
     Remove(usize),
     /// Calls of this kind fail so often.
@@ -125,6 +127,7 @@ fn act() -> impl Strategy<Value = Act> {
         (4, (reach(), any::<bool>()).prop_map(|(it, spare)| Act::Hold(it, spare)).boxed()),
         (4, k().prop_map(Act::Lift).boxed()),
         (4, (k(), verdict()).prop_map(|(it, verdict)| Act::Review(it, verdict)).boxed()),
+        (4, k().prop_map(Act::Recall).boxed()),
         (2, outlet().prop_map(Act::Replace).boxed()),
         (1, outlet().prop_map(Act::Remove).boxed()),
         (6, disturbance().boxed()),
@@ -199,6 +202,7 @@ fn disturbance() -> impl Strategy<Value = Act> {
         Operation::Read,
         Operation::Identity,
         Operation::Upload,
+        Operation::Change,
         Operation::Any,
     ]);
     (0..OUTLETS, calls, trouble(), 1..5_u32)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chancery::clock::before;
 use chancery::domain::id::DeliveryId;
-use chancery::service::deliveries::{self, Adoption};
+use chancery::service::deliveries::{self, Adoption, Recalling};
 use chancery::service::{Error, accounts, posts};
 use chancery::simulator::{Death, Fault, Kind as FaultKind, Operation};
 use jiff::SignedDuration;
@@ -14,6 +14,7 @@ use crate::act::{Act, Says, When, Wish, speaks};
 use crate::bans::{Ban, Meant};
 use crate::rig::{Order, Rig};
 use crate::stage::{Wanted, on};
+use crate::watch::ENDS;
 
 /// Without waiting for anything but what happens at once.
 const SHORT: usize = 3;
@@ -34,6 +35,7 @@ impl Rig {
             Act::Hold(reach, spare) => self.hold(*reach, *spare),
             Act::Lift(k) => self.end_hold(*k),
             Act::Review(k, verdict) => self.review(*k, *verdict),
+            Act::Recall(k) => self.recall(*k),
             Act::Replace(at) => self.renew(*at),
             Act::Remove(at) => self.remove(*at),
             Act::Disturb(at, calls, kind, times) => self.disturb(*at, *calls, kind, *times),
@@ -194,7 +196,7 @@ impl Rig {
         let open = self.orders.iter().filter(|other| {
             other.outlet == order.outlet
                 && other.text == order.text
-                && !["published", "missed", "failed", "cancelled"].contains(&state(&other.id))
+                && !ENDS.contains(&state(&other.id))
         });
         if open.count() > 1 {
             return;
@@ -212,6 +214,18 @@ impl Rig {
             let answer = self.run(deliveries::give_up(acts, caller, &order.id));
             self.told("drop", answer);
         }
+    }
+
+    /// From the answer on the post goes away, whatever happens.
+    fn recall(&mut self, k: usize) {
+        let Some(order) = self.order(k) else { return };
+        let wish = Recalling { reason: "A wrong figure".to_owned() };
+        let (acts, caller) = (self.stage.acts(), self.stage.caller());
+        let answer = self.run(deliveries::recall(acts, caller, &order.id, wish));
+        // An answer that is an error may have been kept all the same.
+        let sure = self.told("recall", answer).is_some();
+        let known = self.recalls.entry(order.id.to_string()).or_default();
+        *known |= sure;
     }
 
     fn change(&mut self, at: usize, what: &str, change: Value) -> bool {
@@ -295,7 +309,9 @@ impl Rig {
     fn remove(&mut self, at: usize) {
         let (acts, caller) = (self.stage.acts(), self.stage.caller());
         let answer = self.run(accounts::remove(acts, caller, &self.outlets[at].id, None));
-        self.told("remove", answer);
+        if self.told("remove", answer).is_some() {
+            self.removed.insert(self.outlets[at].id.to_string());
+        }
     }
 
     fn disturb(&mut self, at: usize, calls: Operation, kind: &FaultKind, times: u32) {

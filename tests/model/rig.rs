@@ -1,6 +1,7 @@
 //! What the acts are played on: the whole service on a runtime that can be killed, the platforms on
 //! one that cannot, and what is remembered about both.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::act::OUTLETS;
 use crate::bans::Ban;
 use crate::node::Node;
 use crate::stage::{Ground, Kind, Outlet, Stage, pass};
-use crate::watch::{Pulse, Row, Watch};
+use crate::watch::{ENDS, Pulse, Row, Watch};
 
 /// By the simulated clock, but for the deadline of a request, which is real.
 const OPTIONS: [(&str, &str); 12] = [
@@ -65,6 +66,10 @@ pub(crate) struct Rig {
     pub(crate) outlets: Vec<Outlet>,
     pub(crate) orders: Vec<Order>,
     pub(crate) bans: Vec<Ban>,
+    /// Deliveries that somebody wanted to be recalled, and whether that was confirmed.
+    pub(crate) recalls: BTreeMap<String, bool>,
+    /// Accounts that were removed: nothing can be deleted there any more.
+    pub(crate) removed: BTreeSet<String>,
     pub(crate) picture: Option<MediaId>,
     /// Creates that were told to happen later.
     pub(crate) lates: usize,
@@ -113,6 +118,8 @@ impl Rig {
             outlets,
             orders: Vec::new(),
             bans: Vec::new(),
+            recalls: BTreeMap::new(),
+            removed: BTreeSet::new(),
             picture: None,
             lates: 0,
             stepped: false,
@@ -313,9 +320,14 @@ impl Rig {
 
     /// What has neither ended nor asks a person.
     fn open(&mut self) -> Vec<Row> {
-        let ends = ["published", "missed", "failed", "cancelled", "needs_human"];
         let mut rows = self.rows();
-        rows.retain(|row| !ends.contains(&row.state.as_str()));
+        rows.retain(|row| {
+            let ended = ENDS.contains(&row.state.as_str()) || row.state == "needs_human";
+            let wanted = self.recalls.get(&row.id) == Some(&true);
+            let stays =
+                wanted && row.state == "published" && !self.removed.contains(&row.account_id);
+            !ended || stays
+        });
         rows
     }
 
@@ -326,6 +338,7 @@ impl Rig {
         let broken: Vec<String> = self.bans.iter().flat_map(broken).collect();
         self.found.extend(broken);
         self.repeats(&journal);
+        self.taken_back();
         let log = self.stage.log();
         let Self { ground, home, second, stage, watch, mut found, .. } = self;
         if let Some(node) = second {
@@ -342,6 +355,28 @@ impl Rig {
             found.push(format!("what the service said is in {}", place.display()));
         }
         found
+    }
+
+    /// What is recalled is gone, and by somebody's wish; everything else that is out is there.
+    fn taken_back(&mut self) {
+        for row in self.rows() {
+            let Some(outlet) = self.outlets.iter().find(|it| it.id.as_str() == row.account_id)
+            else {
+                continue;
+            };
+            let posts = self.stage.posts(outlet);
+            let there = posts.iter().any(|post| row.remote_id.as_ref() == Some(&post.id));
+            let wanted = self.recalls.contains_key(&row.id);
+            let lie = match row.state.as_str() {
+                "recalled" => there || !wanted,
+                "published" => !there && !wanted,
+                _ => false,
+            };
+            if lie {
+                self.found
+                    .push(format!("{} is {}, there: {there}, wanted: {wanted}", row.id, row.state));
+            }
+        }
     }
 
     /// What was not meant as a repeat is the first of its text on its account.

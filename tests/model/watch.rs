@@ -9,6 +9,10 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection}
 
 use crate::stage::Database;
 
+/// The states that nothing moves on from, but a recall what is out.
+pub(crate) const ENDS: [&str; 6] =
+    ["published", "missed", "failed", "cancelled", "vanished", "recalled"];
+
 /// What is under way at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Pulse {
@@ -139,8 +143,8 @@ impl Watch {
                 *publishing.entry(row.account_id.clone()).or_default() += 1;
             }
             if let Some(old) = self.known.get(&row.id) {
-                let ended = ["published", "missed", "failed", "cancelled"];
-                if ended.contains(&old.state.as_str()) && old.state != row.state {
+                let recalled = old.state == "published" && row.state == "recalled";
+                if ENDS.contains(&old.state.as_str()) && old.state != row.state && !recalled {
                     found.push(format!("{} was {} and is {}", row.id, old.state, row.state));
                 }
                 if old.remote_id.is_some() && old.remote_id != row.remote_id {
