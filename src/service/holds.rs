@@ -30,23 +30,32 @@ const LOOK: Duration = Duration::from_millis(20);
 #[schema(min_properties = 1, max_properties = 1)]
 pub struct Scope {
     /// `true`: everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub all: Option<bool>,
     /// One platform, as in `GET /platforms`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// A unit with all below it: its posts, and what goes to its accounts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub unit_id: Option<UnitId>,
     /// One account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub account_id: Option<AccountId>,
     /// The posts of a campaign.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
     /// The posts of a class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     pub class: Option<Class>,
+}
+
+/// A member that is there says something: null beside another one would make two.
+fn said<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(from).map(Some)
 }
 
 /// A hold to be placed.
