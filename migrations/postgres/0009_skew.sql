@@ -2,6 +2,8 @@
 -- beats that go on, never by comparing its wall clock with another one. Without a beat there is no lease.
 ALTER TABLE nodes ADD COLUMN beats BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE nodes ADD COLUMN lease_ms BIGINT NOT NULL DEFAULT 0;
+-- A process of the version before does not beat, and may be at work while this runs.
+UPDATE nodes SET lease_ms = 300000;
 
 -- Every new fence is larger than this: raised when the history of the database was cut off, so that none is
 -- given that a process of the lost history has.

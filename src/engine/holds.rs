@@ -51,7 +51,13 @@ impl Heed {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
-        self.give_back().await?;
+        let heeded = self.heed().await;
+        // One does not wait for the other: a hold is heeded although this fails, and the other way.
+        self.give_back().await.and(heeded)
+    }
+
+    /// Takes back what new holds cover, and confirms them.
+    async fn heed(&mut self) -> Result<(), Error> {
         let newest = holds::newest(&mut self.tools.store.read().await?).await?;
         if newest == self.heeded {
             return Ok(());
@@ -82,10 +88,12 @@ impl Heed {
         }
         let now = self.tools.clock.now();
         let mut tx = self.tools.store.begin().await?;
+        // What is due within the look-ahead would be guarded at once.
+        let again = after(now, HIS + self.tools.pace.lookahead);
         for (id, attempt) in asked {
             match self.queue.gate().recall(&work::publish_key(&id)) {
                 Recall::Taken => {
-                    recalls::withdraw(&mut tx, (&id, &attempt), now, after(now, HIS)).await?;
+                    recalls::withdraw(&mut tx, (&id, &attempt), now, again).await?;
                 }
                 Recall::Leaving => recalls::refuse(&mut tx, &attempt).await?,
                 Recall::NotHere => {}

@@ -88,16 +88,20 @@ impl Batch {
         self.add(close, change, detail);
     }
 
-    /// Writes everything; changes whose attempt has ended meanwhile are left out. Gives the
-    /// attempts that were closed.
+    /// Writes everything; changes whose attempt has ended meanwhile are left out.
     pub(super) async fn write(
         self,
         tx: &mut Tx,
         now: Timestamp,
         enqueued: &[NewJob],
-    ) -> Result<HashSet<AttemptId>, Error> {
+    ) -> Result<(), Error> {
+        self.write_rows(tx, now).await?.tell(tx, now, enqueued).await
+    }
+
+    /// The same but for the audit and the jobs, which are to come last.
+    async fn write_rows(self, tx: &mut Tx, now: Timestamp) -> Result<Written, Error> {
         if self.closes.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(Written::default());
         }
         let closed: HashSet<AttemptId> =
             rows::close(tx, &self.closes, now).await?.into_iter().collect();
@@ -109,9 +113,30 @@ impl Batch {
         let mut entries: Vec<NewEntry> = self.entries.into_iter().filter_map(ours).collect();
         // What is told of hangs on the audit, so an account that falls out must stand there too.
         entries.extend(unfit.into_iter().map(|(account, status)| fallen_out(&account, status)));
-        audit::append(tx, &entries, now).await?;
-        jobs::enqueue(tx, enqueued, now).await?;
-        Ok(closed)
+        Ok(Written { any: true, closed, entries })
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+struct Written {
+    /// Whether there was anything.
+    any: bool,
+    /// The attempts that were still open.
+    closed: HashSet<AttemptId>,
+    /// What the audit is to say of them.
+    entries: Vec<NewEntry>,
+}
+
+impl Written {
+    /// The end of a transaction, as where things are claimed: whoever has the head of the audit waits
+    /// for nobody, or two of them could wait for each other.
+    async fn tell(self, tx: &mut Tx, now: Timestamp, enqueued: &[NewJob]) -> Result<(), Error> {
+        if self.any {
+            audit::append(tx, &self.entries, now).await?;
+            jobs::enqueue(tx, enqueued, now).await?;
+        }
+        Ok(())
     }
 }
 
@@ -183,14 +208,15 @@ pub(super) async fn settle(
         };
         settlement.verdicts.push(recorder.record(&one.report));
     }
-    let closed = batch.write(tx, now, &settlement.enqueued).await?;
-    money::give_back(tx, done, |errand| closed.contains(&errand.attempt)).await?;
-    lessons.write(tx).await?;
+    let written = batch.write_rows(tx, now).await?;
+    money::give_back(tx, done, |errand| written.closed.contains(&errand.attempt)).await?;
     let heard = done.iter().filter_map(|one| match &one.report {
         Report::Asked { answer, .. } => Some((one.job.slot.as_str(), answer.usage.as_slice())),
         Report::TakenBack | Report::NotNow { .. } | Report::Unfit { .. } => None,
     });
     budgets::hear(tx, now, heard).await?;
+    lessons.write(tx).await?;
+    written.tell(tx, now, &settlement.enqueued).await?;
     Ok(settlement)
 }
 

@@ -357,8 +357,9 @@ impl<W: Work> Lane<W> {
         let mut lost = if self.timing.alone {
             jobs::take_orphaned(&mut tx, W::KIND, holder).await?
         } else {
+            let asked = self.clock.elapsed();
             let beats = jobs::holders(&mut tx, W::KIND, holder).await?;
-            let silent = self.lease.silent(&beats);
+            let silent = self.lease.silent(&beats, asked);
             jobs::take_from(&mut tx, W::KIND, &silent, holder).await?
         };
         if !lost.is_empty() && !self.timing.alone && !self.work.knows_time() {

@@ -64,10 +64,11 @@ impl Lease {
         &self.lost
     }
 
-    /// The fences of those whose leases have certainly ended; asked often.
-    pub(super) fn silent(&self, beats: &[Beat]) -> Vec<i64> {
+    /// The fences of those whose leases have certainly ended, from how they beat, which was asked at
+    /// `asked`; asked often.
+    pub(super) fn silent(&self, beats: &[Beat], asked: Duration) -> Vec<i64> {
         let mut neighbours = self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
-        neighbours.silent(beats, self.clock.elapsed(), self.length)
+        neighbours.silent(beats, [asked, self.clock.elapsed()], self.length)
     }
 
     /// Nothing leaves any more, and nothing is claimed.

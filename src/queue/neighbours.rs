@@ -20,19 +20,25 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// Notes how the others beat at `elapsed`. Gives the fences of those whose leases have certainly
-    /// ended; `own` is the length of one of which nothing else is known.
-    pub(super) fn silent(&mut self, beats: &[Beat], elapsed: Duration, own: Duration) -> Vec<i64> {
+    /// Notes how the others beat, as it was asked at `asked` and answered by `answered`: who stood still
+    /// in between knows nothing of what they did meanwhile. Gives the fences of those whose leases have
+    /// certainly ended; `own` is the length of one of which nothing else is known.
+    pub(super) fn silent(
+        &mut self,
+        beats: &[Beat],
+        [asked, answered]: [Duration; 2],
+        own: Duration,
+    ) -> Vec<i64> {
         let mut silent = Vec::new();
         for beat in beats {
-            let (newest, since) = self.seen.entry(beat.fence).or_insert((beat.beats, elapsed));
+            let (newest, since) = self.seen.entry(beat.fence).or_insert((beat.beats, answered));
             if *newest != beat.beats {
-                (*newest, *since) = (beat.beats, elapsed);
+                (*newest, *since) = (beat.beats, answered);
             }
             let told =
                 beat.lease_ms.map(|it| Duration::from_millis(u64::try_from(it).unwrap_or(0)));
             let lease = told.unwrap_or(own);
-            if elapsed.saturating_sub(*since) >= lease + lease / DRIFT {
+            if asked.saturating_sub(*since) >= lease + lease / DRIFT {
                 silent.push(beat.fence);
             }
         }
@@ -50,8 +56,8 @@ mod tests {
         Beat { fence, beats, lease_ms }
     }
 
-    fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
+    fn at(seconds: u64) -> [Duration; 2] {
+        [Duration::from_secs(seconds); 2]
     }
 
     #[test]
@@ -64,6 +70,15 @@ mod tests {
         assert!(all.silent(&lives(8), at(141), OWN).is_empty());
         assert_eq!(all.silent(&lives(8), at(142), OWN), [3]);
         assert!(all.silent(&lives(9), at(143), OWN).is_empty(), "it lives after all");
+    }
+
+    #[test]
+    fn who_stood_still_before_the_answer_came_calls_nobody_lost() {
+        let mut all = Neighbours::default();
+        let lives = |beats| [beat(3, beats, Some(20_000))];
+        assert!(all.silent(&lives(7), at(100), OWN).is_empty());
+        let stood_still = [Duration::from_secs(110), Duration::from_secs(500)];
+        assert!(all.silent(&lives(7), stood_still, OWN).is_empty());
     }
 
     #[test]

@@ -42,6 +42,10 @@ pub async fn release(
     let released: Vec<(DeliveryId, String, Class, At)> = on!(tx, RELEASE, |sql, conn| {
         sqlx::query_as(sql).bind(account).bind(At(now)).fetch_all(conn).await?
     });
+    if !held.iter().all(|id| released.iter().any(|(one, ..)| one == id)) {
+        // Somebody has moved one since, and given it a job that was just removed: not so.
+        return Err(Error::Busy);
+    }
     let jobs: Vec<NewJob> = released
         .into_iter()
         .map(|(id, platform, class, due_at)| NewJob {

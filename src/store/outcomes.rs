@@ -257,9 +257,11 @@ statements! {
          LEFT JOIN jobs AS j ON j.state IN ('queued', 'running')
           AND j.unique_key = (CASE d.state WHEN 'publishing' THEN 'publish:' ELSE 'reconcile:' END)
                              || d.id
+         LEFT JOIN nodes AS n ON n.fence = j.fence
          WHERE d.state IN ('publishing', 'unknown') AND d.state_since < $1
            AND (j.id IS NULL OR d.state_since < $2
-                OR (CASE j.state WHEN 'running' THEN j.lease_until ELSE j.due_at END) < $1)
+                OR (CASE j.state WHEN 'running' THEN COALESCE(n.seen_at, j.lease_until)
+                                 ELSE j.due_at END) < $1)
          ORDER BY d.state_since, d.id LIMIT 100";
 }
 

@@ -1,6 +1,6 @@
 //! When the service goes on with deliveries by itself, and who is there to be responsible for them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::types::Json;
 
 use super::codec::At;
@@ -30,8 +30,12 @@ pub struct Responsible {
 
 statements! {
     NEXT =
-        "SELECT unique_key, CASE WHEN state = 'running' THEN lease_until ELSE due_at END
-         FROM jobs WHERE state IN ('queued', 'running') AND unique_key IN " ids(1);
+        "SELECT j.unique_key,
+                CASE WHEN j.state = 'running' THEN COALESCE(n.seen_at, j.lease_until)
+                     ELSE j.due_at END,
+                CASE WHEN j.state = 'running' THEN n.lease_ms END
+         FROM jobs AS j LEFT JOIN nodes AS n ON n.fence = j.fence
+         WHERE j.state IN ('queued', 'running') AND j.unique_key IN " ids(1);
     RESPONSIBLE =
         "SELECT id, name, administrator FROM people
          WHERE disabled_at IS NULL AND (administrator OR id IN " ids(1) ") ORDER BY name, id";
@@ -42,10 +46,13 @@ pub async fn next(reader: &mut Reader, keys: &[String]) -> Result<Vec<Next>, Err
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(String, Option<At>)> = on!(reader, NEXT, |sql, conn| {
+    let rows: Vec<(String, Option<At>, Option<i64>)> = on!(reader, NEXT, |sql, conn| {
         sqlx::query_as(sql).bind(Json(keys)).fetch_all(conn).await?
     });
-    let next = |(unique_key, at): (String, Option<At>)| Some(Next { unique_key, at: at?.0 });
+    // What is at work goes on, or is taken over, at the latest when the lease of its node ends.
+    let next = |(unique_key, at, lease): (String, Option<At>, Option<i64>)| {
+        Some(Next { unique_key, at: at?.0 + SignedDuration::from_millis(lease.unwrap_or(0)) })
+    };
     Ok(rows.into_iter().filter_map(next).collect())
 }
 

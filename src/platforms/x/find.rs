@@ -268,6 +268,10 @@ fn canonical(text: &str) -> String {
 }
 
 fn address(link: &str) -> String {
+    let whole = if link.contains("://") { link.to_owned() } else { format!("https://{link}") };
+    // Hosts in other scripts have two spellings, and so has a path.
+    let parsed = url::Url::parse(&whole).ok();
+    let link = parsed.as_ref().map_or(link, url::Url::as_str);
     let bare = link.split_once("://").map_or(link, |(_, rest)| rest);
     let host = bare.find(['/', '?', '#', ':']).unwrap_or(bare.len());
     let (host, rest) = bare.split_at(host);
