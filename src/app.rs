@@ -296,6 +296,7 @@ impl Parts {
                 pause: config.verify.pause,
                 interval: config.publish.poll_interval,
             },
+            self_audit: config.jobs.self_audit.clone(),
         };
         Ok(Engine::start(settings).await?)
     }

@@ -9,3 +9,20 @@ CREATE TABLE reminders (
     told_at TIMESTAMPTZ NOT NULL,
     renews  BOOLEAN     NOT NULL
 );
+
+-- How far the service itself has verified the audit, and the broken promises that it has found.
+CREATE TABLE self_audit (
+    id      BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq     BIGINT NOT NULL,
+    hash    TEXT   NOT NULL,
+    at      TIMESTAMPTZ,
+    checked BIGINT NOT NULL
+);
+INSERT INTO self_audit (id, seq, hash, at, checked) VALUES (1, 0, '', NULL, 0);
+CREATE TABLE violations (
+    invariant TEXT        NOT NULL,
+    subject   TEXT        NOT NULL,
+    detail    JSONB       NOT NULL,
+    found_at  TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (invariant, subject)
+);

@@ -9,3 +9,20 @@ CREATE TABLE reminders (
     told_at INTEGER NOT NULL,
     renews  INTEGER NOT NULL
 ) STRICT;
+
+-- How far the service itself has verified the audit, and the broken promises that it has found.
+CREATE TABLE self_audit (
+    id      INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq     INTEGER NOT NULL,
+    hash    TEXT    NOT NULL,
+    at      INTEGER,
+    checked INTEGER NOT NULL
+) STRICT;
+INSERT INTO self_audit (id, seq, hash, at, checked) VALUES (1, 0, '', NULL, 0);
+CREATE TABLE violations (
+    invariant TEXT    NOT NULL,
+    subject   TEXT    NOT NULL,
+    detail    TEXT    NOT NULL,
+    found_at  INTEGER NOT NULL,
+    PRIMARY KEY (invariant, subject)
+) STRICT;

@@ -296,6 +296,8 @@ pub struct Jobs {
     pub keep: Duration,
     /// When they are forgotten, in the six fields of the `cron` crate, in UTC.
     pub prune: String,
+    /// When the service looks for broken promises, as a cron expression.
+    pub self_audit: String,
 }
 
 /// Pictures.
@@ -371,7 +373,11 @@ impl Config {
                 max_step: read.duration("clock.max_step", LEAST),
                 max_skew: read.duration("clock.max_skew", Duration::from_secs(2)),
             },
-            jobs: Jobs { keep: read.duration("jobs.keep", LEAST), prune: read.text("jobs.prune") },
+            jobs: Jobs {
+                keep: read.duration("jobs.keep", LEAST),
+                self_audit: read.text("jobs.self_audit"),
+                prune: read.text("jobs.prune"),
+            },
             media: Media {
                 max_bytes: read.number("media.max_bytes", 1..=1 << 32),
                 max_pixels: read.number("media.max_pixels", 1..=1 << 32),

@@ -44,6 +44,8 @@ words! {
         NotificationsRead = "notifications:read",
         /// Mark one's own notifications and choose what to be told.
         NotificationsWrite = "notifications:write",
+        /// See what the service has found out about itself.
+        AuditRead = "audit:read",
         /// See webhooks and what came of telling them.
         WebhooksRead = "webhooks:read",
         /// Enter, change and remove webhooks.

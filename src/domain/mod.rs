@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod fault;
 pub mod hold;
 pub mod id;
+pub mod invariant;
 pub mod ladder;
 pub mod locale;
 pub mod media;

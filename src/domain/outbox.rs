@@ -55,6 +55,8 @@ words! {
         HoldLifted = "hold.lifted",
         /// A job was lost so often that it is not run again.
         JobSetAside = "job.set_aside",
+        /// The service has found that one of its promises is broken.
+        InvariantViolated = "invariant.violated",
         /// The database came back from a backup: nothing is sent.
         QuarantineBegun = "quarantine.begun",
         /// A person let it send again.
@@ -121,6 +123,7 @@ impl Occasion {
             | Self::HoldEnding
             | Self::HoldLifted
             | Self::JobSetAside
+            | Self::InvariantViolated
             | Self::QuarantineBegun
             | Self::QuarantineReleased
             | Self::WebhookDisabled => true,

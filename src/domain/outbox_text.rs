@@ -76,6 +76,9 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
             "Một việc đã bị gác lại sau ba lần làm hỏng tiến trình",
             "A job was set aside after it was lost three times",
         ],
+        O::InvariantViolated => {
+            ["Hệ thống phát hiện một cam kết bị vi phạm", "A promise of the service is broken"]
+        }
         O::QuarantineBegun => [
             "Cơ sở dữ liệu vừa khôi phục: chưa gửi gì cả",
             "The database came back: nothing is sent",

@@ -40,6 +40,8 @@ pub enum Action {
     ReadNotifications,
     /// Mark notifications, or choose what to be told.
     WriteNotifications,
+    /// See what the service has found out about itself.
+    ReadAudit,
     /// See webhooks.
     ReadWebhooks,
     /// Enter, change or remove webhooks.
@@ -67,6 +69,7 @@ impl Action {
             Self::WriteTokens => Scope::TokensWrite,
             Self::ReadNotifications => Scope::NotificationsRead,
             Self::WriteNotifications => Scope::NotificationsWrite,
+            Self::ReadAudit => Scope::AuditRead,
             Self::ReadWebhooks => Scope::WebhooksRead,
             Self::WriteWebhooks => Scope::WebhooksWrite,
         }
@@ -81,6 +84,7 @@ impl Action {
             | Self::WriteHolds
             | Self::ReadTokens
             | Self::WriteTokens
+            | Self::ReadAudit
             | Self::ReadWebhooks
             | Self::WriteWebhooks => true,
             Self::ReadUnits

@@ -21,9 +21,11 @@ pub const MAIL: &str = "mail";
 pub const VERIFY: &str = "verify";
 /// Deletes a published delivery at its platform.
 pub const RECALL: &str = "recall";
+/// Looks for broken promises.
+pub const SELF_AUDIT: &str = "self_audit";
 
 /// Every kind there is.
-pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL];
+pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT];
 
 /// What a publish job needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

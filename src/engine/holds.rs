@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::Tools;
+use super::{Tools, entry};
 use crate::clock::after;
 use crate::domain::work;
 use crate::queue::{Lease, Queue, Recall};
-use crate::store::{Error, holds, recalls};
+use crate::store::{Error, audit, holds, recalls};
 
 /// How often it looks for new holds; a hold is answered so much later when several processes work.
 const PERIOD: Duration = Duration::from_millis(150);
@@ -64,14 +65,18 @@ impl Heed {
         }
         let holder = self.lease.holder();
         let mut tx = self.tools.store.begin().await?;
+        let now = self.tools.clock.now();
+        let mut entries = Vec::new();
         // After the number: what a later hold covers is taken back in its own turn.
         for (id, attempt) in holds::covered_at(&mut tx, &holder.node).await? {
-            if self.queue.gate().recall(&work::publish_key(&id)) == Recall::Taken {
-                let now = self.tools.clock.now();
-                recalls::withdraw(&mut tx, (&id, &attempt), now, now).await?;
+            if self.queue.gate().recall(&work::publish_key(&id)) == Recall::Taken
+                && recalls::withdraw(&mut tx, (&id, &attempt), now, now).await?
+            {
+                entries.push(entry("delivery.scheduled", &id, json!({"code": "withdrawn"})));
             }
         }
         holds::confirm(&mut tx, &holder.node, holder.fence, newest).await?;
+        audit::append(&mut tx, &entries, now).await?;
         tx.commit().await?;
         self.heeded = newest;
         self.queue.look_again();
@@ -90,15 +95,20 @@ impl Heed {
         let mut tx = self.tools.store.begin().await?;
         // What is due within the look-ahead would be guarded at once.
         let again = after(now, HIS + self.tools.pace.lookahead);
+        let mut entries = Vec::new();
         for (id, attempt) in asked {
             match self.queue.gate().recall(&work::publish_key(&id)) {
                 Recall::Taken => {
-                    recalls::withdraw(&mut tx, (&id, &attempt), now, again).await?;
+                    if recalls::withdraw(&mut tx, (&id, &attempt), now, again).await? {
+                        let detail = json!({"code": "withdrawn"});
+                        entries.push(entry("delivery.scheduled", &id, detail));
+                    }
                 }
                 Recall::Leaving => recalls::refuse(&mut tx, &attempt).await?,
                 Recall::NotHere => {}
             }
         }
+        audit::append(&mut tx, &entries, now).await?;
         tx.commit().await?;
         self.queue.look_again();
         Ok(())

@@ -18,6 +18,7 @@ pub mod quarantine;
 pub mod recall;
 pub mod reconcile;
 mod remind;
+pub mod self_audit;
 mod session;
 mod spacing;
 pub mod start;

@@ -125,6 +125,8 @@ impl Found {
             // Whoever was sending may have gone on until his lease ended.
             foreign: true,
         };
+        let change = change(one);
+        let state = change.as_ref().map_or(one.state, |change| change.state);
         let look = one.can_be_read.then(|| NewJob {
             id: JobId::new(now, rand::random()),
             kind: work::RECONCILE,
@@ -143,11 +145,11 @@ impl Found {
                 detail: Some(code.clone()),
                 sent_ms: None,
             },
-            change: change(one),
+            change,
             look,
             entry: NewEntry {
                 actor: actor.to_owned(),
-                action: "delivery.unknown".to_owned(),
+                action: format!("delivery.{state}"),
                 subject: one.id.to_string(),
                 detail: code,
             },

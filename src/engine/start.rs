@@ -15,6 +15,7 @@ use super::publish::Publish;
 use super::recall::TakeBack;
 use super::reconcile::Reconcile;
 use super::remind::Remind;
+use super::self_audit::SelfAudit;
 use super::sweep::{Keep, Sweep};
 use super::timekeeper::Timekeeper;
 use super::verify::Verify;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub prune: String,
     /// When it is looked whether what was published is still there.
     pub looks: Looks,
+    /// When the service looks for broken promises, as a cron expression.
+    pub self_audit: String,
 }
 
 /// Why the engine does not start.
@@ -78,7 +81,8 @@ pub struct Engine {
 impl Engine {
     /// Registers this process and starts working.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { tools, means, desk, queue, timing, keep, prune, looks } = settings;
+        let Settings { tools, means, desk, queue, timing, keep, prune, looks, self_audit } =
+            settings;
         let alone = timing.alone;
         let failover = Failover::new(tools.clone(), queue.clone());
         failover.look().await?;
@@ -100,12 +104,12 @@ impl Engine {
         let sweep = Sweep::new(tools.clone(), keep);
         let tell = webhook::Tell::new(means.clone());
         let write = mail::Write::new(means.clone(), desk);
-        let periodic = Periodic::new(work::SWEEP, &prune)?;
+        let periodic =
+            [Periodic::new(work::SWEEP, &prune)?, Periodic::new(work::SELF_AUDIT, &self_audit)?];
 
         let (stop_lanes, stop_rest) = (CancellationToken::new(), CancellationToken::new());
         let lanes = TaskTracker::new();
         let watch = Watch::default();
-        let (store, clock) = (tools.store.clone(), tools.clock.clone());
         let mut rest = vec![
             tokio::spawn(vital("lease", lease.clone().keep(stop_rest.clone()))),
             tokio::spawn(vital(
@@ -115,11 +119,12 @@ impl Engine {
             tokio::spawn(Remind::new(tools.clone(), means.notify.clone()).keep(stop_rest.clone())),
             tokio::spawn(vital("looks", arrange.keep(stop_rest.clone()))),
             tokio::spawn(relay::Relay::new(means, queue.clone()).keep(stop_rest.clone())),
-            tokio::spawn(vital(
-                "timetable",
-                periodic.keep(store, clock, queue.clone(), stop_rest.clone()),
-            )),
         ];
+        for one in periodic {
+            let (store, clock) = (tools.store.clone(), tools.clock.clone());
+            let keeping = one.keep(store, clock, queue.clone(), stop_rest.clone());
+            rest.push(tokio::spawn(vital("timetable", keeping)));
+        }
         let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
         rest.extend(start.beside(failover, alone, &stop_rest));
         if let Some(line) = tools.store.line().await? {
@@ -131,6 +136,8 @@ impl Engine {
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
         lanes.spawn(vital("recall", start.lane(take_back).run(stop_lanes.clone())));
         lanes.spawn(vital("verify", start.lane(verify).run(stop_lanes.clone())));
+        let look = SelfAudit::new(tools.clone());
+        lanes.spawn(vital("self_audit", start.lane(look).run(stop_lanes.clone())));
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));

@@ -16,8 +16,11 @@ use crate::config;
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::DeliveryId;
+use crate::domain::invariant::Invariant;
 use crate::domain::outbox::Occasion;
-use crate::store::{Error, Reader, audit, circuits, holds, incidents, jobs, outcomes, quarantine};
+use crate::store::{
+    Error, Reader, audit, circuits, holds, incidents, jobs, outcomes, quarantine, self_audit,
+};
 
 /// Something that can be wrong with the service as a whole, told of when it begins and when it ends.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ const LATE: Alarm =
 const STUCK: Alarm =
     Alarm { kind: "stuck", begins: Occasion::DeliveriesStuck, ends: Occasion::DeliveriesMoving };
 
+/// How long a broken promise is counted after it was found.
+const FRESH: Duration = Duration::from_hours(24);
 /// How many deliveries an alarm names.
 const NAMED: usize = 20;
 
@@ -131,12 +136,23 @@ impl Watch {
         self.quarantined.store(quarantined, Ordering::Relaxed);
         metrics::gauge!("chancery_quarantined").set(if quarantined { 1.0 } else { 0.0 });
         self.look_at_circuits(tools, &mut reader).await?;
+        look_at_promises(&mut reader, now).await?;
         look_at_money(tools, &mut reader, now).await?;
         metrics::gauge!("chancery_holds_active")
             .set(float(holds::standing(&mut reader, now).await?));
         look_at_jobs(&mut reader).await?;
         Ok(stuck)
     }
+}
+
+async fn look_at_promises(reader: &mut Reader, now: Timestamp) -> Result<(), Error> {
+    let counts = self_audit::counts(reader, before(now, FRESH)).await?;
+    for &invariant in Invariant::ALL {
+        let count = counts.iter().find(|(one, _)| *one == invariant).map_or(0, |(_, count)| *count);
+        metrics::gauge!("chancery_invariant_violations", "invariant" => invariant.as_str())
+            .set(float(count));
+    }
+    Ok(())
 }
 
 async fn look_at_jobs(reader: &mut Reader) -> Result<(), Error> {

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::audit;
 use super::codec::At;
 use super::jobs::{self, NewJob};
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
+use crate::domain::audit::NewEntry;
 use crate::domain::class::Class;
 use crate::domain::id::{AccountId, DeliveryId, JobId};
 use crate::domain::work;
@@ -46,6 +48,15 @@ pub async fn release(
         // Somebody has moved one since, and given it a job that was just removed: not so.
         return Err(Error::Busy);
     }
+    let entries: Vec<NewEntry> = released
+        .iter()
+        .map(|(id, ..)| NewEntry {
+            actor: "engine".to_owned(),
+            action: "delivery.scheduled".to_owned(),
+            subject: id.to_string(),
+            detail: json!({"code": "account_fit"}),
+        })
+        .collect();
     let jobs: Vec<NewJob> = released
         .into_iter()
         .map(|(id, platform, class, due_at)| NewJob {
@@ -59,6 +70,7 @@ pub async fn release(
         })
         .collect();
     jobs::enqueue(tx, &jobs, now).await?;
+    audit::append(tx, &entries, now).await?;
     Ok(jobs)
 }
 

@@ -37,6 +37,7 @@ pub mod quarantine;
 pub mod recalls;
 pub mod reminders;
 pub mod review;
+pub mod self_audit;
 mod session;
 mod sql;
 #[cfg(test)]
@@ -125,6 +126,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         recalls::STATEMENTS,
         reminders::STATEMENTS,
         review::STATEMENTS,
+        self_audit::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,
         variants::STATEMENTS,

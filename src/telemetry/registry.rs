@@ -106,6 +106,12 @@ pub const METRICS: &[Metric] = &[
         "1 while a database that came back from a backup sends nothing",
     ),
     metric(
+        "chancery_invariant_violations",
+        Kind::Gauge,
+        &["invariant"],
+        "Broken promises that the service has found in its own database within a day",
+    ),
+    metric(
         "chancery_publishing_late",
         Kind::Gauge,
         &[],

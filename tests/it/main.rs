@@ -86,6 +86,8 @@ mod rescue;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]
+mod self_audit;
+#[cfg(test)]
 mod settling;
 #[cfg(test)]
 mod skew;

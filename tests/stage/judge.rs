@@ -9,9 +9,11 @@ use chancery::clock::whole_millis;
 use chancery::domain::attempt::AttemptOutcome;
 use chancery::domain::audit::follows;
 use chancery::domain::delivery::DeliveryState;
+use chancery::domain::id::DeliveryId;
+use chancery::domain::invariant::{Invariant, state_after};
 use chancery::service::deliveries::{self, DeliveryDetail};
 use chancery::simulator::{CreateOutcome, JournalEntry};
-use chancery::store::{Store, audit};
+use chancery::store::{Store, audit, self_audit};
 use jiff::SignedDuration;
 
 use super::{Outlet, Stage};
@@ -26,6 +28,7 @@ pub(super) async fn look(stage: &Stage) -> Vec<String> {
         shown.push(deliveries::show(&services, &stage.caller, id).await.unwrap());
     }
     let (mut found, intents) = chain(&services.store).await;
+    promises(&services.store, &asked, &mut found).await;
     services.store.close().await;
     for one in &shown {
         at_rest(one, &mut found);
@@ -40,6 +43,20 @@ pub(super) async fn look(stage: &Stage) -> Vec<String> {
     exactly_once(&shown, &outlets, &journal, stepped, &mut found);
     secrets(stage, &outlets, &mut found).await;
     found
+}
+
+/// What the service looks for itself while it runs.
+async fn promises(store: &Store, asked: &[DeliveryId], found: &mut Vec<String>) {
+    let mut reader = store.read().await.unwrap();
+    for &invariant in Invariant::ALL {
+        let broken = self_audit::broken(&mut reader, invariant, asked).await.unwrap();
+        found.extend(broken.into_iter().map(|id| format!("{invariant} is broken by {id}")));
+    }
+    for (id, state, word) in self_audit::last_words(&mut reader, asked).await.unwrap() {
+        if word.as_deref().and_then(state_after) != Some(state) {
+            found.push(format!("{id} is {state}, and the audit's last word is {word:?}"));
+        }
+    }
 }
 
 /// Nothing stands where only a working service may leave it.

@@ -32,6 +32,8 @@ mod reminders;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod self_audit;
+#[cfg(test)]
 mod statements;
 #[cfg(test)]
 mod zones;

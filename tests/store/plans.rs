@@ -47,7 +47,9 @@ const ALLOWED: [(&str, &str); 11] = [
 ];
 
 /// Statements that may look by state alone, and why that is little.
-const BY_STATE: [(&str, &str); 9] = [
+const BY_STATE: [(&str, &str); 11] = [
+    ("self_audit::RECENT", "of a span of time, a page of it"),
+    ("self_audit::ONE_PUBLISHING", "an account publishes one delivery at a time"),
     ("outcomes::STUCK", "few deliveries stay in these states"),
     ("reminders::COVERED", "what is due within days, once for each hold"),
     ("zones::CIVIL", "what is still to go out, a page at a time, once an hour"),

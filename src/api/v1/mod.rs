@@ -1,6 +1,7 @@
 //! Version 1 of the API: one file for each noun.
 
 mod accounts;
+mod audit;
 mod clock;
 mod deliveries;
 mod holds;
@@ -21,6 +22,7 @@ use super::Api;
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(accounts::routes())
+        .merge(audit::routes())
         .merge(clock::routes())
         .merge(media::routes())
         .merge(platforms::routes())

@@ -33,7 +33,7 @@ use crate::domain::waiting::Party;
 use crate::domain::work;
 use crate::store::deliveries::{self, Delivery, NewTime};
 use crate::store::jobs::{self, NewJob};
-use crate::store::{Reader, Tx, recalls};
+use crate::store::{Reader, Tx, audit, recalls};
 
 /// Another time for a delivery. Exactly one of `at`, `local` and `now` says when.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -210,6 +210,9 @@ async fn stopped(
             Back::Here(attempt) => {
                 let mut tx = services.store.begin().await?;
                 if recalls::withdraw(&mut tx, (id, &attempt), now, now).await? {
+                    let entry =
+                        caller.entry("delivery.scheduled", id, json!({"code": "withdrawn"}));
+                    audit::append(&mut tx, &[entry], now).await?;
                     let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
                     return Ok((tx, delivery));
                 }
