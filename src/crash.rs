@@ -9,6 +9,22 @@ macro_rules! crash_point {
         #[cfg(feature = "crash-points")]
         $crate::crash::at($name);
     };
+    ($name:literal, $about:expr) => {
+        #[cfg(feature = "crash-points")]
+        $crate::crash::about($name, $about);
+    };
+}
+
+/// The same, only for what `CHANCERY_CRASH_ABOUT` names; for everything when it names nothing.
+#[cfg(feature = "crash-points")]
+pub fn about(name: &str, about: &str) {
+    use std::ffi::{OsStr, OsString};
+    use std::sync::OnceLock;
+    static ABOUT: OnceLock<Option<OsString>> = OnceLock::new();
+    let wanted = ABOUT.get_or_init(|| std::env::var_os("CHANCERY_CRASH_ABOUT"));
+    if wanted.as_deref().is_none_or(|wanted| wanted == OsStr::new(about)) {
+        at(name);
+    }
 }
 
 /// Aborts or panics when this is the point that the environment names.

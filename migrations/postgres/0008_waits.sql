@@ -26,3 +26,6 @@ CREATE TABLE violations (
     found_at  TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (invariant, subject)
 );
+
+-- When a process has ended in order; one that has not may have been killed by what it was about to do.
+ALTER TABLE nodes ADD COLUMN stopped_at TIMESTAMPTZ;

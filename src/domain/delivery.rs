@@ -195,9 +195,11 @@ impl DeliveryState {
             | (S::NeedsHuman, Event::SentAgain)
             | (S::Held, Event::AccountFit | Event::Released | Event::Rescheduled)
             | (S::Scheduled, Event::Rescheduled) => S::Scheduled,
-            (S::Publishing | S::Unknown, Event::NeedsPerson) => S::NeedsHuman,
             (S::Published, Event::Vanished) => S::Vanished,
             (S::Published, Event::Recalled) => S::Recalled,
+            (S::Scheduled | S::Held | S::Publishing | S::Unknown, Event::NeedsPerson) => {
+                S::NeedsHuman
+            }
             (S::Scheduled | S::Held, Event::Late) => S::Missed,
             (S::Scheduled | S::Publishing, Event::AccountUnfit)
             | (S::Scheduled | S::Held, Event::Stopped) => S::Held,

@@ -169,6 +169,7 @@ impl Publish {
         let mut bill = Bill::new(&self.tools, now);
         for prepared in publishing::prepare(tx, granted).await? {
             let id = prepared.delivery_id.clone();
+            crate::crash_point!("publish.admit", id.as_str());
             let Some(content) = unchanged(&prepared) else {
                 moves.push(changed(&id));
                 entries.push(entry("delivery.failed", &id, json!({"code": "content_changed"})));
@@ -353,6 +354,32 @@ impl Publish {
         Ok(media)
     }
 
+    /// What ends the process as soon as it is looked at is not looked at again: a person decides.
+    async fn set_aside(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        jobs: &[Claimed],
+    ) -> Result<Settlement, Error> {
+        let ids: Vec<DeliveryId> = jobs.iter().filter_map(delivery_of).collect();
+        let (mut moves, mut entries) = (Vec::new(), Vec::new());
+        for (id, from) in rows::states(tx, &ids).await? {
+            // What has left or has ended meanwhile is nobody's question.
+            let Ok(state) = from.apply(Event::NeedsPerson) else { continue };
+            let change = Move { state, ..Move::stay(id.clone(), from) };
+            moves.push(Move {
+                problem: Some(poison()),
+                waits_for: waiting_for("person", "the service ends whenever it looks at it"),
+                ..change
+            });
+            entries.push(entry(&format!("delivery.{state}"), &id, json!({"code": "set_aside"})));
+        }
+        rows::transition(tx, &moves, now).await?;
+        audit::append(tx, &entries, now).await?;
+        let verdicts = jobs.iter().map(|_| Verdict::discarded("set aside")).collect();
+        Ok(Settlement { verdicts, enqueued: Vec::new() })
+    }
+
     /// An open attempt whose worker is gone may have been sent: it becomes a doubt.
     async fn doubt_all(
         &self,
@@ -427,6 +454,14 @@ fn unchanged(prepared: &Prepared) -> Option<Content> {
     (content.hash(&prepared.language) == prepared.content_hash).then_some(content)
 }
 
+fn poison() -> DeliveryProblem {
+    DeliveryProblem {
+        code: "set_aside".to_owned(),
+        detail: "the process has ended three times while it was about to send it".to_owned(),
+        hint: "report it with the log; nothing was sent. Send it again or drop it".to_owned(),
+    }
+}
+
 fn changed(id: &DeliveryId) -> Move {
     Move {
         state: DeliveryState::Failed,
@@ -495,6 +530,15 @@ impl Work for Publish {
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
         Box::pin(self.doubt_all(tx, now, jobs))
+    }
+
+    fn aside<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        now: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        Box::pin(self.set_aside(tx, now, jobs))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,14 +21,17 @@ use super::sweep::{Keep, Sweep};
 use super::timekeeper::Timekeeper;
 use super::verify::Verify;
 use super::watchdog::Watch;
+use crate::clock::before;
 use crate::domain::id::NodeId;
 use crate::domain::work;
 use crate::queue::job::Work;
 use crate::queue::periodic::{BadTimetable, Periodic};
 use crate::queue::{Herald, Lane, Lease, Queue, Timing, vital};
 use crate::store::jobs::Holder;
-use crate::store::{self, nodes};
+use crate::store::{self, Store, nodes};
 
+/// Another process that was seen since so long ago may be alive.
+const LATELY: Duration = Duration::from_mins(10);
 /// How many processes may register at one moment before starting is given up.
 const REGISTRATIONS: usize = 20;
 
@@ -72,6 +76,8 @@ pub struct Engine {
     pub watch: Watch,
     /// Ends when this process has lost its place among the nodes and must end.
     pub lost: CancellationToken,
+    /// In a box: whoever starts a service keeps it inside his own.
+    own: Box<(Store, Lease)>,
     lanes: TaskTracker,
     stop_lanes: CancellationToken,
     stop_rest: CancellationToken,
@@ -96,6 +102,9 @@ impl Engine {
             queue.gate().clone(),
         );
         lease.renew().await?;
+        let since = before(tools.clock.now(), LATELY);
+        let fence = lease.holder().fence;
+        let after_a_death = nodes::died(&mut tools.store.read().await?, fence, since).await?;
         let publish = Publish::new(tools.clone(), lease.clone(), alone);
         let reconcile = Reconcile::new(tools.clone());
         let take_back = TakeBack::new(tools.clone());
@@ -125,7 +134,7 @@ impl Engine {
             let keeping = one.keep(store, clock, queue.clone(), stop_rest.clone());
             rest.push(tokio::spawn(vital("timetable", keeping)));
         }
-        let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing };
+        let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing, after_a_death };
         rest.extend(start.beside(failover, alone, &stop_rest));
         if let Some(line) = tools.store.line().await? {
             let herald =
@@ -143,7 +152,8 @@ impl Engine {
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
         lanes.close();
         let lost = lease.lost().clone();
-        Ok(Self { watch, lost, lanes, stop_lanes, stop_rest, rest })
+        let own = Box::new((tools.store, lease));
+        Ok(Self { watch, lost, own, lanes, stop_lanes, stop_rest, rest })
     }
 
     /// Claims nothing more, takes back what has not left, and waits for what has, at most for
@@ -160,6 +170,10 @@ impl Engine {
             // A panic was logged where it happened.
             let _ended = task.await;
         }
+        if clean && let Err(error) = Box::pin(leave(&self.own, clock.now())).await {
+            let error = crate::telemetry::Chain(&error);
+            tracing::warn!(%error, "the next start cannot know that this stop was clean");
+        }
         clean
     }
 }
@@ -169,6 +183,7 @@ struct Lanes<'a> {
     lease: &'a Lease,
     queue: &'a Queue,
     timing: Timing,
+    after_a_death: bool,
 }
 
 impl Lanes<'_> {
@@ -197,7 +212,15 @@ impl Lanes<'_> {
     fn lane<W: Work>(&self, work: W) -> Lane<W> {
         let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
         Lane::new(work, store, clock, self.lease.clone(), self.queue.clone(), self.timing)
+            .carefully(self.after_a_death)
     }
+}
+
+/// The next start need not be careful.
+async fn leave((store, lease): &(Store, Lease), now: Timestamp) -> Result<(), store::Error> {
+    let mut tx = store.begin().await?;
+    nodes::stopped(&mut tx, &lease.holder().node, lease.holder().fence, now).await?;
+    tx.commit().await
 }
 
 async fn register(tools: &Tools) -> Result<Holder, store::Error> {

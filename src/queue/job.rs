@@ -75,6 +75,18 @@ pub trait Work: Send + Sync + 'static {
         now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>>;
+
+    /// Decides about jobs that have ended the process [`SET_ASIDE`] times while they were claimed. None
+    /// may run again.
+    fn aside<'a>(
+        &'a self,
+        _: &'a mut Tx,
+        _: Timestamp,
+        jobs: &'a [Claimed],
+    ) -> Later<'a, Result<Settlement, Error>> {
+        let verdicts = jobs.iter().map(|_| Verdict::discarded("set aside")).collect();
+        Box::pin(async move { Ok(Settlement { verdicts, enqueued: Vec::new() }) })
+    }
 }
 
 /// Whether a claimed job may run.

@@ -31,11 +31,11 @@ const AHEAD: usize = 1_024;
 /// Most jobs kept in memory; more are looked up when these have been worked off.
 const KEPT: usize = 60_000;
 /// Wait after a failure of the database.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// Wait before another job of a slot is tried of which another process has one.
 const ELSEWHERE: Duration = Duration::from_millis(250);
 /// Wait before a job is claimed again that could not be claimed alone.
-const ASIDE: Duration = Duration::from_mins(1);
+pub(super) const ASIDE: Duration = Duration::from_mins(1);
 
 /// How a lane looks for work.
 #[derive(Debug, Clone, Copy)]
@@ -65,13 +65,13 @@ pub(super) enum Message {
 /// One lane.
 #[derive(Debug)]
 pub struct Lane<W: Work> {
-    work: Arc<W>,
-    store: Store,
-    clock: SharedClock,
-    lease: Lease,
-    queue: Queue,
+    pub(super) work: Arc<W>,
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) lease: Lease,
+    pub(super) queue: Queue,
     timing: Timing,
-    agenda: Agenda,
+    pub(super) agenda: Agenda,
     inbox: mpsc::UnboundedReceiver<Message>,
     ended: mpsc::UnboundedSender<Ended<W>>,
     settler: Option<Settler<W>>,
@@ -87,6 +87,9 @@ pub struct Lane<W: Work> {
     loaded_until: Timestamp,
     complete: bool,
     look_at: Duration,
+    /// So many jobs are still claimed one by one, because the process before this one did not end in
+    /// order.
+    careful: usize,
 }
 
 impl<W: Work> Lane<W> {
@@ -131,7 +134,14 @@ impl<W: Work> Lane<W> {
             loaded_until: Timestamp::MIN,
             complete: true,
             look_at: Duration::ZERO,
+            careful: 0,
         }
+    }
+
+    /// Claims the first ones alone, so that what ends the process while it is claimed is known by that.
+    #[must_use]
+    pub fn carefully(self, after_a_death: bool) -> Self {
+        Self { careful: if after_a_death { BATCH } else { 0 }, ..self }
     }
 
     /// Works until told to stop; then waits for what is at work, up to the caller's patience.
@@ -175,6 +185,11 @@ impl<W: Work> Lane<W> {
             self.rest(stop, now).await;
             return Ok(());
         }
+        if self.careful > 0 {
+            let singly = super::careful::claim(self, picked).await;
+            self.careful = self.careful.saturating_sub(singly);
+            return Ok(());
+        }
         self.claim_all(picked).await
     }
 
@@ -207,7 +222,7 @@ impl<W: Work> Lane<W> {
 
     /// Claims together; when that fails one by one, so that one bad job cannot stop the lane.
     async fn claim_all(&mut self, picked: Vec<Due>) -> Result<(), Error> {
-        let Err(error) = self.claim(&picked).await else { return Ok(()) };
+        let Err(error) = self.claim(&picked, false).await else { return Ok(()) };
         if matches!(error, Error::Busy) || picked.len() == 1 {
             self.doubt_claim(&picked);
             self.rest_slots(&picked, PAUSE);
@@ -215,7 +230,7 @@ impl<W: Work> Lane<W> {
         }
         for due in &picked {
             let one = std::slice::from_ref(due);
-            match self.claim(one).await {
+            match self.claim(one, false).await {
                 Ok(started) if started.contains(&due.id) => {}
                 // Not to be had: perhaps because the failed claim has it.
                 Ok(_) => self.doubt_claim(one),
@@ -235,12 +250,12 @@ impl<W: Work> Lane<W> {
 
     /// A commit that failed may have been made all the same: what it claimed is looked at again
     /// before anything else.
-    fn doubt_claim(&mut self, picked: &[Due]) {
+    pub(super) fn doubt_claim(&mut self, picked: &[Due]) {
         self.suspects.extend(picked.iter().map(|due| due.id.clone()));
         self.look_at = Duration::ZERO;
     }
 
-    fn rest_slots(&mut self, picked: &[Due], span: Duration) {
+    pub(super) fn rest_slots(&mut self, picked: &[Due], span: Duration) {
         let until = after(self.clock.now(), span);
         for due in picked {
             self.agenda.release(&due.slot, Some(Rest { until, all: true }));
@@ -385,8 +400,13 @@ impl<W: Work> Lane<W> {
         Ok(())
     }
 
-    /// Claims, and starts what was admitted; says what was started.
-    async fn claim(&mut self, picked: &[Due]) -> Result<HashSet<JobId>, Error> {
+    /// Claims, and starts what was admitted; says what was started. What was `suspected` is not any more,
+    /// by the same commit.
+    pub(super) async fn claim(
+        &mut self,
+        picked: &[Due],
+        suspected: bool,
+    ) -> Result<HashSet<JobId>, Error> {
         let now = self.clock.now();
         let holder = self.lease.holder().clone();
         let left = self.lease.left();
@@ -397,6 +417,9 @@ impl<W: Work> Lane<W> {
 
         let mut tx = self.store.begin().await?;
         let mut claimed = jobs::claim(&mut tx, &ids, &holder, lease_until, horizon).await?;
+        if suspected {
+            jobs::acquit_claimed(&mut tx, &mut claimed).await?;
+        }
         // RETURNING has no order.
         claimed.sort_by(|a, b| (a.priority, a.due_at, &a.id).cmp(&(b.priority, b.due_at, &b.id)));
         let admissions = contained(W::KIND, self.work.admit(&mut tx, now, &claimed)).await?;
@@ -438,6 +461,11 @@ impl<W: Work> Lane<W> {
         // Whatever became of an earlier claim of them: now somebody works on them.
         self.suspects.retain(|id| !started.contains(id));
         let lapsed = self.clock.elapsed() >= lease_ends;
+        self.start_all(admitted, lapsed, now);
+        Ok(started)
+    }
+
+    fn start_all(&mut self, admitted: Vec<(Claimed, W::Item, Pass)>, lapsed: bool, now: Timestamp) {
         for (job, item, pass) in admitted {
             if lapsed {
                 // The lease that it was claimed under has ended, and may have begun anew since:
@@ -452,7 +480,6 @@ impl<W: Work> Lane<W> {
             }
             self.start(job, item, pass);
         }
-        Ok(started)
     }
 
     /// When to try a refused job again. One that is to wait until an instant that is near would be tried

@@ -8,6 +8,7 @@
 
 mod agenda;
 mod aside;
+mod careful;
 pub mod gate;
 mod herald;
 pub mod job;

@@ -79,6 +79,11 @@ statements! {
         "SELECT EXISTS (SELECT 1 FROM nodes WHERE id = $1 AND fence = $2 AND clock_confirmed = $3)";
     DOUBTED_CLOCK =
         "SELECT EXISTS (SELECT 1 FROM nodes WHERE seen_at >= $1 AND clock_doubt IS NOT NULL)";
+    STOPPED = "UPDATE nodes SET stopped_at = $3 WHERE id = $1 AND fence = $2";
+    /// Of the others the last one, or any that was seen lately: it may be alive, and may not.
+    DIED =
+        "SELECT EXISTS (SELECT 1 FROM nodes WHERE stopped_at IS NULL AND fence < $1
+             AND (seen_at >= $2 OR fence = (SELECT MAX(fence) FROM nodes WHERE fence < $1)))";
     LAST_SEEN = "SELECT MAX(seen_at) FROM nodes";
     FORGET = "DELETE FROM nodes WHERE seen_at < $1 AND fence < (SELECT MAX(fence) FROM nodes)";
 }
@@ -184,6 +189,22 @@ pub async fn is_clock_confirmed(
 pub async fn has_doubted_clock(reader: &mut Reader, since: Timestamp) -> Result<bool, Error> {
     Ok(on!(reader, DOUBTED_CLOCK, |sql, conn| {
         sqlx::query_scalar(sql).bind(At(since)).fetch_one(conn).await?
+    }))
+}
+
+/// Notes that a process has ended in order.
+pub async fn stopped(tx: &mut Tx, id: &NodeId, fence: i64, now: Timestamp) -> Result<(), Error> {
+    on!(tx, STOPPED, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(fence).bind(At(now)).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Whether the process before the one with this fence, or any that was seen since an instant, has not
+/// ended in order as far as is known.
+pub async fn died(reader: &mut Reader, fence: i64, since: Timestamp) -> Result<bool, Error> {
+    Ok(on!(reader, DIED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(fence).bind(At(since)).fetch_one(conn).await?
     }))
 }
 

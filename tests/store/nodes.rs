@@ -101,6 +101,25 @@ fn job(number: u128) -> NewJob {
 }
 
 both! {
+    async fn whoever_does_not_say_that_he_stops_has_died(fresh) {
+        let mut tx = fresh.store.begin().await.unwrap();
+        let (early, late) = (at(0), at(900));
+        let mut fences = Vec::new();
+        for number in 1..=3 {
+            let id = NodeId::new(early, number);
+            fences.push((nodes::register(&mut tx, &id, "test", early).await.unwrap(), id));
+        }
+        let died = async |tx: &mut chancery::store::Tx, place: usize, since| {
+            nodes::died(tx, fences[place].0, since).await.unwrap()
+        };
+        assert!(!died(&mut tx, 0, early).await, "there was none before it");
+        assert!(died(&mut tx, 1, late).await && died(&mut tx, 2, late).await);
+        let (fence, id) = &fences[1];
+        nodes::stopped(&mut tx, id, *fence, early).await.unwrap();
+        assert!(!died(&mut tx, 2, late).await, "the one before it has stopped");
+        assert!(died(&mut tx, 2, early).await, "another one may be alive");
+    }
+
     async fn a_clock_is_in_doubt_until_it_is_confirmed_for_that_step(fresh) {
         let mut tx = fresh.store.begin().await.unwrap();
         let id = NodeId::new(at(0), 1);

@@ -87,6 +87,28 @@ both! {
         tx.commit().await.unwrap();
     }
 
+    async fn what_is_begun_with_care_is_counted_until_it_is_claimed(fresh) {
+        let holder = Holder { node: NodeId::new(at(0), 1), fence: 1 };
+        let mut tx = fresh.store.begin().await.unwrap();
+        let all = [job(1, at(0)), job(2, at(0))];
+        jobs::enqueue(&mut tx, &all, at(0)).await.unwrap();
+        let [first, second] = all.map(|one| one.id);
+        for losses in 1..=3 {
+            assert_eq!(jobs::suspect(&mut tx, &first).await.unwrap(), Some(losses));
+        }
+        jobs::acquit(&mut tx, std::slice::from_ref(&first)).await.unwrap();
+        let ids = [first.clone(), second];
+        let mut claimed = jobs::claim(&mut tx, &ids, &holder, at(60), at(0)).await.unwrap();
+        claimed.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!((claimed[0].losses, claimed[1].losses), (2, 0));
+        jobs::acquit_claimed(&mut tx, &mut claimed[..1]).await.unwrap();
+        assert_eq!(claimed[0].losses, 1);
+        assert_eq!(jobs::suspect(&mut tx, &first).await.unwrap(), None, "somebody has it");
+        jobs::acquit(&mut tx, std::slice::from_ref(&first)).await.unwrap();
+        let held = jobs::held_by(&mut tx, &ids[..1], &holder).await.unwrap();
+        assert_eq!(held[0].losses, 1, "what is at work is acquitted by its claim alone");
+    }
+
     async fn losses_are_counted_and_what_is_hastened_is_due_now(fresh) {
         let store = &fresh.store;
         let holder = Holder { node: NodeId::new(at(0), 1), fence: 1 };

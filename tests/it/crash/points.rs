@@ -5,11 +5,12 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use chancery::domain::delivery::DeliveryState;
-use chancery::simulator::{Kind, Operation};
+use chancery::service::{Window, deliveries, notifications};
+use chancery::simulator::{Kind, Operation, Platform};
 
 use super::daemon::Daemon;
 use super::{on_both, published_once, soon, standing};
-use crate::stage::{Stage, Wanted, on};
+use crate::stage::{Stage, Wanted, eventually, on};
 
 /// The signal of `abort`.
 pub(super) const SIGABRT: i32 = 6;
@@ -29,6 +30,7 @@ const fn plain(name: &'static str) -> Point {
 
 fn points() -> Vec<Point> {
     vec![
+        plain("publish.admit"),
         plain("claim.before_commit"),
         plain("lease.before_renewal"),
         plain("publish.after_intent"),
@@ -126,6 +128,64 @@ async fn a_look_that_kills_the_process_three_times_is_set_aside() {
         let next = stage.deliver(&other, &Wanted::text("others go on")).await;
         stage.published(&next).await;
         assert_eq!(stage.made(&outlet), 1);
+    })
+    .await;
+}
+
+/// The admission of one delivery ends the process, before anything is written down: it is found out, a
+/// person is asked and administrators are told; the others go out, once each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admission_that_kills_the_process_three_times_is_set_aside() {
+    on_both(async |stage| {
+        let [outlet, other] = stage.both().await;
+        let third = stage.outlet(Platform::X).await;
+        let due = soon();
+        let poison = stage.deliver(&outlet, &Wanted::text("poison").at(due)).await;
+        let mut others = Vec::new();
+        for outlet in [&other, &third] {
+            others.push((stage.deliver(outlet, &Wanted::text("goes on").at(due)).await, outlet));
+        }
+        stage.stop().await;
+        let options =
+            [("CHANCERY_CRASH_AT", "publish.admit"), ("CHANCERY_CRASH_ABOUT", poison.as_str())];
+        // Once among others, where nobody can tell which it was, and three times by itself.
+        for round in 1..=4 {
+            assert_eq!(standing(stage, &poison).await.0, "scheduled", "before the {round}. death");
+            let status = Daemon::start(stage.setting(), &options).ended().await;
+            assert_eq!(status.signal(), Some(SIGABRT), "{status}");
+        }
+        let mut daemon = Daemon::start(stage.setting(), &options);
+        eventually("it is set aside", async || {
+            daemon.must_run();
+            let (state, _) = standing(stage, &poison).await;
+            if state == "needs_human" { Ok(()) } else { Err(state) }
+        })
+        .await;
+        for (id, outlet) in &others {
+            published_once(stage, id, outlet).await;
+        }
+        daemon.stop().await;
+        let losses =
+            "SELECT CAST(losses AS TEXT) FROM jobs WHERE losses > 0 AND state <> 'discarded'";
+        assert_eq!(stage.setting().database.rows(losses).await, Vec::<Vec<String>>::new());
+        stage.resume().await;
+        let asked = stage.show(&poison).await.delivery;
+        assert_eq!(asked.problem.unwrap().code, "set_aside");
+        let window = Window { limit: 200, after: None };
+        eventually("administrators are told", async || {
+            let all =
+                notifications::list(stage.acts(), stage.caller(), false, &window).await.unwrap();
+            let told = |event: &str| all.items.iter().any(|it| it.event.as_str() == event);
+            if told("job.set_aside") && told("delivery.needs_human") {
+                Ok(())
+            } else {
+                Err(format!("{:?}", all.items))
+            }
+        })
+        .await;
+        deliveries::retry(stage.acts(), stage.caller(), &poison).await.unwrap();
+        stage.published(&poison).await;
+        assert_eq!(stage.creates(&outlet).len(), 1);
     })
     .await;
 }

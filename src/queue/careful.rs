@@ -1,0 +1,70 @@
+//! Claims one by one after a process that did not end in order, and notes before each that it was begun:
+//! what ends the process while it is claimed is counted by that, and set aside at last.
+//!
+//! An ordinary claim writes nothing of the kind. The note is taken back by the commit of the claim.
+
+use super::job::{SET_ASIDE, Work};
+use super::lane::{ASIDE, Lane, PAUSE};
+use super::{aside, contained};
+use crate::clock::after;
+use crate::store::jobs::Due;
+use crate::store::{Error, audit, jobs};
+
+/// Claims each of these alone; says how many those were.
+pub(super) async fn claim<W: Work>(lane: &mut Lane<W>, picked: Vec<Due>) -> usize {
+    let count = picked.len();
+    for due in picked {
+        let one = std::slice::from_ref(&due);
+        let Err(error) = begin(lane, &due).await else { continue };
+        tracing::error!(
+            job.id = %due.id, job.kind = W::KIND, error = %crate::telemetry::Chain(&error),
+            "a job could not be claimed by itself; set aside for a while"
+        );
+        lane.doubt_claim(one);
+        lane.rest_slots(one, if matches!(error, Error::Busy) { PAUSE } else { ASIDE });
+    }
+    count
+}
+
+async fn begin<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
+    let one = std::slice::from_ref(due);
+    let mut tx = lane.store.begin().await?;
+    let losses = jobs::suspect(&mut tx, &due.id).await?;
+    tx.commit().await?;
+    match losses {
+        // Somebody else has it, or has taken it back.
+        None => lane.rest_slots(one, PAUSE),
+        Some(losses) if losses > SET_ASIDE => set_aside(lane, due).await?,
+        Some(_) => {
+            if let Err(error) = lane.claim(one, true).await {
+                // The process lives: it was not this.
+                let mut tx = lane.store.begin().await?;
+                jobs::acquit(&mut tx, std::slice::from_ref(&due.id)).await?;
+                tx.commit().await?;
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the job out of the queue, and lets its kind say what that means.
+async fn set_aside<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
+    let now = lane.clock.now();
+    let holder = lane.lease.holder().clone();
+    let horizon = after(now, lane.work.lookahead());
+    let lease_until = after(now, lane.lease.left());
+    let ids = std::slice::from_ref(&due.id);
+    let mut tx = lane.store.begin().await?;
+    let claimed = jobs::claim(&mut tx, ids, &holder, lease_until, horizon).await?;
+    let settlement = contained(W::KIND, lane.work.aside(&mut tx, now, &claimed)).await?;
+    let finishes = super::settle::finishes(&claimed, &settlement.verdicts);
+    jobs::finish(&mut tx, &finishes, &holder, now).await?;
+    let told = aside::entries(W::KIND, claimed.iter().zip(&settlement.verdicts));
+    audit::append(&mut tx, &told, now).await?;
+    tx.commit().await?;
+    tracing::error!(job.id = %due.id, job.kind = W::KIND, "a job was set aside");
+    lane.agenda.release(&due.slot, None);
+    lane.queue.announce(&settlement.enqueued);
+    Ok(())
+}
