@@ -246,6 +246,10 @@ pub struct Recall {
     pub problem: Option<DeliveryProblem>,
     /// When people were told of that.
     pub told_at: Option<Timestamp>,
+    /// When the platform said first that the post does not exist, without having said that it deleted
+    /// it: what is new may not be seen yet.
+    #[serde(default)]
+    pub missed_at: Option<Timestamp>,
 }
 
 #[cfg(test)]

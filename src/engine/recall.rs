@@ -31,11 +31,14 @@ use crate::store::{Error, Tx, audit};
 const HANDS: usize = 8;
 /// After so many tries without success people are told; a refusal is told at once.
 const TELL_AFTER: i64 = 4;
+/// A recall that goes on for longer than this is told of, however few tries it had.
+const TELL_BEYOND: Duration = Duration::from_mins(10);
 
 /// The kind of work that deletes.
 #[derive(Debug)]
 pub struct TakeBack {
     tools: Tools,
+    pause: Duration,
 }
 
 /// What is to be deleted, and with what.
@@ -55,8 +58,10 @@ pub struct Tried {
 
 #[derive(Debug)]
 enum Came {
-    /// It is certainly not there any more.
-    Gone(&'static str),
+    /// The platform says that it has deleted it.
+    Gone,
+    /// The platform says that it does not exist, which it may say of what is new.
+    Missing { detail: String },
     /// Not yet, or nobody knows.
     NotYet { detail: String, until: Option<Timestamp> },
     /// Somebody must do something about it.
@@ -64,9 +69,10 @@ enum Came {
 }
 
 impl TakeBack {
-    /// Deletes with these tools.
-    pub fn new(tools: Tools) -> Self {
-        Self { tools }
+    /// Deletes with these tools; what cannot be seen counts as gone when it cannot be seen after
+    /// `pause` either.
+    pub fn new(tools: Tools, pause: Duration) -> Self {
+        Self { tools, pause }
     }
 
     async fn admit_all(
@@ -88,6 +94,7 @@ impl TakeBack {
         let closed = circuits::closed_even_to_urgent(&self.tools, tx, now, &slots).await?;
         let silent = looks::silent(tx, now, &slots).await?;
         let mut admissions = Vec::with_capacity(jobs.len());
+        let mut entries = Vec::new();
         for (job, id) in jobs.iter().zip(ids) {
             let wanted = id.and_then(|id| standing.remove(&id)).filter(is_wanted);
             let Some(standing) = wanted else {
@@ -99,29 +106,15 @@ impl TakeBack {
             let wait = closed.get(slot).map(|until| (*until, "the platform does not answer"));
             let wait = wait.or_else(|| silent.get(slot).map(|it| (*it, "no calls are left")));
             if let Some((until, why)) = wait {
-                self.put_off(tx, &standing, (until, why), now).await?;
+                entries.extend(put_off(tx, &standing, (until, why), now).await?);
                 admissions.push(Admission::Not(Ending::Again(until), why.to_owned()));
             } else {
                 let prepared = prepared.remove(&standing.id);
                 admissions.push(Admission::Run(Errand { prepared, standing }));
             }
         }
+        audit::append(tx, &entries, now).await?;
         Ok(admissions)
-    }
-
-    /// Shows that it waits, and for what.
-    async fn put_off(
-        &self,
-        tx: &mut Tx,
-        standing: &Standing,
-        (until, why): (Timestamp, &str),
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let Some(recall) = &standing.recall else { return Ok(()) };
-        let detail = format!("{why}; asked again at {until}");
-        let problem = problem("recall_waits", &detail, &by_hand(standing));
-        let recall = Recall { problem: Some(problem), ..recall.clone() };
-        rows::note(tx, &[Note { id: &standing.id, recall: &recall }], now).await
     }
 
     async fn take_back(&self, errand: &Errand) -> Tried {
@@ -141,12 +134,12 @@ impl TakeBack {
         let Metered { value, mut usage } = platform.remove(&session, id).await;
         crate::crash_point!("recall.after_delete");
         let came = match value {
-            Removal::Removed => Came::Gone("the platform says that it has deleted it"),
+            Removal::Removed => Came::Gone,
             Removal::NotThere(said) | Removal::Unknown(said) => {
                 let seen = platform.presence(&session, id).await;
                 usage.extend(seen.usage);
                 match seen.value {
-                    Presence::Gone => Came::Gone("it is not there any more"),
+                    Presence::Gone => Came::Missing { detail: said },
                     Presence::There => {
                         Came::NotYet { detail: format!("it is still there ({said})"), until: None }
                     }
@@ -191,22 +184,13 @@ impl TakeBack {
                 delivery.id = %it.id, outcome = word, came = ?one.report.came,
                 "asked the platform to delete a post"
             );
-            let (recall, verdict) = match &one.report.came {
-                Came::Gone(how) => {
+            let (recall, verdict) = match self.ended(&recall, &one.report.came, now) {
+                Some(how) => {
                     moves.push(recalled(it));
                     entries.push(taken_back(it, &recall, how));
                     (Recall { problem: None, ..recall }, Verdict::DONE)
                 }
-                Came::NotYet { detail, until } => {
-                    let at = self.next(&recall, *until, now);
-                    let said = format!("{detail}; asked again at {at}");
-                    (stuck(it, &recall, ("recall_unclear", &said), now), Verdict::again(at, word))
-                }
-                Came::Refused { code, detail } => {
-                    let at = self.next(&recall, None, now);
-                    let said = format!("the platform refuses to delete it ({code}): {detail}");
-                    (stuck(it, &recall, ("recall_refused", &said), now), Verdict::again(at, word))
-                }
+                None => self.goes_on(it, &recall, &one.report.came, now),
             };
             if recall.told_at == Some(now) {
                 entries.push(tell(it, &recall));
@@ -221,6 +205,55 @@ impl TakeBack {
         let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
         budgets::hear(tx, now, heard).await?;
         Ok(settlement)
+    }
+
+    /// How it is known that the post is gone, if it is.
+    fn ended(&self, recall: &Recall, came: &Came, now: Timestamp) -> Option<&'static str> {
+        match came {
+            Came::Gone => Some("the platform says that it has deleted it"),
+            Came::Missing { .. } => {
+                let surely = after(recall.missed_at?, self.pause);
+                (now >= surely).then_some("it is not there any more")
+            }
+            Came::NotYet { .. } | Came::Refused { .. } => None,
+        }
+    }
+
+    /// What is noted of a try that has not ended it, and when the next one is.
+    fn goes_on(
+        &self,
+        it: &Standing,
+        recall: &Recall,
+        came: &Came,
+        now: Timestamp,
+    ) -> (Recall, Verdict) {
+        let word = word(came);
+        match came {
+            Came::Gone => (recall.clone(), Verdict::DONE),
+            Came::Missing { detail } => {
+                let first = recall.missed_at.unwrap_or(now);
+                let surely = after(first, self.pause);
+                let said = format!(
+                    "{detail}; the platform says that it does not exist, which is believed when it \
+                     says so again at {surely}"
+                );
+                let problem = Some(problem("recall_unclear", &said, &by_hand(it)));
+                let recall = Recall { missed_at: Some(first), problem, ..recall.clone() };
+                (recall, Verdict::again(surely, word))
+            }
+            Came::NotYet { detail, until } => {
+                let at = self.next(recall, *until, now);
+                let said = format!("{detail}; asked again at {at}");
+                let recall = stuck(it, recall, ("recall_unclear", &said), now, at);
+                // Whoever sees it, or cannot, begins anew to miss it.
+                (Recall { missed_at: None, ..recall }, Verdict::again(at, word))
+            }
+            Came::Refused { code, detail } => {
+                let at = self.next(recall, None, now);
+                let said = format!("the platform refuses to delete it ({code}): {detail}");
+                (stuck(it, recall, ("recall_refused", &said), now, at), Verdict::again(at, word))
+            }
+        }
     }
 
     /// It is asked again for as long as somebody wants it.
@@ -247,7 +280,7 @@ impl TakeBack {
             let why = "the process was lost three times while it tried; ask for it again, or delete \
                        it by hand";
             let recall = Recall { told_at: None, tries: TELL_AFTER, ..recall.clone() };
-            let stuck = stuck(it, &recall, ("recall_set_aside", why), now);
+            let stuck = stuck(it, &recall, ("recall_set_aside", why), now, now);
             rows::note(tx, &[Note { id: &it.id, recall: &stuck }], now).await?;
             entries.push(tell(it, &stuck));
         }
@@ -257,6 +290,23 @@ impl TakeBack {
             jobs.iter().map(|job| Verdict::lost(job, soon, "lost while deleting")).collect();
         Ok(Settlement { verdicts, enqueued: Vec::new() })
     }
+}
+
+/// Shows that it waits, and for what; gives what people are to be told when that is long.
+async fn put_off(
+    tx: &mut Tx,
+    standing: &Standing,
+    (until, why): (Timestamp, &str),
+    now: Timestamp,
+) -> Result<Option<NewEntry>, Error> {
+    let Some(recall) = &standing.recall else { return Ok(None) };
+    let detail = format!("{why}; asked again at {until}");
+    let problem = Some(problem("recall_waits", &detail, &by_hand(standing)));
+    let long = recall.told_at.is_none() && is_long(recall, until);
+    let told_at = recall.told_at.or_else(|| long.then_some(now));
+    let recall = Recall { problem, told_at, ..recall.clone() };
+    rows::note(tx, &[Note { id: &standing.id, recall: &recall }], now).await?;
+    Ok(long.then(|| tell(standing, &recall)))
 }
 
 fn delivery_of(job: &Claimed) -> Option<DeliveryId> {
@@ -270,27 +320,34 @@ fn is_wanted(standing: &Standing) -> bool {
 
 fn word(came: &Came) -> &'static str {
     match came {
-        Came::Gone(_) => "gone",
+        Came::Gone => "gone",
+        Came::Missing { .. } => "missing",
         Came::NotYet { .. } => "not_yet",
         Came::Refused { .. } => "refused",
     }
 }
 
-/// A recall after one more try without success; people are told once.
+/// A recall after one more try without success, which goes on at `again`; people are told once.
 fn stuck(
     standing: &Standing,
     recall: &Recall,
     (code, detail): (&str, &str),
     now: Timestamp,
+    again: Timestamp,
 ) -> Recall {
     let tries = recall.tries + 1;
-    let tell = code == "recall_refused" || tries >= TELL_AFTER;
+    let tell = code == "recall_refused" || tries >= TELL_AFTER || is_long(recall, again);
     Recall {
         tries,
         problem: Some(problem(code, &detail.replace('\0', ""), &by_hand(standing))),
         told_at: recall.told_at.or_else(|| tell.then_some(now)),
         ..recall.clone()
     }
+}
+
+/// Whether it is not done when people begin to wonder.
+fn is_long(recall: &Recall, again: Timestamp) -> bool {
+    again > after(recall.asked_at, TELL_BEYOND)
 }
 
 /// What a person can do when the service cannot.

@@ -107,7 +107,7 @@ impl Engine {
         let after_a_death = nodes::died(&mut tools.store.read().await?, fence, since).await?;
         let publish = Publish::new(tools.clone(), lease.clone(), alone);
         let reconcile = Reconcile::new(tools.clone());
-        let take_back = TakeBack::new(tools.clone());
+        let take_back = TakeBack::new(tools.clone(), looks.pause);
         let verify = Verify::new(tools.clone(), looks.pause);
         let arrange = Arrange::new(tools.clone(), queue.clone(), &looks);
         let sweep = Sweep::new(tools.clone(), keep);

@@ -56,6 +56,7 @@ fn wish() -> Recall {
         tries: 0,
         problem: None,
         told_at: None,
+        missed_at: None,
     }
 }
 

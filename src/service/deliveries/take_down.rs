@@ -10,6 +10,7 @@ use crate::domain::id::{DeliveryId, JobId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::{hold, locale, work};
 use crate::service::{Caller, Done, Error, Services, all_well, finish, permit};
+use crate::store::after::Note;
 use crate::store::deliveries::Delivery;
 use crate::store::jobs::{self, NewJob};
 use crate::store::{Tx, after};
@@ -48,7 +49,11 @@ pub async fn recall(
     }
     let job = enqueue(services, &mut tx, &delivery).await?;
     let again = delivery.recall.is_some();
-    if !again {
+    if let Some(recall) = &delivery.recall {
+        // Somebody has put something right, or thinks so: if it is in vain he is to hear of it.
+        let recall = Recall { tries: 0, told_at: None, ..recall.clone() };
+        after::note(&mut tx, &[Note { id, recall: &recall }], services.clock.now()).await?;
+    } else {
         let recall = Recall {
             asked_by: caller.actor.label(),
             asked_at: services.clock.now(),
@@ -56,6 +61,7 @@ pub async fn recall(
             tries: 0,
             problem: None,
             told_at: None,
+            missed_at: None,
         };
         if !after::ask(&mut tx, id, &recall, recall.asked_at).await? {
             return Err(Error::Busy);

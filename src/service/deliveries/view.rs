@@ -243,7 +243,7 @@ fn problem_view(problem: DeliveryProblem) -> ProblemView {
 }
 
 fn recall_view(recall: Recall) -> RecallView {
-    let Recall { asked_by, asked_at, reason, tries, problem, told_at: _ } = recall;
+    let Recall { asked_by, asked_at, reason, tries, problem, told_at: _, missed_at: _ } = recall;
     RecallView { asked_by, asked_at, reason, tries, problem: problem.map(problem_view) }
 }
 

@@ -128,7 +128,8 @@ pub(super) fn acts(delivery: &Delivery, caller: &Caller) -> Vec<Act> {
     if policy::may(&caller.actor, Action::WriteDeliveries, account).is_err() {
         return Vec::new();
     }
-    let recalling = delivery.recall.is_some();
+    // While something stands in its way it can be asked for again.
+    let recalling = delivery.recall.as_ref().is_some_and(|recall| recall.problem.is_none());
     let acts = delivery.state.acts(delivery.hold_id.is_some());
     acts.filter(|act| !(recalling && *act == Act::Recall)).collect()
 }
