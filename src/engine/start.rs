@@ -94,21 +94,14 @@ impl Engine {
         failover.look().await?;
         super::zones::look_ahead(&tools).await?;
         let holder = register(&tools).await?;
-        let lease = Lease::new(
-            tools.store.clone(),
-            tools.clock.clone(),
-            holder,
-            tools.pace.lease,
-            queue.gate().clone(),
-        );
+        let (store, clock) = (tools.store.clone(), tools.clock.clone());
+        let lease = Lease::new(store, clock, holder, tools.pace.lease, queue.gate().clone());
         lease.renew().await?;
         let since = before(tools.clock.now(), LATELY);
         let fence = lease.holder().fence;
         let after_a_death = nodes::died(&mut tools.store.read().await?, fence, since).await?;
         let publish = Publish::new(tools.clone(), lease.clone(), alone);
         let reconcile = Reconcile::new(tools.clone());
-        let take_back = TakeBack::new(tools.clone(), looks.pause);
-        let verify = Verify::new(tools.clone(), looks.pause);
         let arrange = Arrange::new(tools.clone(), queue.clone(), &looks);
         let sweep = Sweep::new(tools.clone(), keep);
         let tell = webhook::Tell::new(means.clone());
@@ -143,10 +136,7 @@ impl Engine {
         }
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
-        lanes.spawn(vital("recall", start.lane(take_back).run(stop_lanes.clone())));
-        lanes.spawn(vital("verify", start.lane(verify).run(stop_lanes.clone())));
-        let look = SelfAudit::new(tools.clone());
-        lanes.spawn(vital("self_audit", start.lane(look).run(stop_lanes.clone())));
+        start.looking_back(looks.pause, &lanes, &stop_lanes);
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
@@ -207,6 +197,17 @@ impl Lanes<'_> {
             all.push(tokio::spawn(vital("failover", failover.keep(stop.clone()))));
         }
         all
+    }
+
+    /// Starts what has to do with what is out, and with what was done.
+    fn looking_back(&self, pause: Duration, lanes: &TaskTracker, stop: &CancellationToken) {
+        let tools = self.tools;
+        let take_back = self.lane(TakeBack::new(tools.clone(), pause));
+        lanes.spawn(vital("recall", take_back.run(stop.clone())));
+        let verify = self.lane(Verify::new(tools.clone(), pause));
+        lanes.spawn(vital("verify", verify.run(stop.clone())));
+        let self_audit = self.lane(SelfAudit::new(tools.clone()));
+        lanes.spawn(vital("self_audit", self_audit.run(stop.clone())));
     }
 
     fn lane<W: Work>(&self, work: W) -> Lane<W> {
