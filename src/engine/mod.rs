@@ -4,6 +4,7 @@
 //! while a platform is awaited.
 
 pub mod after;
+mod batch;
 mod budgets;
 mod circuits;
 mod clauses;

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use super::batch::Batch;
 use super::clauses::{Brake, Force};
 use super::money::{self, Bill, Charge};
 use super::{Tools, budgets, circuits, clauses, entry, outcomes, reconcile_job, spacing};
@@ -399,7 +400,7 @@ impl Publish {
             .map(|prepared| (prepared.delivery_id.clone(), prepared))
             .collect();
         let mut settlement = Settlement::default();
-        let mut batch = outcomes::Batch::default();
+        let mut batch = Batch::default();
         for job in jobs {
             let id = delivery_of(job);
             let attempt = id.as_ref().and_then(|id| open.get(id));

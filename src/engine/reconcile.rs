@@ -9,9 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::outcomes::{Batch, learns_nothing, problem};
+use super::outcomes::{learns_nothing, problem};
 use super::publish::{moved, waiting_for};
-use super::{Tools, budgets, entry, looks, money, publish_job};
+use super::{Tools, batch::Batch, budgets, entry, looks, money, publish_job};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::class::Class;

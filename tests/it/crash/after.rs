@@ -52,7 +52,7 @@ async fn a_crash_between_deleting_and_writing_it_down_is_found_out() {
         for id in &ids {
             assert_eq!(standing(stage, id).await.0, "published");
         }
-        let daemon = Daemon::start(stage.setting(), &[]);
+        let daemon = Daemon::start(stage.setting(), &[("CHANCERY_VERIFY__PAUSE", "200ms")]);
         for (id, outlet) in ids.iter().zip(&outlets) {
             becomes(stage, id, "recalled").await;
             assert!(stage.posts(outlet).is_empty());
