@@ -113,6 +113,12 @@ staged! { with OPTIONS;
         assert_eq!(post.mails().len(), 0);
         post.becomes(Temper::Well);
         came(&post, 1).await;
+        // Mails of one kind keep a distance from the one before, reckoned from when that was written down.
+        eventually("it is written down", async || {
+            let sql = "SELECT id FROM mail_items WHERE outcome IS NULL";
+            let open = stage.setting().database.rows(sql).await.len();
+            if open == 0 { Ok(()) } else { Err(open) }
+        }).await;
         post.becomes(Temper::Silent);
         stage.advance(Duration::from_mins(16));
         let before = post.visits();
