@@ -64,6 +64,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("spending_pkey", "spending.scope, spending.slice"),
     ("tokens_hash_key", "tokens.hash"),
     ("variants_post_language_key", "variants.post_id, variants.language"),
+    ("violations_pkey", "violations.invariant, violations.subject"),
 ];
 
 /// The unique keys that [`Error::Conflict`] tells by name; a test breaks each on both databases.
