@@ -284,11 +284,15 @@ staged! {
             })
             .await;
             assert_eq!(stage.show(&id).await.delivery.state, DeliveryState::Published);
-            // Tried again, missed, and missed once more.
-            for _ in 0..4 {
-                pass(Duration::from_millis(300)).await;
-                stage.advance(Duration::from_mins(31));
-            }
+            stage.advance(Duration::from_hours(1));
+            eventually("it was tried again, and missed", async || {
+                let recall = stage.show(&id).await.delivery.recall;
+                let problem = recall.and_then(|it| it.problem).map(|it| it.detail);
+                let missed = problem.as_ref().is_some_and(|it| it.contains("when it says so again"));
+                if missed { Ok(()) } else { Err(format!("{problem:?}")) }
+            })
+            .await;
+            stage.advance(Duration::from_mins(31));
             stage.until(&id, DeliveryState::Recalled).await;
         }
     }
