@@ -13,7 +13,7 @@ use super::outcomes::{LONGEST_BLOCK, problem};
 use super::{Tools, budgets, circuits, entry, looks};
 use crate::clock::after;
 use crate::domain::audit::NewEntry;
-use crate::domain::delivery::{DeliveryState, Event, Recall};
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, Recall};
 use crate::domain::id::DeliveryId;
 use crate::domain::outbox::Occasion;
 use crate::domain::work;
@@ -201,9 +201,10 @@ impl TakeBack {
         let notes: Vec<Note<'_>> = recalls.iter().map(|(id, recall)| Note { id, recall }).collect();
         rows::note(tx, &notes, now).await?;
         transition(tx, &moves, now).await?;
-        audit::append(tx, &entries, now).await?;
         let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
         budgets::hear(tx, now, heard).await?;
+        // Last: whoever has the head of the audit waits for nobody.
+        audit::append(tx, &entries, now).await?;
         Ok(settlement)
     }
 
@@ -237,7 +238,7 @@ impl TakeBack {
                     "{detail}; the platform says that it does not exist, which is believed when it \
                      says so again at {surely}"
                 );
-                let problem = Some(problem("recall_unclear", &said, &by_hand(it)));
+                let problem = Some(in_the_way(it, "recall_unclear", &said));
                 let recall = Recall { missed_at: Some(first), problem, ..recall.clone() };
                 (recall, Verdict::again(surely, word))
             }
@@ -301,7 +302,7 @@ async fn put_off(
 ) -> Result<Option<NewEntry>, Error> {
     let Some(recall) = &standing.recall else { return Ok(None) };
     let detail = format!("{why}; asked again at {until}");
-    let problem = Some(problem("recall_waits", &detail, &by_hand(standing)));
+    let problem = Some(in_the_way(standing, "recall_waits", &detail));
     let long = recall.told_at.is_none() && is_long(recall, until);
     let told_at = recall.told_at.or_else(|| long.then_some(now));
     let recall = Recall { problem, told_at, ..recall.clone() };
@@ -339,7 +340,7 @@ fn stuck(
     let tell = code == "recall_refused" || tries >= TELL_AFTER || is_long(recall, again);
     Recall {
         tries,
-        problem: Some(problem(code, &detail.replace('\0', ""), &by_hand(standing))),
+        problem: Some(in_the_way(standing, code, detail)),
         told_at: recall.told_at.or_else(|| tell.then_some(now)),
         ..recall.clone()
     }
@@ -348,6 +349,11 @@ fn stuck(
 /// Whether it is not done when people begin to wonder.
 fn is_long(recall: &Recall, again: Timestamp) -> bool {
     again > after(recall.asked_at, TELL_BEYOND)
+}
+
+/// What stands in the way of a recall, without what a database cannot keep: platforms are quoted.
+fn in_the_way(standing: &Standing, code: &str, detail: &str) -> DeliveryProblem {
+    problem(code, &detail.replace('\0', ""), &by_hand(standing))
 }
 
 /// What a person can do when the service cannot.
@@ -432,5 +438,23 @@ impl Work for TakeBack {
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
         Box::pin(self.lose_all(tx, now, jobs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_platform_says_is_kept_without_what_a_database_cannot_keep() {
+        let standing = Standing {
+            id: DeliveryId::new(Timestamp::UNIX_EPOCH, 1),
+            state: DeliveryState::Published,
+            remote_id: None,
+            permalink: None,
+            recall: None,
+        };
+        let problem = in_the_way(&standing, "recall_unclear", "a\0b");
+        assert_eq!(problem.detail, "ab");
     }
 }

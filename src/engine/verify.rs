@@ -173,10 +173,11 @@ impl Verify {
             settlement.verdicts.push(verdict);
         }
         transition(tx, &moves, now).await?;
-        audit::append(tx, &entries, now).await?;
-        enqueue(tx, &settlement.enqueued, now).await?;
         let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
         budgets::hear(tx, now, heard).await?;
+        // Last: whoever has the head of the audit waits for nobody.
+        audit::append(tx, &entries, now).await?;
+        enqueue(tx, &settlement.enqueued, now).await?;
         Ok(settlement)
     }
 }
