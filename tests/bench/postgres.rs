@@ -10,6 +10,10 @@ use super::server::Server;
 use super::service::Service;
 use super::{Extent, bare, judge, peer};
 
+/// A platform that does what a real one does before it answers; here a node waits for it and not for
+/// the processors that both nodes, the server and the simulators share.
+const REAL_MS: u64 = 200;
+
 /// One node, two, bare; the same with a platform that is farther away; then the peers.
 pub(crate) async fn measure(extent: Extent) -> Result<()> {
     let mut server = match Server::start() {
@@ -23,9 +27,11 @@ pub(crate) async fn measure(extent: Extent) -> Result<()> {
     let mut simulator = Simulator::start()?;
     println!("  {count} due deliveries, {ACCOUNTS} accounts, {AT_ONCE} at once on each node");
     round(&mut simulator, &mut server, count, "").await?;
-    simulator.answer_after(FAR_MS)?;
-    let far = format!(", {FAR_MS} ms to the platform");
-    round(&mut simulator, &mut server, extent.of(10_000, 1_000), &far).await?;
+    for (millis, count) in [(FAR_MS, extent.of(10_000, 1_000)), (REAL_MS, extent.of(4_000, 600))] {
+        simulator.answer_after(millis)?;
+        let far = format!(", {millis} ms to the platform");
+        round(&mut simulator, &mut server, count, &far).await?;
+    }
     for queue in peer::ON_POSTGRES {
         let url = server.database().await?;
         match tokio::task::spawn_blocking(move || peer::drain_on_postgres(queue, &url, count))
