@@ -165,6 +165,16 @@ impl Vault {
         &self.active
     }
 
+    /// Whether a key is at hand.
+    pub fn knows(&self, key_id: &str) -> bool {
+        self.keys.contains_key(key_id)
+    }
+
+    /// The ids of the keys that are at hand, in their order.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+
     /// Seals a secret for what it belongs to.
     pub fn seal(&self, to: Binding<'_>, secret: &SecretString) -> Result<Sealed, Error> {
         let key = self.keys.get(&self.active).ok_or(Error::NoKey)?;
@@ -268,20 +278,49 @@ fn associated(to: Binding<'_>, key_id: &str) -> Vec<u8> {
 
 /// Writes a new key that only we may read, durable before anything is sealed with it.
 fn generate(path: &Path) -> Result<(), Error> {
+    write_new(path, &new_line(PLAIN_KEY_ID))?;
+    sync_directory(path)
+}
+
+/// Puts a new key before those of a file, so that it seals from the next start on. The file is replaced
+/// in one step: after a loss of power it has either all of the keys or the older ones.
+pub fn add_key(path: &Path, id: &str) -> Result<(), Error> {
     let failed = |source| Error::File { path: path.to_owned(), source };
+    let known = Vault::read(path)?;
+    if known.knows(id) {
+        return Err(Error::DoubleKey(id.to_owned()));
+    }
+    let old = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+    let text = Zeroizing::new(format!("{}{}", new_line(id).as_str(), old.as_str()));
+    Vault::parse(&text)?;
+    let beside = path.with_extension("new");
+    match std::fs::remove_file(&beside) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    write_new(&beside, &text)?;
+    std::fs::rename(&beside, path).map_err(failed)?;
+    sync_directory(path)
+}
+
+fn new_line(id: &str) -> Zeroizing<String> {
     let key: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(rand::random());
-    let line = Zeroizing::new(format!("{PLAIN_KEY_ID}:{}\n", STANDARD.encode(*key)));
+    Zeroizing::new(format!("{id}:{}\n", STANDARD.encode(*key)))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    if let Some(directory) = path.parent() {
-        OpenOptions::new()
-            .read(true)
-            .open(directory)
-            .and_then(|it| it.sync_all())
-            .map_err(failed)?;
-    }
-    Ok(())
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+fn sync_directory(of: &Path) -> Result<(), Error> {
+    let failed = |source| Error::File { path: of.to_owned(), source };
+    let Some(directory) = of.parent() else { return Ok(()) };
+    let directory = OpenOptions::new().read(true).open(directory).map_err(failed)?;
+    directory.sync_all().map_err(failed)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod restore;
 mod serve;
 mod simulate;
 mod token;
+mod vault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +52,9 @@ enum Command {
     /// API tokens.
     #[command(subcommand)]
     Token(token::Token),
+    /// The keys that access tokens are sealed with.
+    #[command(subcommand)]
+    Vault(vault::Keys),
     /// Prints the effective configuration and tests database, key, clock and platforms.
     Check,
     /// Prints the OpenAPI document.
@@ -91,6 +95,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Restore(options) => restore::run(&config, options).await,
             Command::Admin(admin) => admin::run(config, admin).await,
             Command::Token(token) => token::run(config, token).await,
+            Command::Vault(keys) => vault::run(config, keys).await,
             Command::Check => check::run(&config).await,
             Command::Openapi => openapi::run(),
         }

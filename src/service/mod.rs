@@ -26,6 +26,7 @@ pub mod posts;
 pub mod quarantine;
 mod recall;
 pub mod schedule;
+pub mod sealing;
 pub mod self_audit;
 pub mod tokens;
 pub mod units;

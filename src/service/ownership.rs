@@ -134,6 +134,12 @@ pub(super) fn healthy(owner: Owner, now: Timestamp) -> Health {
     }
 }
 
+/// The name that a refresh token is bound to: another than its access token's, so that neither can be
+/// put in the place of the other.
+pub(super) fn refresh_name(remote_id: &str) -> String {
+    format!("{remote_id}#refresh")
+}
+
 /// Seals a credential for its account and stores it.
 pub(super) async fn keep(
     services: &Services,
@@ -147,8 +153,7 @@ pub(super) async fn keep(
         .vault
         .seal(binding(&account.remote_id), &credential.access_token)
         .map_err(Error::internal)?;
-    // Bound to another name, so that neither can be put in the place of the other.
-    let refresh_name = format!("{}#refresh", account.remote_id);
+    let refresh_name = refresh_name(&account.remote_id);
     let refresh = credential
         .refresh_token
         .as_ref()

@@ -37,6 +37,7 @@ pub mod quarantine;
 pub mod recalls;
 pub mod reminders;
 pub mod review;
+pub mod sealed;
 pub mod self_audit;
 mod session;
 mod sql;
@@ -126,6 +127,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         recalls::STATEMENTS,
         reminders::STATEMENTS,
         review::STATEMENTS,
+        sealed::STATEMENTS,
         self_audit::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,

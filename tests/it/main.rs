@@ -46,6 +46,8 @@ mod hostile;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod languages;
 #[cfg(test)]
 mod leases;

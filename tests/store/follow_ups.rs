@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chancery::domain::account::{Account, AccountStatus, Health};
+use chancery::domain::account::{Account, AccountStatus, CredentialKind, Health};
 use chancery::domain::audit::NewEntry;
 use chancery::domain::id::{
     AccountId, MailItemId, MessageId, NotificationId, PersonId, UnitId, WebhookId, WebhookTryId,
@@ -10,6 +10,7 @@ use chancery::domain::id::{
 use chancery::domain::outbox::{Locale, Occasion};
 use chancery::domain::outbox_text::Names;
 use chancery::domain::unit::{Approval, Unit, UnitKind, UnitName};
+use chancery::store::credentials::Credential;
 use chancery::store::mail_items::{NewItem, Waiting};
 use chancery::store::notifications::{Mine, NewNotification, Settings};
 use chancery::store::outbox::{Message, Reach};
@@ -17,8 +18,8 @@ use chancery::store::people::Person;
 use chancery::store::webhook_tries::Try;
 use chancery::store::webhooks::{SealedSecret, Standing, Webhook};
 use chancery::store::{
-    Error, Tx, accounts, audit, incidents, jobs, mail_items, notifications, outbox, people, units,
-    webhook_tries, webhooks,
+    Error, Tx, accounts, audit, credentials, incidents, installation, jobs, mail_items,
+    notifications, outbox, people, sealed, units, webhook_tries, webhooks,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -242,6 +243,58 @@ both! {
         mail_items::close_all(&mut tx, &id, event, "given_up", now()).await.unwrap();
         assert_eq!(mail_items::items(&mut tx, &id, event, 9).await.unwrap().len(), 0);
         assert_eq!(mail_items::forget(&mut tx, later(1)).await.unwrap(), 3);
+    }
+
+    async fn what_is_sealed_is_sealed_again_once(fresh) {
+        let mut tx = fresh.store.begin().await.unwrap();
+        let account = account(&mut tx).await;
+        credentials::put(&mut tx, &Credential {
+            account_id: account.id.clone(),
+            kind: CredentialKind::Oauth2,
+            version: 3,
+            key_id: "1".into(),
+            sealed: vec![1],
+            refresh: Some(vec![2]),
+            expires_at: None,
+            updated_at: now(),
+        }).await.unwrap();
+        let mut one = webhook(1);
+        webhooks::insert(&mut tx, &one).await.unwrap();
+        webhooks::insert(&mut tx, &webhook(2)).await.unwrap();
+        one.previous = Some((one.secret.clone(), later(24)));
+        one.secret = SealedSecret { version: 2, key_id: "2".into(), sealed: vec![3] };
+        webhooks::update(&mut tx, &one, 1).await.unwrap();
+        let uses = |one, two| vec![("1".to_owned(), one), ("2".to_owned(), two)];
+        assert_eq!(sealed::keys(&mut tx).await.unwrap(), uses(3, 1));
+
+        let rows = sealed::credentials(&mut tx, "2", "", 9).await.unwrap();
+        assert_eq!((rows.len(), rows[0].version, &rows[0].remote_id), (1, 3, &account.remote_id));
+        assert!(sealed::credentials(&mut tx, "2", account.id.as_str(), 9).await.unwrap().is_empty());
+        assert!(sealed::reseal_credential(&mut tx, &rows[0], "2", &[4], Some(&[5])).await.unwrap());
+        // It was replaced since it was read.
+        assert!(!sealed::reseal_credential(&mut tx, &rows[0], "2", &[6], None).await.unwrap());
+        let kept = credentials::find(&mut tx, &account.id).await.unwrap().unwrap();
+        assert_eq!((kept.key_id.as_str(), kept.sealed, kept.refresh), ("2", vec![4], Some(vec![5])));
+        assert_eq!(kept.version, 3);
+
+        // Of the first the secret before it, of the second the only one.
+        let rows = sealed::webhooks(&mut tx, "2", "", 9).await.unwrap();
+        assert_eq!(rows.len(), 2);
+        for row in &rows {
+            let previous = row.previous_sealed.as_ref().map(|_| &[8_u8][..]);
+            assert!(sealed::reseal_webhook(&mut tx, row, "2", &[7], previous).await.unwrap());
+        }
+        assert!(!sealed::reseal_webhook(&mut tx, &rows[1], "2", &[9], None).await.unwrap());
+        let both = webhooks::find(&mut tx, &[&rows[0].id, &rows[1].id]).await.unwrap();
+        let before = both.iter().find_map(|it| it.previous.as_ref()).unwrap();
+        assert_eq!((before.0.key_id.as_str(), &before.0.sealed), ("2", &vec![8]));
+        assert_eq!(both.iter().filter(|it| it.previous.is_some()).count(), 1);
+        assert_eq!(sealed::keys(&mut tx).await.unwrap(), [("2".to_owned(), 4)]);
+        assert!(sealed::webhooks(&mut tx, "2", "", 9).await.unwrap().is_empty());
+
+        installation::load_or_create(&mut tx, "g", &[1], now()).await.unwrap();
+        sealed::keep_check(&mut tx, &[2]).await.unwrap();
+        assert_eq!(installation::find(&mut tx).await.unwrap().unwrap().key_check, [2]);
     }
 
     async fn webhooks_stand_and_fall(fresh) {
