@@ -26,6 +26,22 @@ impl Ladder<'_> {
         }
         step
     }
+
+    /// How old it is when the step after this one is due.
+    pub fn next(&self, step: i64) -> Duration {
+        let place = usize::try_from(step).unwrap_or(0);
+        if let Some(wait) = self.after.get(place) {
+            return *wait;
+        }
+        let rounds = u32::try_from(place + 1 - self.after.len()).unwrap_or(u32::MAX);
+        let last = self.after.last().copied().unwrap_or_default();
+        last.saturating_add(self.every.saturating_mul(rounds))
+    }
+
+    /// Whether the ladder is past its quick steps at this one, and administrators were told.
+    pub fn is_slow(&self, step: i64) -> bool {
+        step >= ESCALATES.max(i64::try_from(self.after.len()).unwrap_or(i64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -40,6 +56,12 @@ mod tests {
         for (minutes, step) in rows {
             assert_eq!(ladder.step(Duration::from_mins(minutes)), step, "after {minutes} min");
         }
+        for (minutes, _) in rows {
+            let age = Duration::from_mins(minutes);
+            let next = ladder.next(ladder.step(age));
+            assert!(next > age && ladder.step(next) == ladder.step(age) + 1, "after {minutes} min");
+        }
+        assert!(!ladder.is_slow(1) && ladder.is_slow(2));
         let days = Duration::from_hours(1 + 24 * 9);
         assert_eq!(ladder.step(days), 11, "nobody is told nine times at once");
     }
@@ -48,5 +70,6 @@ mod tests {
     fn a_ladder_without_waits_is_only_the_round() {
         let ladder = Ladder { after: &[], every: Duration::from_mins(5) };
         assert_eq!(ladder.step(Duration::from_mins(11)), 2);
+        assert_eq!(ladder.next(2), Duration::from_mins(15));
     }
 }

@@ -1,4 +1,4 @@
-//! What waits for people, in groups that are told of together, and how often each was told of.
+//! What waits for people, and how often they were told of it.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,23 +7,28 @@ use sqlx::types::Json;
 use super::codec::At;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
-use crate::domain::id::{DeliveryId, HoldId, PersonId};
+use crate::domain::class::Class;
+use crate::domain::id::{AccountId, DeliveryId, HoldId, PersonId};
 
-/// Deliveries that wait for the same reason and were scheduled by the same person.
+/// A delivery that waits for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// What they have in common: a kind and an id, such as `hold:hold_…`.
+pub struct Waiting {
+    /// Which.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub account_id: AccountId,
+    /// What it has in common with others: a kind and an id, such as `hold:hold_…`.
     pub cause: String,
-    /// The machine word of what they wait for.
+    /// The machine word of what it waits for.
     pub code: String,
-    /// Who scheduled them.
+    /// Who scheduled it.
     pub author: String,
-    /// How many.
-    pub count: i64,
-    /// Since when the first of them.
+    /// How urgent it is.
+    pub class: Class,
+    /// Its latest useful time.
+    pub publish_by: Timestamp,
+    /// Since when it is in its state.
     pub since: Timestamp,
-    /// One of them.
-    pub sample: DeliveryId,
 }
 
 /// How far something was told of.
@@ -35,6 +40,8 @@ pub struct Told {
     pub since: Timestamp,
     /// The last step of the ladder.
     pub step: i64,
+    /// When that was told.
+    pub told_at: Timestamp,
 }
 
 /// A step that is to be told of.
@@ -67,6 +74,18 @@ pub struct HoldNews {
 }
 
 #[derive(sqlx::FromRow)]
+struct WaitingRow {
+    id: DeliveryId,
+    account_id: AccountId,
+    cause: String,
+    code: String,
+    author: String,
+    class: Class,
+    publish_by: At,
+    since: At,
+}
+
+#[derive(sqlx::FromRow)]
 struct HoldRow {
     id: HoldId,
     reason: String,
@@ -80,29 +99,37 @@ fn millis<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error
 }
 
 statements! {
-    /// On the index of what waits. While a hold stands nothing is to be decided.
-    GROUPS =
-        "SELECT v.cause, v.code, v.author, COUNT(*), MIN(v.since), MIN(v.id) FROM (
-             SELECT d.id, d.state_since AS since, substr(d.created_by, 1, 36) AS author,
-                    d.waits_for->>'code' AS code,
-                    CASE WHEN d.state = 'needs_human' THEN 'delivery:' || d.id
-                         WHEN d.waits_for->>'code' = 'review' THEN 'hold:' || d.hold_id
-                         WHEN d.waits_for->>'code' = 'incident' THEN 'incident:' || d.platform
-                         ELSE (d.waits_for->>'code') || ':' || d.account_id END AS cause
-             FROM deliveries AS d
-             WHERE d.waits_for IS NOT NULL AND (d.state IN ('needs_human', 'held')) IS TRUE
-               AND d.waits_for->>'code' IN
-                   ('person', 'review', 'account', 'unit', 'approval', 'money', 'incident')) AS v
-         GROUP BY v.cause, v.code, v.author ORDER BY v.cause, v.author";
-    TOLD = "SELECT subject, since, step FROM reminders";
-    /// Gives those that were not told of before, by whichever node.
+    /// On the index of what waits. While a hold stands nothing is to be decided; and what is scheduled
+    /// goes on by itself, unless its zone's clocks have changed.
+    WAITING =
+        "SELECT d.id, d.account_id, d.class, d.publish_by, d.state_since AS since,
+                substr(d.created_by, 1, 36) AS author, d.waits_for->>'code' AS code,
+                CASE WHEN d.state = 'needs_human' THEN 'delivery:' || d.id
+                     WHEN d.waits_for->>'code' = 'review' THEN 'hold:' || d.hold_id
+                     WHEN d.waits_for->>'code' = 'incident' THEN 'incident:' || d.platform
+                     ELSE (d.waits_for->>'code') || ':' || d.account_id END AS cause
+         FROM deliveries AS d
+         WHERE d.waits_for IS NOT NULL
+           AND (d.state IN ('needs_human', 'held', 'scheduled')) IS TRUE
+           AND (d.state <> 'scheduled' OR d.waits_for->>'code' = 'time_zone')
+           AND d.waits_for->>'code' IN ('person', 'review', 'account', 'unit', 'approval', 'money',
+               'incident', 'time_zone')
+         ORDER BY d.due_at, d.id";
+    /// What was due and is not sent because an administrator must look first.
+    QUARANTINED =
+        "SELECT COUNT(*) FROM deliveries
+         WHERE waits_for IS NOT NULL AND (state = 'scheduled') IS TRUE
+           AND waits_for->>'code' = 'quarantine'";
+    TOLD = "SELECT subject, since, step, told_at FROM reminders";
+    /// Gives those that were not told of before, by whichever node. A node that has not seen yet that a
+    /// ladder began anew does not go on with the old one.
     TELL =
         "INSERT INTO reminders (subject, since, step, told_at, renews)
          SELECT value->>'subject', value->>'since_ms', value->>'step', $2, value->>'renews'
          FROM jsonb_each($1) WHERE true
          ON CONFLICT (subject) DO UPDATE SET step = excluded.step, told_at = excluded.told_at,
              since = CASE WHEN excluded.renews THEN excluded.since ELSE reminders.since END
-         WHERE reminders.step < excluded.step
+         WHERE (reminders.step < excluded.step AND reminders.since <= excluded.since)
             OR (excluded.renews AND reminders.since < excluded.since)
          RETURNING subject"
         |
@@ -112,7 +139,7 @@ statements! {
          ORDER BY subject
          ON CONFLICT (subject) DO UPDATE SET step = excluded.step, told_at = excluded.told_at,
              since = CASE WHEN excluded.renews THEN excluded.since ELSE reminders.since END
-         WHERE reminders.step < excluded.step
+         WHERE (reminders.step < excluded.step AND reminders.since <= excluded.since)
             OR (excluded.renews AND reminders.since < excluded.since)
          RETURNING subject";
     FORGET = "DELETE FROM reminders WHERE told_at < $2 AND subject IN " ids(1);
@@ -131,30 +158,42 @@ statements! {
          WHERE d.hold_id = $1 AND (d.state = 'held') IS TRUE GROUP BY 1 ORDER BY 1";
 }
 
-/// What waits for people now.
-pub async fn groups(reader: &mut Reader) -> Result<Vec<Group>, Error> {
-    let rows: Vec<(String, String, String, i64, At, DeliveryId)> =
-        on!(reader, GROUPS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
+/// What waits for people now, by instant.
+pub async fn waiting(reader: &mut Reader) -> Result<Vec<Waiting>, Error> {
+    let rows: Vec<WaitingRow> =
+        on!(reader, WAITING, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
     Ok(rows
         .into_iter()
-        .map(|(cause, code, author, count, since, sample)| Group {
-            cause,
-            code,
-            author,
-            count,
-            since: since.0,
-            sample,
+        .map(|row| Waiting {
+            id: row.id,
+            account_id: row.account_id,
+            cause: row.cause,
+            code: row.code,
+            author: row.author,
+            class: row.class,
+            publish_by: row.publish_by.0,
+            since: row.since.0,
         })
         .collect())
 }
 
+/// How many deliveries are due that a quarantine keeps back.
+pub async fn quarantined(reader: &mut Reader) -> Result<i64, Error> {
+    Ok(on!(reader, QUARANTINED, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await?))
+}
+
 /// How far everything was told of that is remembered; in no order.
 pub async fn told(reader: &mut Reader) -> Result<Vec<Told>, Error> {
-    let rows: Vec<(String, At, i64)> =
+    let rows: Vec<(String, At, i64, At)> =
         on!(reader, TOLD, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
     Ok(rows
         .into_iter()
-        .map(|(subject, since, step)| Told { subject, since: since.0, step })
+        .map(|(subject, since, step, told_at)| Told {
+            subject,
+            since: since.0,
+            step,
+            told_at: told_at.0,
+        })
         .collect())
 }
 

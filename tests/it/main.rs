@@ -82,6 +82,8 @@ mod receiver;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod reminded;
+#[cfg(test)]
 mod reminders;
 #[cfg(test)]
 mod rescue;

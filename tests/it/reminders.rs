@@ -14,7 +14,7 @@ use crate::stage::{Outlet, Stage, Wanted, eventually, pass, staged};
 use crate::stops::{everything, held_for, lift, place};
 use crate::webhooks::OPTIONS;
 
-async fn told(stage: &Stage, caller: &Caller, event: &str) -> Vec<NotificationView> {
+pub(crate) async fn told(stage: &Stage, caller: &Caller, event: &str) -> Vec<NotificationView> {
     let window = Window { limit: 200, after: None };
     let mut items = notifications::list(stage.acts(), caller, false, &window).await.unwrap().items;
     items.retain(|it| it.event.as_str() == event);
@@ -22,7 +22,7 @@ async fn told(stage: &Stage, caller: &Caller, event: &str) -> Vec<NotificationVi
 }
 
 /// Waits for so many notifications of this event, and that there is none beyond.
-async fn exactly(
+pub(crate) async fn exactly(
     stage: &Stage,
     caller: &Caller,
     event: &str,
@@ -40,7 +40,7 @@ async fn exactly(
 }
 
 /// A second administrator, who has scheduled nothing.
-async fn colleague(stage: &Stage) -> Caller {
+pub(crate) async fn colleague(stage: &Stage) -> Caller {
     let email = "binh.tran@mofa.example";
     people::create_administrator(stage.acts(), email, "Bình Trần", None).await.unwrap();
     let actor = people::at_the_console(stage.acts(), email).await.unwrap();
@@ -48,7 +48,7 @@ async fn colleague(stage: &Stage) -> Caller {
 }
 
 /// A delivery about which a person is asked, by the database's word.
-async fn asked(stage: &Stage, outlet: &Outlet, what: &str) -> DeliveryId {
+pub(crate) async fn asked(stage: &Stage, outlet: &Outlet, what: &str) -> DeliveryId {
     let due = after(stage.now(), Duration::from_hours(72));
     let id = stage.deliver(outlet, &Wanted::text(what).at(due)).await;
     let sql = format!(
@@ -59,7 +59,7 @@ async fn asked(stage: &Stage, outlet: &Outlet, what: &str) -> DeliveryId {
     id
 }
 
-const WAITING: &str = "deliveries.waiting";
+pub(crate) const WAITING: &str = "deliveries.waiting";
 
 staged! { with OPTIONS;
     /// After ten minutes the officer, after an hour the administrators too, then daily; a restart in
@@ -173,7 +173,16 @@ async fn two_nodes_tell_once() {
     let officer = stage.caller().clone();
     let outlet = stage.outlet(Platform::X).await;
     let id = asked(&stage, &outlet, "seen by two").await;
-    for (count, minutes) in [(1, 11), (2, 50), (3, 24 * 60), (4, 24 * 60)] {
+    // What joins a group later and cannot wait, too.
+    let broken = stage.outlet(Platform::X).await;
+    let joining = [("evergreen", 1), ("statement", 4)];
+    let joining = crate::reminded::for_broken(&stage, &broken, &joining).await;
+    for (place, one) in joining.iter().enumerate() {
+        crate::reminded::joins(&stage, one).await;
+        exactly(&stage, &officer, WAITING, place + 1).await;
+    }
+    crate::reminded::fit(&stage, &broken).await;
+    for (count, minutes) in [(3, 11), (4, 50), (5, 24 * 60), (6, 24 * 60)] {
         stage.advance(Duration::from_mins(minutes));
         exactly(&stage, &officer, WAITING, count).await;
     }

@@ -2,6 +2,7 @@
 
 use chancery::domain::hold::{Hold, HoldScope};
 use chancery::domain::id::{HoldId, PersonId};
+use chancery::store::deliveries::NewDelivery;
 use chancery::store::people::Person;
 use chancery::store::reminders::{self, Step};
 use chancery::store::waiting;
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::database::both;
-use crate::planned::{at, delivery, now, seed};
+use crate::planned::{World, at, delivery, now, seed};
 
 fn later(minutes: i64) -> Timestamp {
     now() + SignedDuration::from_mins(minutes)
@@ -47,6 +48,17 @@ fn hold() -> Hold {
     }
 }
 
+/// Two deliveries to the first account and six to the second.
+fn eight(world: &World, author: &PersonId) -> Vec<NewDelivery> {
+    let hours = [(0, 2), (0, 3), (1, 2), (1, 4), (1, 5), (1, 6), (1, 7), (1, 8)];
+    let planned = |(number, (account, hour)): (u128, (usize, u32))| {
+        let due = format!("2026-09-02T{hour:02}:00:00Z");
+        let new = delivery(1 + 11 * number, &world.posts[0], &world.accounts[account], &due);
+        NewDelivery { created_by: format!("{author} tok_1"), ..new }
+    };
+    (0..).zip(hours).map(planned).collect()
+}
+
 both! {
     async fn a_step_is_told_once(fresh) {
         let mut tx = fresh.store.begin().await.unwrap();
@@ -57,8 +69,8 @@ both! {
             let told = reminders::tell(&mut tx, &[step("group", minutes, number, renews)], now()).await;
             assert_eq!(told.unwrap().len(), news, "step {number} of a group");
         }
-        // A decision that is asked for anew begins at the bottom.
-        for (minutes, number, news) in [(0, 1, 1), (0, 1, 0), (0, 2, 1), (5, 1, 1), (0, 3, 1)] {
+        // A decision that is asked for anew begins at the bottom, also for whoever has not seen that.
+        for (minutes, number, news) in [(0, 1, 1), (0, 1, 0), (0, 2, 1), (5, 1, 1), (5, 2, 1), (0, 3, 0)] {
             let told = reminders::tell(&mut tx, &[step("one", minutes, number, true)], now()).await;
             assert_eq!(told.unwrap().len(), news, "step {number} since {minutes}");
         }
@@ -71,29 +83,21 @@ both! {
         assert_eq!(reminders::told(&mut tx).await.unwrap().len(), 1);
     }
 
-    async fn what_waits_for_one_reason_is_one_group(fresh) {
+    async fn what_waits_for_a_person_has_its_cause(fresh) {
         let world = seed(&fresh.store).await;
         let [one, two] = &world.accounts;
-        let mut new = [
-            delivery(1, &world.posts[0], one, "2026-09-02T02:00:00Z"),
-            delivery(12, &world.posts[0], one, "2026-09-02T03:00:00Z"),
-            delivery(23, &world.posts[0], two, "2026-09-02T02:00:00Z"),
-            delivery(34, &world.posts[0], two, "2026-09-02T04:00:00Z"),
-            delivery(45, &world.posts[0], two, "2026-09-02T05:00:00Z"),
-        ];
         let author = PersonId::new(now(), 1);
-        for one in &mut new {
-            one.created_by = format!("{author} tok_1");
-        }
+        let new = eight(&world, &author);
         let mut tx = fresh.store.begin().await.unwrap();
         deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>()).await.unwrap();
         holds::insert(&mut tx, &hold()).await.unwrap();
-        assert!(reminders::groups(&mut tx).await.unwrap().is_empty());
+        assert!(reminders::waiting(&mut tx).await.unwrap().is_empty());
         tx.commit().await.unwrap();
         let mut raw = fresh.raw().await;
         for (place, state, code) in [
             (0, "held", "review"), (1, "held", "review"), (2, "needs_human", "person"),
-            (3, "held", "account"), (4, "held", "hold"),
+            (3, "held", "account"), (4, "held", "hold"), (5, "scheduled", "time_zone"),
+            (6, "scheduled", "quarantine"), (7, "scheduled", "money"),
         ] {
             let hold = if code == "review" { format!("'{}'", hold().id) } else { "NULL".into() };
             let sql = format!(
@@ -103,16 +107,20 @@ both! {
             raw.execute(&sql).await.unwrap();
         }
         let mut tx = fresh.store.begin().await.unwrap();
-        let groups = reminders::groups(&mut tx).await.unwrap();
-        let seen: Vec<_> = groups.iter().map(|it| (it.cause.as_str(), it.count)).collect();
-        let causes = [
-            (format!("account:{}", two.id), 1), (format!("delivery:{}", new[2].id), 1),
-            (format!("hold:{}", hold().id), 2),
+        let waiting = reminders::waiting(&mut tx).await.unwrap();
+        let mut seen: Vec<_> = waiting.iter().map(|it| (it.cause.clone(), &it.id)).collect();
+        seen.sort();
+        let wanted = [
+            (format!("account:{}", two.id), &new[3].id),
+            (format!("delivery:{}", new[2].id), &new[2].id),
+            (format!("hold:{}", hold().id), &new[0].id), (format!("hold:{}", hold().id), &new[1].id),
+            (format!("time_zone:{}", two.id), &new[5].id),
         ];
-        let wanted: Vec<_> = causes.iter().map(|(cause, count)| (cause.as_str(), *count)).collect();
         assert_eq!(seen, wanted, "while a hold stands nothing is to be decided");
-        assert!(groups.iter().all(|it| it.author == author.as_str() && it.since == now()));
-        assert_eq!((groups[2].code.as_str(), &groups[2].sample), ("review", &new[0].id));
+        assert!(waiting.iter().all(|it| it.author == author.as_str() && it.since == now()));
+        assert_eq!((waiting[0].code.as_str(), &waiting[0].account_id), ("review", &one.id));
+        assert_eq!((waiting[0].class, waiting[0].publish_by), (new[0].class, new[0].publish_by));
+        assert_eq!(reminders::quarantined(&mut tx).await.unwrap(), 1);
         let caught = reminders::caught(&mut tx, &hold().id).await.unwrap();
         assert_eq!(caught, [(author.to_string(), 2)]);
         let covered = reminders::covered(&mut tx, &hold().id, at("2026-09-02T04:30:00Z")).await;

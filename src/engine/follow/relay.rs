@@ -319,7 +319,7 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
         names.what.clone_from(&account.display_name);
         let data = json!({
             "account_id": account.id, "unit_id": account.unit_id, "platform": account.platform,
-            "count": count,
+            "count": count, "reason": word, "list": one.detail.get("list"),
         });
         let account_id = Some(account.id.clone());
         return Some((Message { id, event, at: one.at, account_id, data, names }, ""));
