@@ -26,7 +26,9 @@ use crate::outbound::{self, Outbound, SetupError};
 use crate::platforms::{self, Platforms};
 use crate::queue::retry::BackOff;
 use crate::queue::{Queue, Timing};
+use crate::service::quarantine::AccountsRead;
 use crate::service::{Batches, Services};
+use crate::store::read_backs::Counts;
 use crate::store::{self, Location, SCHEMA_VERSION, Schema, Store, installation};
 use crate::telemetry::{self, Metrics, MetricsError};
 use crate::vault::{self, Sealed, Vault};
@@ -297,6 +299,7 @@ impl Parts {
                 interval: config.publish.poll_interval,
             },
             self_audit: config.jobs.self_audit.clone(),
+            read_back: config.quarantine.read_back,
         };
         Ok(Engine::start(settings).await?)
     }
@@ -334,8 +337,9 @@ impl Vitals for Pulse {
         self.watch.stuck()
     }
 
-    fn is_quarantined(&self) -> bool {
-        self.watch.quarantined()
+    fn quarantine(&self) -> Option<AccountsRead> {
+        let Counts { read, left, blind, in_the_way } = self.watch.quarantine()?;
+        Some(AccountsRead { read, left, unreadable: blind, in_the_way })
     }
 
     fn clock_doubts(&self) -> Vec<String> {

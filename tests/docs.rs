@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chancery::domain::class::Class;
 use chancery::domain::delivery::{DeliveryState, Event};
+use chancery::domain::outbox::Occasion;
 use chancery::telemetry::{FIELDS, Kind, METRICS, Metric};
 
 fn root() -> &'static Path {
@@ -335,6 +336,8 @@ fn options_named(text: &str, sections: &BTreeSet<String>) -> Vec<String> {
     quoted
         .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_')))
         .filter(|word| word.split_once('.').is_some_and(|(section, _)| sections.contains(section)))
+        // What happens has names of the same form.
+        .filter(|word| Occasion::ALL.iter().all(|it| it.as_str() != *word))
         .filter(|word| !["rs", "md", "toml"].iter().any(|end| word.ends_with(&format!(".{end}"))))
         .map(str::to_owned)
         .collect()

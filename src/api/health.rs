@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::answer::Answer;
+use crate::service::quarantine::AccountsRead;
 use crate::service::{self, health::NodeView};
 
 /// What the parts of the running process tell about themselves.
@@ -24,8 +25,9 @@ pub trait Vitals: Send + Sync + fmt::Debug + 'static {
     /// How many deliveries are on their way or in doubt for longer than can be.
     fn stuck(&self) -> u64;
 
-    /// Whether the database came back from a backup and sends nothing until a person lets it.
-    fn is_quarantined(&self) -> bool;
+    /// Whether the database came back from a backup and sends nothing until a person lets it; then how
+    /// far the reading of the accounts has come.
+    fn quarantine(&self) -> Option<AccountsRead>;
 
     /// Why the clock of the machine is not trusted; empty when it is.
     fn clock_doubts(&self) -> Vec<String>;
@@ -111,10 +113,13 @@ async fn get_readiness(State(api): State<Api>) -> Response {
         let detail = format!("{stuck} deliveries are on their way or in doubt for too long");
         reasons.push(Reason { code: "stuck", detail });
     }
-    if api.vitals.is_quarantined() {
-        let detail =
-            "the database came back from a backup; an administrator must let it send again";
-        reasons.push(Reason { code: "quarantine", detail: detail.to_owned() });
+    if let Some(accounts) = api.vitals.quarantine() {
+        let AccountsRead { read, left, unreadable, in_the_way: _ } = accounts;
+        let detail = format!(
+            "the database came back from a backup; an administrator must let it send again (accounts \
+             read through: {read}, left: {left}, could not be read: {unreadable})"
+        );
+        reasons.push(Reason { code: "quarantine", detail });
     }
     reasons.extend(
         api.vitals.clock_doubts().into_iter().map(|detail| Reason { code: "clock", detail }),

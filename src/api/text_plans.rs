@@ -170,6 +170,13 @@ pub(super) const WORDS: &[Words] = &[
         "Còn {count} lượt đăng đang được tìm trên nền tảng; hãy chờ, hoặc bắt buộc gỡ cách ly và nêu lý do.",
     ),
     words(
+        "accounts_not_read",
+        "Accounts not read through yet",
+        "Chưa đọc hết các tài khoản",
+        "Còn {count} tài khoản có lượt đăng sắp tới chưa được đọc lại trên nền tảng; hãy chờ, hoặc bắt buộc \
+         gỡ cách ly và nêu lý do.",
+    ),
+    words(
         "clock_not_in_doubt",
         "This clock is not in doubt",
         "Đồng hồ này không bị nghi ngờ",

@@ -85,11 +85,21 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
 async fn mark(config: &Config, state_of: Timestamp, reason: &str) -> Result<(), Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
     let base = Base::open(config, &clock).await?;
-    let doubted = quarantine::restored(&base.store, state_of, reason, clock.now()).await?;
+    let read_back = config.quarantine.read_back;
+    let begun = quarantine::restored(&base.store, state_of, reason, read_back, clock.now()).await?;
     base.store.close().await;
     say(format_args!(
-        "in quarantine: nothing is sent; {doubted} deliveries may be out and will be looked for \
-         when chancery serve runs; then look at GET /api/v1/quarantine and release it there"
+        "in quarantine: nothing is sent; {} deliveries may be out and will be looked for, and {} \
+         accounts will be read through, when chancery serve runs; then look at GET \
+         /api/v1/quarantine and release it there",
+        begun.doubted, begun.accounts
+    ))?;
+    if read_back {
+        return Ok(());
+    }
+    say(format_args!(
+        "quarantine.read_back is off: what was moved to an earlier instant and sent after the backup \
+         would be sent again; look over the calendar before the release"
     ))
 }
 

@@ -9,6 +9,7 @@ mod fault;
 mod follow_ups;
 mod layers;
 mod print;
+mod quarantine;
 mod read;
 mod rules;
 mod secret;
@@ -27,6 +28,7 @@ pub use budgets::{Ceiling, Prices};
 pub use fault::{Fault, Faults, Origin};
 pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
 use layers::Layers;
+pub use quarantine::Quarantine;
 use read::Read;
 pub use verify::Verify;
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub publish: Publish,
     /// Looks at what is out.
     pub verify: Verify,
+    /// After a restore.
+    pub quarantine: Quarantine,
     /// When the machine's clock is not to be trusted.
     pub clock: Clock,
     /// The queue's housekeeping.
@@ -369,6 +373,7 @@ impl Config {
                 system_proxy: read.truth("outbound.system_proxy"),
             },
             verify: Verify::read(read),
+            quarantine: Quarantine::read(read),
             clock: Clock {
                 max_step: read.duration("clock.max_step", LEAST),
                 max_skew: read.duration("clock.max_skew", Duration::from_secs(2)),

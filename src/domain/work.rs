@@ -24,8 +24,12 @@ pub const RECALL: &str = "recall";
 /// Looks for broken promises.
 pub const SELF_AUDIT: &str = "self_audit";
 
+/// Reads an account through whose last posts the database may not know.
+pub const READ_BACK: &str = "read_back";
+
 /// Every kind there is.
-pub const KINDS: &[&str] = &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT];
+pub const KINDS: &[&str] =
+    &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK];
 
 /// What a publish job needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +71,18 @@ pub struct Verify {
 pub struct Recall {
     /// Which delivery.
     pub delivery_id: DeliveryId,
+}
+
+/// What a job needs to know that reads an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadBack {
+    /// Which account.
+    pub account_id: AccountId,
+}
+
+/// The key that makes the reading of an account unique.
+pub fn read_back_key(account: &AccountId) -> String {
+    format!("{READ_BACK}:{account}")
 }
 
 /// The slot of an account's jobs: at most one of a kind is at work. It begins with the pool.

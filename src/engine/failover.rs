@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Tools, quarantine};
+use super::Tools;
+use super::quarantine::{self, Loss};
 use crate::clock::before;
 use crate::queue::Queue;
 use crate::store::quarantine::Quarantine;
@@ -23,12 +24,13 @@ const LOST: Duration = Duration::from_mins(15);
 pub(super) struct Failover {
     tools: Tools,
     queue: Queue,
+    read_back: bool,
 }
 
 impl Failover {
-    /// For the lanes of this queue.
-    pub(super) fn new(tools: Tools, queue: Queue) -> Self {
-        Self { tools, queue }
+    /// For the lanes of this queue; `read_back` lets all accounts be read after a loss.
+    pub(super) fn new(tools: Tools, queue: Queue, read_back: bool) -> Self {
+        Self { tools, queue, read_back }
     }
 
     /// Looks until told to stop.
@@ -76,13 +78,19 @@ impl Failover {
             "the database has lost what was committed last"
         };
         let begun = Quarantine { since: now, reason: reason.to_owned(), state_of };
-        let doubted =
-            quarantine::begin(&mut tx, &begun, before(state_of, LOST), "engine", now).await?;
+        let loss = Loss {
+            quarantine: &begun,
+            from: before(state_of, LOST),
+            actor: "engine",
+            read_back: self.read_back,
+        };
+        let begun = quarantine::begin(&mut tx, loss, now).await?;
         installation::keep_server(&mut tx, &found.word).await?;
         tx.commit().await?;
         self.tools.store.forget_history();
         tracing::error!(
-            doubted,
+            doubted = begun.doubted,
+            accounts = begun.accounts,
             kept = found.kept,
             server = found.word,
             "quarantine: {reason}; nothing is sent"

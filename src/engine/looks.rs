@@ -85,6 +85,20 @@ pub(super) async fn spare<I>(
     Ok(())
 }
 
+/// Counts further calls of a look that took more than one.
+pub(super) async fn count_more(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    slot: &str,
+    calls: u32,
+) -> Result<(), Error> {
+    for _ in 0..calls {
+        count(tools, tx, now, slot).await?;
+    }
+    Ok(())
+}
+
 /// The accounts of whose reads one part in `parts` is used up, and until when.
 async fn used_up<'a>(
     tools: &Tools,

@@ -16,6 +16,7 @@ mod money;
 mod outcomes;
 pub mod publish;
 pub mod quarantine;
+pub mod read_back;
 pub mod recall;
 pub mod reconcile;
 mod remind;

@@ -146,6 +146,22 @@ pub(super) async fn pays_for_look(
     Ok(true)
 }
 
+/// Charges posts that were read because they had to be, whether there is money for them or not.
+pub(super) async fn charge_reads(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    pool: &str,
+    posts: usize,
+) -> Result<(), Error> {
+    let platform = tools.platforms.get(pool);
+    let Some(rule) = platform.and_then(|it| it.rules().cost) else { return Ok(()) };
+    let posts = i64::try_from(posts).unwrap_or(i64::MAX);
+    let cost = rule.read_usd_micros.saturating_mul(posts);
+    rows::spend(tx, &scope(pool), month_of(now), 0, cost).await?;
+    Ok(())
+}
+
 /// Gives back what was charged for creates that were not made.
 pub(super) async fn give_back(
     tx: &mut Tx,

@@ -307,7 +307,7 @@ fn found(lookup: &Lookup) -> Option<&str> {
 }
 
 /// Where a person finds these posts.
-fn places(receipts: &[Receipt]) -> String {
+pub(super) fn places(receipts: &[Receipt]) -> String {
     let place = |one: &Receipt| match &one.permalink {
         Some(link) => format!("{} ({link})", one.remote_id),
         None => one.remote_id.clone(),

@@ -13,6 +13,7 @@ use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
 use super::holds::Heed;
 use super::publish::Publish;
+use super::read_back::ReadBack;
 use super::recall::TakeBack;
 use super::reconcile::Reconcile;
 use super::remind::Remind;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub looks: Looks,
     /// When the service looks for broken promises, as a cron expression.
     pub self_audit: String,
+    /// Whether all accounts are read when the database has lost what was committed last.
+    pub read_back: bool,
 }
 
 /// Why the engine does not start.
@@ -87,10 +90,11 @@ pub struct Engine {
 impl Engine {
     /// Registers this process and starts working.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { tools, means, desk, queue, timing, keep, prune, looks, self_audit } =
+        let (tools, queue) = (settings.tools.clone(), settings.queue.clone());
+        let failover = Failover::new(tools, queue, settings.read_back);
+        let Settings { tools, means, desk, queue, timing, keep, prune, looks, self_audit, .. } =
             settings;
         let alone = timing.alone;
-        let failover = Failover::new(tools.clone(), queue.clone());
         failover.look().await?;
         super::zones::look_ahead(&tools).await?;
         let holder = register(&tools).await?;
@@ -206,6 +210,8 @@ impl Lanes<'_> {
         lanes.spawn(vital("recall", take_back.run(stop.clone())));
         let verify = self.lane(Verify::new(tools.clone(), pause));
         lanes.spawn(vital("verify", verify.run(stop.clone())));
+        let read_back = self.lane(ReadBack::new(tools.clone()));
+        lanes.spawn(vital("read_back", read_back.run(stop.clone())));
         let self_audit = self.lane(SelfAudit::new(tools.clone()));
         lanes.spawn(vital("self_audit", self_audit.run(stop.clone())));
     }

@@ -2,8 +2,8 @@
 //! how many need somebody: for `/readyz`, the metrics, and the people who are told once when something is
 //! wrong and once when that is over.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,8 +18,10 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::id::DeliveryId;
 use crate::domain::invariant::Invariant;
 use crate::domain::outbox::Occasion;
+use crate::store::read_backs::Counts;
 use crate::store::{
-    Error, Reader, audit, circuits, holds, incidents, jobs, outcomes, quarantine, self_audit,
+    Error, Reader, audit, circuits, holds, incidents, jobs, outcomes, quarantine, read_backs,
+    self_audit,
 };
 
 /// Something that can be wrong with the service as a whole, told of when it begins and when it ends.
@@ -46,7 +48,7 @@ const NAMED: usize = 20;
 pub struct Watch {
     oldest_due_ms: Arc<AtomicU64>,
     stuck: Arc<AtomicU64>,
-    quarantined: Arc<AtomicBool>,
+    quarantine: Arc<Mutex<Option<Counts>>>,
 }
 
 /// What this process knows to be told; nothing when it starts.
@@ -67,9 +69,10 @@ impl Watch {
         self.stuck.load(Ordering::Relaxed)
     }
 
-    /// Whether the database came back from a backup and sends nothing.
-    pub fn quarantined(&self) -> bool {
-        self.quarantined.load(Ordering::Relaxed)
+    /// While the database came back from a backup and sends nothing: how far the reading of the accounts
+    /// has come.
+    pub fn quarantine(&self) -> Option<Counts> {
+        *self.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks until told to stop.
@@ -132,9 +135,12 @@ impl Watch {
             metrics::gauge!("chancery_deliveries_stuck", "state" => state.as_str())
                 .set(float(i64::try_from(count).unwrap_or(i64::MAX)));
         }
-        let quarantined = quarantine::find(&mut reader).await?.is_some();
-        self.quarantined.store(quarantined, Ordering::Relaxed);
-        metrics::gauge!("chancery_quarantined").set(if quarantined { 1.0 } else { 0.0 });
+        let quarantine = match quarantine::find(&mut reader).await? {
+            Some(_) => Some(read_backs::counts(&mut reader).await?),
+            None => None,
+        };
+        *self.quarantine.lock().unwrap_or_else(PoisonError::into_inner) = quarantine;
+        metrics::gauge!("chancery_quarantined").set(if quarantine.is_some() { 1.0 } else { 0.0 });
         self.look_at_circuits(tools, &mut reader).await?;
         look_at_promises(&mut reader, now).await?;
         look_at_money(tools, &mut reader, now).await?;

@@ -23,9 +23,9 @@ use secrecy::SecretString;
 
 use crate::config::{self, Config};
 use crate::domain::budget::{Limits, Window};
-use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Removal, Sighting};
+use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting};
 use rules::Rules;
-use session::{Item, Metered, Probe, Progress, Session};
+use session::{Gap, Item, Metered, Probe, Progress, Session};
 
 /// A boxed future, so that platforms can be kept in one list.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -69,6 +69,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Looks for a post after doubt.
     fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>>;
+
+    /// Reads all posts of a gap, and compares them with what is still to be sent.
+    fn read_back<'a>(&'a self, on: &'a Session, gap: &'a Gap) -> Answer<'a, Metered<Reading>>;
 
     /// The id of the post that a link for people means, for the account with this remote id.
     fn remote_id_in(&self, link: &url::Url, account: &str) -> Result<String, NoPost>;
@@ -195,3 +198,7 @@ mod simulated;
 #[cfg(test)]
 #[path = "tests/after.rs"]
 mod after;
+
+#[cfg(test)]
+#[path = "tests/back.rs"]
+mod back;

@@ -102,6 +102,29 @@ pub enum Lookup {
     },
 }
 
+/// What reading an account through says about a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// Every post of the gap was seen, for the right account.
+    Whole {
+        /// Those that are not known here.
+        posts: Vec<Receipt>,
+        /// For each that is still to be sent, in order: whether it is among them.
+        lookups: Vec<Lookup>,
+        /// How many posts were shown, known ones and others.
+        shown: usize,
+        /// How many answers that took.
+        pages: u32,
+    },
+    /// The read failed, was not whole, or was for the wrong account: says nothing.
+    CannotSee {
+        /// What was seen instead.
+        detail: String,
+        /// When to try again at the earliest, if the platform said so.
+        until: Option<Timestamp>,
+    },
+}
+
 /// What asking for one post of an account says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sighting {

@@ -92,6 +92,55 @@ pub struct Probe {
     pub taken: Vec<String>,
 }
 
+/// What is known of the posts that an account may have got while nobody wrote it down: the database came
+/// back from a backup, or has lost its last commits.
+#[derive(Debug, Clone)]
+pub struct Gap {
+    /// Where it begins, by our time.
+    pub since: jiff::Timestamp,
+    /// Where it ends: what is certainly younger was not made in it.
+    pub until: jiff::Timestamp,
+    /// Ids of posts that are known here.
+    pub taken: Vec<String>,
+    /// What is still to be sent, and may be among these posts.
+    pub waiting: Vec<Sent>,
+}
+
+/// What a delivery sends, as far as posts are compared with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The text.
+    pub text: String,
+    /// The link.
+    pub link: Option<String>,
+    /// How many pictures are attached.
+    pub media_count: usize,
+}
+
+impl Gap {
+    /// What is looked for, if `sent` was sent in the gap. No mark: a lost attempt may have been made
+    /// before the newest post that is known.
+    pub(super) fn probe(&self, sent: &Sent) -> Probe {
+        Probe {
+            text: sent.text.clone(),
+            link: sent.link.clone(),
+            media_count: sent.media_count,
+            high_water: None,
+            started_at: self.since,
+            remote_id: None,
+            taken: self.taken.clone(),
+        }
+    }
+
+    /// The latest instant, by a platform's word, of a post that may have been made in it.
+    pub(super) fn latest(&self) -> jiff::Timestamp {
+        self.until.checked_add(CLOCKS_DIFFER).unwrap_or(self.until)
+    }
+}
+
+/// Clocks differ by less.
+const CLOCKS_DIFFER: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
 /// An answer with what its headers said about rates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metered<T> {

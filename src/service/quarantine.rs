@@ -11,9 +11,11 @@ use utoipa::ToSchema;
 use super::{Caller, Done, Error, Services, Told, all_well, finish, permit};
 use crate::clock::after;
 use crate::domain::delivery::DeliveryState;
+use crate::domain::id::AccountId;
 use crate::domain::locale;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::work;
+use crate::store::read_backs::{self, Counts, Unread};
 use crate::store::{Reader, jobs, outcomes, quarantine};
 
 /// What the guard has refused is looked at again after at most so long.
@@ -36,6 +38,59 @@ pub struct QuarantineView {
     pub unknown: i64,
     /// Deliveries that a person must decide about.
     pub needs_human: i64,
+    /// How far the reading of the accounts has come; all 0 when it is switched off.
+    pub accounts: AccountsRead,
+    /// Accounts that were not read through yet, first those that could not be; at most 100.
+    pub unread: Vec<UnreadAccount>,
+    /// Posts that accounts show since before `state_of` and that no delivery here knows, nor looks like:
+    /// what was made after the backup, or by hand. At most 500; kept until the next quarantine.
+    pub not_known_here: Vec<UnknownPost>,
+    /// How many such posts there are.
+    pub not_known_here_count: i64,
+}
+
+/// How far the reading of the accounts has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountsRead {
+    /// Read through.
+    pub read: i64,
+    /// Not read yet.
+    pub left: i64,
+    /// Could not be read; tried again.
+    pub unreadable: i64,
+    /// Those not read that have deliveries still to be sent: they are in the way of the release.
+    pub in_the_way: i64,
+}
+
+/// An account that was not read through yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnreadAccount {
+    /// Which.
+    #[schema(value_type = String)]
+    pub account_id: AccountId,
+    /// The platform.
+    pub platform: String,
+    /// Its name.
+    pub name: String,
+    /// How often it could not be read.
+    pub tries: i64,
+    /// Why, the last time.
+    pub problem: Option<String>,
+}
+
+/// A post that is out and that nobody here knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnknownPost {
+    /// Whose.
+    #[schema(value_type = String)]
+    pub account_id: AccountId,
+    /// The platform's id of it.
+    pub remote_id: String,
+    /// Where it can be seen.
+    pub permalink: Option<String>,
+    /// When the platform says it was published.
+    #[schema(value_type = String, format = DateTime)]
+    pub published_at: Timestamp,
 }
 
 /// How the quarantine is to end.
@@ -50,6 +105,10 @@ pub struct Release {
     pub reason: String,
 }
 
+/// Most accounts and posts that an answer lists.
+const MOST_ACCOUNTS: i64 = 100;
+const MOST_POSTS: usize = 500;
+
 /// The longest reason, in code points.
 const LONGEST_REASON: usize = 500;
 
@@ -63,6 +122,9 @@ async fn view(reader: &mut Reader) -> Result<QuarantineView, Error> {
     let quarantine = quarantine::find(reader).await?;
     let counts = outcomes::standing_counts(reader).await?;
     let of = |state| counts.iter().find(|(one, _)| *one == state).map_or(0, |(_, count)| *count);
+    let accounts = accounts(reader).await?;
+    let unread = read_backs::unread(reader, MOST_ACCOUNTS).await?.into_iter().map(unread).collect();
+    let (not_known_here, not_known_here_count) = not_known(reader).await?;
     Ok(QuarantineView {
         quarantined: quarantine.is_some(),
         since: quarantine.as_ref().map(|one| one.since),
@@ -70,11 +132,55 @@ async fn view(reader: &mut Reader) -> Result<QuarantineView, Error> {
         state_of: quarantine.map(|one| one.state_of),
         unknown: of(DeliveryState::Unknown),
         needs_human: of(DeliveryState::NeedsHuman),
+        accounts,
+        unread,
+        not_known_here,
+        not_known_here_count,
     })
 }
 
-/// Lets the database send again, once nothing is being looked for any more; sooner only by `force`. What
-/// is still in doubt stays in doubt.
+async fn accounts(reader: &mut Reader) -> Result<AccountsRead, Error> {
+    let Counts { read, left, blind, in_the_way } = read_backs::counts(reader).await?;
+    Ok(AccountsRead { read, left, unreadable: blind, in_the_way })
+}
+
+fn unread(one: Unread) -> UnreadAccount {
+    let Unread { account_id, platform, display_name, tries, problem } = one;
+    UnreadAccount { account_id, platform, name: display_name, tries, problem }
+}
+
+/// What nobody knows by now: a person may have adopted some of it since it was read.
+async fn not_known(reader: &mut Reader) -> Result<(Vec<UnknownPost>, i64), Error> {
+    let found = read_backs::not_known(reader).await?;
+    let mut count: i64 = found.iter().map(|it| it.count).sum();
+    let ids: Vec<(&AccountId, &str)> = found
+        .iter()
+        .flat_map(|it| it.posts.iter().map(|post| (&it.account_id, post.remote_id.as_str())))
+        .collect();
+    let adopted = outcomes::taken(reader, &ids).await?;
+    count -= i64::try_from(adopted.len()).unwrap_or(0);
+    let posts = found.into_iter().flat_map(|it| {
+        let account_id = it.account_id;
+        it.posts.into_iter().map(move |post| (account_id.clone(), post))
+    });
+    let posts = posts
+        .filter(|(account, post)| {
+            !adopted.iter().any(|(whose, id)| whose == account && *id == post.remote_id)
+        })
+        .take(MOST_POSTS)
+        .map(|(account_id, post)| UnknownPost {
+            account_id,
+            remote_id: post.remote_id,
+            permalink: post.permalink,
+            published_at: post.published_at,
+        })
+        .collect();
+    Ok((posts, count))
+}
+
+/// Lets the database send again, once nothing is being looked for any more and every account with
+/// something to send was read through; sooner only by `force`. What is still in doubt stays in doubt, and
+/// what was not read is read on.
 pub async fn release(
     services: &Services,
     caller: &Caller,
@@ -103,22 +209,26 @@ pub async fn release(
         let told = Told::new("still_in_doubt", detail).with("count", was.unknown);
         return Err(Error::Conflict(told.member("unknown", was.unknown)));
     }
+    let unread = was.accounts.in_the_way;
+    if unread > 0 && !how.force {
+        let detail = format!(
+            "{unread} accounts with deliveries still to be sent were not read through yet; wait, or \
+             force it with a reason"
+        );
+        let told = Told::new("accounts_not_read", detail).with("count", unread);
+        return Err(Error::Conflict(told.member("accounts", unread)));
+    }
     // What was due meanwhile is looked at once a minute: now it need not wait for that. What is not
     // due yet is told so by the guard.
     let now = services.clock.now();
     jobs::hasten(&mut tx, work::PUBLISH, now, after(now, BETWEEN_LOOKS)).await?;
-    let view = QuarantineView {
-        quarantined: false,
-        since: None,
-        reason: None,
-        state_of: None,
-        unknown: was.unknown,
-        needs_human: was.needs_human,
-    };
     let detail = json!({
         "since": was.since, "state_of": was.state_of, "unknown": was.unknown,
-        "needs_human": was.needs_human, "forced": how.force.then_some(&how.reason),
+        "needs_human": was.needs_human, "accounts": was.accounts,
+        "forced": how.force.then_some(&how.reason),
     });
+    let view =
+        QuarantineView { quarantined: false, since: None, reason: None, state_of: None, ..was };
     let entry = caller.entry("quarantine.release", &"installation", detail);
     let done = finish(services, caller, tx, view, &[entry]).await?;
     services.queue.look_again();

@@ -34,6 +34,7 @@ pub mod people;
 pub mod posts;
 pub mod publishing;
 pub mod quarantine;
+pub mod read_backs;
 pub mod recalls;
 pub mod reminders;
 pub mod review;
@@ -124,6 +125,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         posts::STATEMENTS,
         publishing::STATEMENTS,
         quarantine::STATEMENTS,
+        read_backs::STATEMENTS,
         recalls::STATEMENTS,
         reminders::STATEMENTS,
         review::STATEMENTS,

@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
-use chancery::service::deliveries;
+use chancery::domain::id::DeliveryId;
+use chancery::service::deliveries::{self, Adoption};
 use chancery::service::quarantine::{self, Release};
 use chancery::simulator::Kind as FaultKind;
+use jiff::Timestamp;
+use serde_json::json;
 
-use crate::stage::{Relay, Stage, Wanted, eventually, now};
+use crate::read_back::all_read;
+use crate::stage::{Outlet, Relay, Stage, Wanted, eventually, now};
 
 /// A PostgreSQL of this test alone, and later its copy; ended when dropped.
 struct Servers {
@@ -77,7 +81,7 @@ async fn lost_seconds(successor: Successor, service: Service) {
     let (relay, url) = Relay::before(&servers.ask(&["start"])).await;
     let mut stage = Stage::start_on(url).await;
     let [page, user] = stage.both().await;
-    let [idle, _] = stage.both().await;
+    let [idle, other] = stage.both().await;
     let due = after(now(), Duration::from_secs(8));
     let sent = [
         stage.deliver(&page, &Wanted::text("sent in the lost seconds").at(due)).await,
@@ -85,6 +89,9 @@ async fn lost_seconds(successor: Successor, service: Service) {
     ];
     let later = after(due, Duration::from_secs(30));
     let unsent = stage.deliver(&idle, &Wanted::text("due in quarantine").at(later)).await;
+    let tomorrow = after(due, Duration::from_hours(24));
+    let moved =
+        stage.deliver(&other, &Wanted::text("moved in the lost seconds").at(tomorrow)).await;
     match successor {
         Successor::Replica => servers.ask(&["copy", "standby"]),
         Successor::Copy => servers.ask(&["copy"]),
@@ -93,6 +100,7 @@ async fn lost_seconds(successor: Successor, service: Service) {
     for id in &sent {
         stage.published(id).await;
     }
+    send_now(&stage, &moved).await;
     if service == Service::IsDown {
         stage.stop().await;
     }
@@ -110,23 +118,48 @@ async fn lost_seconds(successor: Successor, service: Service) {
         stage.published(id).await;
         assert_eq!(stage.doubts(id).await, 1, "it was looked for");
     }
-    stage.advance(chancery::clock::until(stage.now(), later) + Duration::from_secs(1));
+    is_asked_about(&stage, &other, &moved).await;
+    waits_for_a_person(&stage, &idle, &unsent, later).await;
+    all_read(&stage).await;
+    quarantine::release(stage.acts(), stage.caller(), &Release::default()).await.unwrap();
+    stage.published(&unsent).await;
+    for outlet in [&page, &user, &idle, &other] {
+        assert_eq!(stage.creates(outlet).len(), 1);
+    }
+    let view = quarantine::show(stage.acts(), stage.caller()).await.unwrap();
+    assert!(!view.quarantined, "{view:?}");
+    // The judge knows one instant of what was moved: that of tomorrow.
+    let found = stage.finish_with_findings().await;
+    assert!(found.len() == 1 && found[0].contains("although due at"), "{found:?}");
+}
+
+/// A person wants it at once.
+async fn send_now(stage: &Stage, id: &DeliveryId) {
+    let soon = after(stage.now(), Duration::from_millis(300)).to_string();
+    let to = serde_json::from_value(json!({"at": soon})).unwrap();
+    deliveries::reschedule(stage.acts(), stage.caller(), id, None, to).await.unwrap();
+    stage.published(id).await;
+}
+
+/// It is out, and by what the database knows still to come.
+async fn is_asked_about(stage: &Stage, outlet: &Outlet, id: &DeliveryId) {
+    stage.until(id, DeliveryState::NeedsHuman).await;
+    let post = stage.posts(outlet).remove(0).id;
+    let found = Adoption { remote_id: Some(post), permalink: None };
+    deliveries::adopt(stage.acts(), stage.caller(), id, found).await.unwrap();
+}
+
+/// What comes due meanwhile is not sent.
+async fn waits_for_a_person(stage: &Stage, outlet: &Outlet, id: &DeliveryId, due: Timestamp) {
+    stage.advance(chancery::clock::until(stage.now(), due) + Duration::from_secs(1));
     eventually("it waits for a person", async || {
-        let it = stage.show(&unsent).await.delivery;
+        let it = stage.show(id).await.delivery;
         let waits = it.waits_for.map(|it| it.code);
         let there = it.state == DeliveryState::Scheduled && waits.as_deref() == Some("quarantine");
         if there { Ok(()) } else { Err(format!("{} {waits:?}", it.state)) }
     })
     .await;
-    assert_eq!(stage.creates(&idle).len(), 0, "it was sent in quarantine");
-    quarantine::release(stage.acts(), stage.caller(), &Release::default()).await.unwrap();
-    stage.published(&unsent).await;
-    for outlet in [&page, &user, &idle] {
-        assert_eq!(stage.creates(outlet).len(), 1);
-    }
-    let view = quarantine::show(stage.acts(), stage.caller()).await.unwrap();
-    assert!(!view.quarantined, "{view:?}");
-    stage.finish().await;
+    assert_eq!(stage.creates(outlet).len(), 0, "it was sent in quarantine");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -76,6 +76,8 @@ mod problems;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod read_back;
+#[cfg(test)]
 mod recall;
 #[cfg(test)]
 mod receiver;

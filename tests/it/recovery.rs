@@ -13,6 +13,7 @@ use chancery::service::{Error, Window, accounts, notifications};
 use chancery::simulator::Platform;
 use serde_json::json;
 
+use crate::read_back::all_read;
 use crate::stage::{Kind, Outlet, Stage, Wanted, eventually, now};
 
 /// Runs a command with the options of the stage.
@@ -29,7 +30,7 @@ fn code(output: &Output) -> Option<i32> {
     output.status.code()
 }
 
-fn succeeds(stage: &Stage, command: &[&str]) -> String {
+pub(crate) fn succeeds(stage: &Stage, command: &[&str]) -> String {
     let output = chancery(stage, command);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{command:?}: {told}");
@@ -37,7 +38,7 @@ fn succeeds(stage: &Stage, command: &[&str]) -> String {
 }
 
 /// The machine is lost, but for its key.
-fn lose(stage: &Stage) {
+pub(crate) fn lose(stage: &Stage) {
     for name in ["chancery.db", "chancery.db-wal", "chancery.db-shm"] {
         // The last two are there only after an unclean end.
         let _absent = std::fs::remove_file(stage.setting().directory().join(name));
@@ -66,7 +67,7 @@ async fn told(stage: &Stage, event: &str) {
     .await;
 }
 
-async fn set_status(stage: &Stage, outlet: &Outlet, status: &str) {
+pub(crate) async fn set_status(stage: &Stage, outlet: &Outlet, status: &str) {
     let change = serde_json::from_value(json!({"status": status})).unwrap();
     accounts::change(stage.acts(), stage.caller(), &outlet.id, None, change).await.unwrap();
 }
@@ -141,6 +142,7 @@ async fn what_went_out_after_the_backup_is_found_and_what_did_not_waits_for_a_pe
     waits_for(&stage, &unsent, "quarantine").await;
     assert_eq!(stage.creates(&idle).len(), 0, "it was sent in quarantine");
 
+    all_read(&stage).await;
     let released =
         quarantine::release(stage.acts(), stage.caller(), &Release::default()).await.unwrap().value;
     assert!(!released.quarantined);
@@ -169,7 +171,7 @@ async fn a_server_that_was_brought_back_is_marked_and_sends_nothing() {
     assert_eq!(stage.creates(&outlet).len(), 0);
     told(&stage, "quarantine.begun").await;
     eventually("the watchdog sees it", async || {
-        let seen = stage.app.as_ref().unwrap().watch().quarantined();
+        let seen = stage.app.as_ref().unwrap().watch().quarantine().is_some();
         if seen { Ok(()) } else { Err("not yet") }
     })
     .await;

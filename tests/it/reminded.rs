@@ -93,7 +93,7 @@ staged! { with OPTIONS;
         let officer = stage.caller().clone();
         let outlet = stage.outlet(Platform::X).await;
         let now = stage.now();
-        quarantine::restored(&stage.acts().store, now, "a drill", now).await.unwrap();
+        quarantine::restored(&stage.acts().store, now, "a drill", true, now).await.unwrap();
         exactly(stage, &officer, "quarantine.begun", 1).await;
         exactly(stage, &officer, WAITING, 0).await;
         stage.advance(Duration::from_mins(11));

@@ -72,7 +72,7 @@ async fn a_restored_database_gives_fences_above_all_that_were_lost() {
         stage.stop().await;
         let services = App::services(stage.setting().config()).await.unwrap();
         let restored = now();
-        quarantine::restored(&services.store, restored, "drill", restored).await.unwrap();
+        quarantine::restored(&services.store, restored, "drill", true, restored).await.unwrap();
         services.store.close().await;
         stage.resume().await;
         let fence = health::nodes(stage.acts()).await.unwrap().remove(0).fence;

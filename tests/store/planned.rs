@@ -331,8 +331,18 @@ both! {
         };
         assert_eq!(state(&mut tx, &a.id).await.receipt, Some(receipt("9")));
         assert_eq!(state(&mut tx, &b.id).await.problem, Some(why));
+        // What is not due yet keeps its instant, and what was due goes out now.
         let again = state(&mut tx, &c.id).await;
-        assert_eq!((again.state, again.publish_by), (DeliveryState::Scheduled, later));
+        assert_eq!((again.due_at, again.publish_by), (c.due_at, c.publish_by));
+        assert_eq!(again.state, DeliveryState::Scheduled);
+        tx.commit().await.unwrap();
+        let asked = format!("UPDATE deliveries SET state = 'needs_human' WHERE id = '{}'", c.id);
+        fresh.raw().await.execute(&asked).await.unwrap();
+        let mut tx = fresh.store.begin().await.unwrap();
+        let late = at("2026-09-08T20:00:00Z");
+        assert!(deliveries::retry(&mut tx, &c.id, later, late).await.unwrap());
+        let again = state(&mut tx, &c.id).await;
+        assert_eq!((again.due_at, again.publish_by), (late, later));
         tx.commit().await.unwrap();
         let mut tx = fresh.store.begin().await.unwrap();
         let twice = deliveries::adopt(&mut tx, &d.id, &receipt("9"), now()).await;

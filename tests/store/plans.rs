@@ -48,7 +48,7 @@ const ALLOWED: [(&str, &str); 12] = [
 ];
 
 /// Statements that may look by state alone, and why that is little.
-const BY_STATE: [(&str, &str); 11] = [
+const BY_STATE: [(&str, &str); 14] = [
     ("self_audit::RECENT", "of a span of time, a page of it"),
     ("self_audit::ONE_PUBLISHING", "an account publishes one delivery at a time"),
     ("outcomes::STUCK", "few deliveries stay in these states"),
@@ -56,6 +56,9 @@ const BY_STATE: [(&str, &str); 11] = [
     ("zones::CIVIL", "what is still to go out, a page at a time, once an hour"),
     ("holds::COVERED", "an account publishes one delivery at a time"),
     ("holds::COVERED_AT", "an account publishes one delivery at a time"),
+    ("read_backs::BEGIN", "what is still to go out, once in a restore"),
+    ("read_backs::PREPARE", "few deliveries stay in these states"),
+    ("read_backs::COUNTS", "what is still to go out, while nothing is sent"),
     ("quarantine::SENT_PERHAPS", "of a span of time, once in a restore"),
     ("outcomes::OLDEST_DUE", "stops at the first"),
     ("outcomes::STANDING_COUNTS", "counts states that few deliveries stay in"),

@@ -1,12 +1,18 @@
 //! The quarantine of a restored database, and jobs that are lost, on both databases.
 
-use chancery::domain::attempt::AttemptOutcome;
+use chancery::domain::account::{Account, CredentialKind};
+use chancery::domain::attempt::{AttemptOutcome, Receipt};
+use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{AttemptId, JobId, NodeId};
+use chancery::store::credentials::Credential;
 use chancery::store::jobs::{Holder, NewJob};
-use chancery::store::outcomes::Close;
+use chancery::store::outcomes::{Close, Move};
 use chancery::store::publishing::Intent;
 use chancery::store::quarantine::{self, Quarantine};
-use chancery::store::{deliveries, installation, jobs, outcomes, publishing};
+use chancery::store::read_backs::{Counts, NotKnown, ToRead};
+use chancery::store::{
+    credentials, deliveries, installation, jobs, outcomes, publishing, read_backs,
+};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -26,6 +32,19 @@ fn job(number: u128, due_at: Timestamp) -> NewJob {
         payload: json!({}),
         priority: 1,
         due_at,
+    }
+}
+
+fn credential(account: &Account) -> Credential {
+    Credential {
+        account_id: account.id.clone(),
+        kind: CredentialKind::PageToken,
+        version: 1,
+        key_id: "k1".to_owned(),
+        sealed: vec![1, 2, 3],
+        refresh: None,
+        expires_at: None,
+        updated_at: at(0),
     }
 }
 
@@ -84,6 +103,101 @@ both! {
         assert!(quarantine::release(&mut tx).await.unwrap());
         assert!(!quarantine::release(&mut tx).await.unwrap());
         assert_eq!(quarantine::find(&mut tx).await.unwrap(), None);
+        tx.commit().await.unwrap();
+    }
+
+    async fn accounts_are_to_be_read_until_they_were(fresh) {
+        let world = planned::seed(&fresh.store).await;
+        let [first, second] = &world.accounts;
+        let due = ["2026-09-02T02:00:00Z", "2026-09-02T03:00:00Z", "2026-09-02T04:00:00Z"];
+        let new = [
+            planned::delivery(1, &world.posts[0], first, due[0]),
+            planned::delivery(12, &world.posts[0], first, due[1]),
+            planned::delivery(23, &world.posts[1], first, due[2]),
+        ];
+        let mut tx = fresh.store.begin().await.unwrap();
+        deliveries::insert(&mut tx, &new.each_ref()).await.unwrap();
+        // Nothing is to be sent to the second account, and it has no credential.
+        let (begun, since) = (planned::at(due[1]), planned::at("2026-09-01T22:00:00Z"));
+        let all = read_backs::begin(&mut tx, begun, since).await.unwrap();
+        assert_eq!(all, [(first.id.clone(), first.platform.clone())]);
+        credentials::put(&mut tx, &credential(second)).await.unwrap();
+        // Another one begins before that is over: from the earlier beginning of both.
+        let again = planned::at("2026-09-02T03:30:00Z");
+        let all = read_backs::begin(&mut tx, again, planned::at(due[0])).await.unwrap();
+        assert_eq!(all.len(), 2);
+        let ids = [first.id.clone(), second.id.clone()];
+        let mut read = read_backs::prepare(&mut tx, &ids).await.unwrap();
+        read.sort_by_key(|one| one.account_id.clone());
+        assert_eq!((read[0].begun_at, read[0].since), (again, since));
+        assert_eq!(read[1].since, planned::at(due[0]));
+        assert!(read[0].credential.is_none() && read[1].credential.is_some());
+        assert!(read.iter().all(|one| !one.unsettled && one.tries == 0));
+
+        let to_come = read_backs::to_come(&mut tx, &first.id, again).await.unwrap();
+        assert_eq!(to_come, [(new[2].id.clone(), new[2].content.clone())]);
+        let of = |read, left, blind, in_the_way| Counts { read, left, blind, in_the_way };
+        assert_eq!(read_backs::counts(&mut tx).await.unwrap(), of(0, 2, 0, 1));
+        read_backs::failed(&mut tx, &first.id, again, "503").await.unwrap();
+        read_backs::failed(&mut tx, &second.id, begun, "of another quarantine").await.unwrap();
+        assert_eq!(read_backs::counts(&mut tx).await.unwrap(), of(0, 1, 1, 1));
+        let unread = read_backs::unread(&mut tx, 10).await.unwrap();
+        assert_eq!(unread[0].problem.as_deref(), Some("503"));
+        assert_eq!((unread[0].tries, &unread[1].problem), (1, &None));
+
+        let receipt = Receipt {
+            remote_id: "7".to_owned(),
+            permalink: None,
+            published_at: planned::at(due[0]),
+        };
+        let posts = std::slice::from_ref(&receipt);
+        let stale = ToRead { begun_at: begun, ..read[0].clone() };
+        assert!(!read_backs::done(&mut tx, &stale, posts, 1, again).await.unwrap());
+        assert!(read_backs::done(&mut tx, &read[0], posts, 3, again).await.unwrap());
+        assert!(!read_backs::done(&mut tx, &read[0], posts, 3, again).await.unwrap());
+        assert!(read_backs::done(&mut tx, &read[1], &[], 0, again).await.unwrap());
+        assert_eq!(read_backs::counts(&mut tx).await.unwrap(), of(2, 0, 0, 0));
+        let not_known = read_backs::not_known(&mut tx).await.unwrap();
+        let expected =
+            NotKnown { account_id: first.id.clone(), posts: vec![receipt.clone()], count: 3 };
+        assert_eq!(not_known, [expected]);
+        read_backs::forget(&mut tx).await.unwrap();
+        assert_eq!(read_backs::counts(&mut tx).await.unwrap(), Counts::default());
+        tx.commit().await.unwrap();
+    }
+
+    async fn what_is_still_to_come_is_told_from_what_is_out(fresh) {
+        let world = planned::seed(&fresh.store).await;
+        let account = &world.accounts[0];
+        let due = ["2026-09-02T02:00:00Z", "2026-09-02T03:00:00Z"];
+        let new = [
+            planned::delivery(1, &world.posts[0], account, due[0]),
+            planned::delivery(12, &world.posts[0], account, due[1]),
+        ];
+        let mut tx = fresh.store.begin().await.unwrap();
+        deliveries::insert(&mut tx, &new.each_ref()).await.unwrap();
+        let change = |id, from, state| Move { from, state, ..Move::stay(id, from) };
+        let out = Move {
+            remote_id: Some("7".to_owned()),
+            published_ms: Some(planned::at(due[0])),
+            ..change(new[0].id.clone(), DeliveryState::Scheduled, DeliveryState::Published)
+        };
+        assert_eq!(outcomes::transition(&mut tx, &[out], at(0)).await.unwrap().len(), 1);
+        let ids = [&new[0].id, &new[1].id];
+        let still = read_backs::still_to_come(&mut tx, &ids).await.unwrap();
+        let still: Vec<_> = still.into_iter().map(|it| (it.id, it.state)).collect();
+        assert_eq!(still, [(new[1].id.clone(), DeliveryState::Scheduled)]);
+        let known = read_backs::known(&mut tx, &account.id, planned::at(due[0])).await.unwrap();
+        assert_eq!(known, ["7"]);
+        let known = read_backs::known(&mut tx, &account.id, planned::at(due[1])).await.unwrap();
+        assert!(known.is_empty());
+
+        let doubt = change(new[1].id.clone(), DeliveryState::Scheduled, DeliveryState::Unknown);
+        outcomes::transition(&mut tx, &[doubt], at(0)).await.unwrap();
+        credentials::put(&mut tx, &credential(account)).await.unwrap();
+        read_backs::begin(&mut tx, at(0), at(0)).await.unwrap();
+        let read = read_backs::prepare(&mut tx, std::slice::from_ref(&account.id)).await.unwrap();
+        assert!(read[0].unsettled, "one of its deliveries is being looked for");
         tx.commit().await.unwrap();
     }
 

@@ -193,7 +193,7 @@ async fn drop_delivery(
     Ok(changed(deliveries::give_up(&api.services, &bare(door), &id).await?))
 }
 
-/// A person has seen that it is not there: it is sent again, now.
+/// A person has seen that it is not there: it is sent again, now, or at its instant if that is to come.
 #[utoipa::path(post, path = "/deliveries/{id}/retry", tag = "deliveries",
     params(("id" = DeliveryId, Path)),
     responses((status = 200, description = "The delivery as it is now", body = DeliveryView)))]

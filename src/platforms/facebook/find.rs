@@ -62,30 +62,50 @@ async fn look(
     usage: &mut Vec<Usage>,
 ) -> Result<Lookup, Blind> {
     let graph = Graph::of(settings, on);
-    // Positive control: the token speaks for this very Page, so an empty list means absence.
+    let lead = whose(on, &graph, usage).await?;
+    let search = Search::new(settings, &graph, probe, not_before(probe.started_at, lead));
+    if let Some(verdict) = named(settings, on, &search, usage).await? {
+        return Ok(verdict);
+    }
+    let (posts, _) = list_in_any_words(on, &graph, search.not_before, MOST_PAGES, usage).await?;
+    Ok(search.verdict(&posts, on.clock.now()))
+}
+
+/// Positive control: the token speaks for this very Page, so an empty list means absence. Gives by how
+/// much the platform's clock is ahead of ours.
+pub(super) async fn whose(
+    on: &Session,
+    graph: &Graph<'_>,
+    usage: &mut Vec<Usage>,
+) -> Result<SignedDuration, Blind> {
     let (me, lead) = read(on, graph.me("id")?, usage).await?;
     if text_at(&me, "id").as_deref() != Some(graph.page) {
         return Err(blind("the token answers for another account"));
     }
-    // A platform clock behind ours makes its posts look older than the attempt.
-    let behind = lead.min(SignedDuration::ZERO);
-    let search = Search {
-        page: graph.page,
-        app: settings.app_id.as_deref(),
-        probe,
-        text: normalised(&message(&probe.text, probe.link.as_deref(), probe.media_count > 0)),
-        not_before: shift(shift(probe.started_at, -SLACK), behind),
-    };
-    if let Some(verdict) = named(settings, on, &search, usage).await? {
-        return Ok(verdict);
-    }
-    let posts = match list(on, &graph, &search, FIELDS, usage).await {
+    Ok(lead)
+}
+
+/// The earliest time that a post can have that was made since an instant of ours. A platform clock
+/// behind ours makes its posts look older.
+pub(super) fn not_before(since: Timestamp, lead: SignedDuration) -> Timestamp {
+    shift(shift(since, -SLACK), lead.min(SignedDuration::ZERO))
+}
+
+/// The posts since then with all that can be known of them, or with less when the platform refuses a
+/// field.
+pub(super) async fn list_in_any_words(
+    on: &Session,
+    graph: &Graph<'_>,
+    not_before: Timestamp,
+    most_pages: usize,
+    usage: &mut Vec<Usage>,
+) -> Result<(Vec<Post>, u32), Blind> {
+    match list(on, graph, not_before, (FIELDS, most_pages), usage).await {
         Err(refused) if refused.bad_question => {
-            list(on, &graph, &search, FEWER_FIELDS, usage).await?
+            list(on, graph, not_before, (FEWER_FIELDS, most_pages), usage).await
         }
-        other => other?,
-    };
-    Ok(search.verdict(&posts, on.clock.now()))
+        other => other,
+    }
 }
 
 /// The post whose id the platform answered with, when it is there. With another text than was sent it
@@ -117,19 +137,19 @@ fn shift(instant: Timestamp, by: SignedDuration) -> Timestamp {
     instant.checked_add(by).unwrap_or(instant)
 }
 
-/// The posts since the attempt. Follows cursors, never the address in `paging.next`: that one
+/// The posts since then, and in how many answers they came. Follows cursors, never the address in `paging.next`: that one
 /// holds the token.
 async fn list(
     on: &Session,
     graph: &Graph<'_>,
-    search: &Search<'_>,
-    fields: &str,
+    not_before: Timestamp,
+    (fields, most_pages): (&str, usize),
     usage: &mut Vec<Usage>,
-) -> Result<Vec<Post>, Blind> {
-    let since = shift(search.not_before, -LIST_SLACK);
+) -> Result<(Vec<Post>, u32), Blind> {
+    let since = shift(not_before, -LIST_SLACK);
     let mut posts = Vec::new();
     let mut after: Option<String> = None;
-    for _ in 0..MOST_PAGES {
+    for pages in (1..).take(most_pages) {
         let request = graph.published(fields, since, after.as_deref())?;
         let (value, _) = read(on, request, usage).await?;
         let data = value.get("data").and_then(Value::as_array);
@@ -141,13 +161,13 @@ async fn list(
         after = value.pointer("/paging/cursors/after").and_then(Value::as_str).map(str::to_owned);
         let has_next = value.pointer("/paging/next").is_some();
         if past || !has_next {
-            return Ok(posts);
+            return Ok((posts, pages));
         }
         if after.is_none() {
             return Err(blind("the list goes on without a cursor"));
         }
     }
-    Err(blind("there are too many posts since the attempt to look through"))
+    Err(blind("there are too many posts since then to look through"))
 }
 
 pub(super) async fn read(
@@ -185,12 +205,30 @@ fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blind> {
 }
 
 /// What is looked for, ready to compare.
-struct Search<'a> {
+pub(super) struct Search<'a> {
     page: &'a str,
     app: Option<&'a str>,
     probe: &'a Probe,
     text: String,
     not_before: Timestamp,
+}
+
+impl<'a> Search<'a> {
+    /// Of posts that were made at `not_before` or later, by the platform's word.
+    pub(super) fn new(
+        settings: &'a Settings,
+        graph: &Graph<'a>,
+        probe: &'a Probe,
+        not_before: Timestamp,
+    ) -> Self {
+        Self {
+            page: graph.page,
+            app: settings.app_id.as_deref(),
+            probe,
+            text: normalised(&message(&probe.text, probe.link.as_deref(), probe.media_count > 0)),
+            not_before,
+        }
+    }
 }
 
 impl Search<'_> {
@@ -201,7 +239,7 @@ impl Search<'_> {
     }
 
     /// Whatever it says.
-    fn can_be(&self, post: &Post) -> bool {
+    pub(super) fn can_be(&self, post: &Post) -> bool {
         let ours = is_post_of(&post.id, self.page)
             || (is_number(&post.id) && post.from.as_deref() == Some(self.page));
         ours && self.is_newer(&post.id, post.created)
@@ -244,7 +282,7 @@ impl Search<'_> {
         !self.text.is_empty() || (self.probe.link.is_some() && post.link == self.probe.link)
     }
 
-    fn verdict(&self, posts: &[Post], now: Timestamp) -> Lookup {
+    pub(super) fn verdict(&self, posts: &[Post], now: Timestamp) -> Lookup {
         let mut matches: Vec<&Post> = Vec::new();
         for post in posts.iter().filter(|post| self.is_match(post)) {
             // A post that comes while pages are read can show up twice.
@@ -284,11 +322,11 @@ pub(super) fn tail(id: &str) -> &str {
     id.rsplit('_').next().unwrap_or(id)
 }
 
-fn same_post(a: &str, b: &str) -> bool {
+pub(super) fn same_post(a: &str, b: &str) -> bool {
     tail(a) == tail(b)
 }
 
-fn receipt(post: &Post, now: Timestamp) -> Receipt {
+pub(super) fn receipt(post: &Post, now: Timestamp) -> Receipt {
     Receipt {
         remote_id: post.id.clone(),
         permalink: Some(permalink(&post.id, post.permalink.as_deref())),

@@ -58,7 +58,7 @@ async fn look(settings: &Settings, on: &Session, probe: &Probe) -> Result<Lookup
         Some(mark) => Some(mark.to_owned()),
         None => since_start(on, &api, probe).await?,
     };
-    let tweets = list(on, &api, since.as_deref()).await?;
+    let (tweets, _) = list(on, &api, since.as_deref(), MOST_PAGES).await?;
     Ok(search.verdict(&tweets, on.clock.now()))
 }
 
@@ -92,7 +92,11 @@ async fn named(
 
 /// Without a mark the attempt's start must do; then X's clock has to be known, and one more read
 /// tells it, which proves the token's owner as well.
-async fn since_start(on: &Session, api: &Api<'_>, probe: &Probe) -> Result<Option<String>, Blind> {
+pub(super) async fn since_start(
+    on: &Session,
+    api: &Api<'_>,
+    probe: &Probe,
+) -> Result<Option<String>, Blind> {
     let (me, lead) = read(on, api.me()?).await?;
     let id = me.get("data").and_then(|user| text_at(user, "id"));
     if id.as_deref() != Some(api.user) {
@@ -103,18 +107,24 @@ async fn since_start(on: &Session, api: &Api<'_>, probe: &Probe) -> Result<Optio
     Ok(id_at(from))
 }
 
-async fn list(on: &Session, api: &Api<'_>, since: Option<&str>) -> Result<Vec<Tweet>, Blind> {
+/// The posts since an id, and in how many answers they came.
+pub(super) async fn list(
+    on: &Session,
+    api: &Api<'_>,
+    since: Option<&str>,
+    most_pages: usize,
+) -> Result<(Vec<Tweet>, u32), Blind> {
     let mut tweets = Vec::new();
     let mut after: Option<String> = None;
-    for _ in 0..MOST_PAGES {
+    for pages in (1..).take(most_pages) {
         let (value, _) = read(on, api.own_posts(since, after.as_deref())?).await?;
         tweets.extend(page(&value, api.user)?);
         after = value.pointer("/meta/next_token").and_then(Value::as_str).map(str::to_owned);
         if after.is_none() {
-            return Ok(tweets);
+            return Ok((tweets, pages));
         }
     }
-    Err(blind("there are too many posts since the attempt to look through"))
+    Err(blind("there are too many posts since then to look through"))
 }
 
 /// The posts of one answer. Positive control: X leaves `data` out when there is nothing, so an
@@ -158,11 +168,11 @@ pub(super) fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blin
 }
 
 /// What is looked for.
-struct Search<'a> {
-    settings: &'a Settings,
-    handle: Option<&'a str>,
-    user: &'a str,
-    probe: &'a Probe,
+pub(super) struct Search<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) handle: Option<&'a str>,
+    pub(super) user: &'a str,
+    pub(super) probe: &'a Probe,
 }
 
 impl Search<'_> {
@@ -209,7 +219,7 @@ impl Search<'_> {
         !all_known && without_links(&sent) == without_links(&read)
     }
 
-    fn verdict(&self, tweets: &[Tweet], now: Timestamp) -> Lookup {
+    pub(super) fn verdict(&self, tweets: &[Tweet], now: Timestamp) -> Lookup {
         let mut matches: Vec<&Tweet> = Vec::new();
         for tweet in tweets.iter().filter(|tweet| self.is_match(tweet)) {
             if !matches.iter().any(|seen| seen.id == tweet.id) {
@@ -228,7 +238,7 @@ impl Search<'_> {
         }
     }
 
-    fn receipt(&self, tweet: &Tweet, now: Timestamp) -> Receipt {
+    pub(super) fn receipt(&self, tweet: &Tweet, now: Timestamp) -> Receipt {
         Receipt {
             permalink: permalink(self.settings, self.handle, &tweet.id),
             published_at: tweet.published_at(now),

@@ -4,14 +4,17 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Removal, Sighting};
+use super::outcome::{
+    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
+};
 use super::rules::Rules;
-use super::session::{Item, Metered, Probe, Progress, Session};
+use super::session::{Gap, Item, Metered, Probe, Progress, Session};
 use super::wire::{no_settings, number_order};
 use super::{Answer, Leave, Platform, Withdrawn};
 use crate::config::Prices;
 
 mod api;
+mod back;
 mod classify;
 mod connect;
 mod find;
@@ -88,6 +91,10 @@ impl Platform for X {
 
     fn find<'a>(&'a self, on: &'a Session, probe: &'a Probe) -> Answer<'a, Metered<Lookup>> {
         Box::pin(find::find(&self.settings, on, probe))
+    }
+
+    fn read_back<'a>(&'a self, on: &'a Session, gap: &'a Gap) -> Answer<'a, Metered<Reading>> {
+        Box::pin(back::read_back(&self.settings, on, gap))
     }
 
     fn remote_id_in(&self, link: &url::Url, _account: &str) -> Result<String, NoPost> {

@@ -59,7 +59,7 @@ pub async fn give_up(
     finish(services, caller, tx, view, &[entry]).await
 }
 
-/// A person has seen that it is not there: it is sent again, now.
+/// A person has seen that it is not there: it is sent again, now, or at its instant if that is to come.
 pub async fn retry(
     services: &Services,
     caller: &Caller,
@@ -74,7 +74,7 @@ pub async fn retry(
     if !deliveries::retry(&mut tx, id, publish_by, now).await? {
         return Err(Error::Busy);
     }
-    let job = publish_job(services, &delivery, now);
+    let job = publish_job(services, &delivery, now.max(delivery.due_at));
     jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
     jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
     let view = changed(&mut tx, caller, id).await?;

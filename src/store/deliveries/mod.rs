@@ -223,8 +223,11 @@ statements! {
         "UPDATE deliveries SET state = 'cancelled', state_since = $2, problem = $3, waits_for = NULL,
             version = version + 1, updated_at = $2
          WHERE id = $1 AND state = 'needs_human'";
+    /// What is not due yet keeps its instant.
     RETRY =
-        "UPDATE deliveries SET state = 'scheduled', state_since = $2, due_at = $2, publish_by = $3,
+        "UPDATE deliveries SET state = 'scheduled', state_since = $2,
+            due_at = CASE WHEN due_at > $2 THEN due_at ELSE $2 END,
+            publish_by = CASE WHEN due_at > $2 THEN publish_by ELSE $3 END,
             problem = NULL, waits_for = NULL, version = version + 1, updated_at = $2
          WHERE id = $1 AND state = 'needs_human'";
 }

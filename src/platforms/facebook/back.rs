@@ -1,0 +1,53 @@
+//! Reads the posts of a gap on a Page, and compares them with what is still to be sent.
+
+use super::Settings;
+use super::api::Graph;
+use super::find::{Blind, Search, list_in_any_words, not_before, receipt, same_post, whose};
+use crate::domain::attempt::Receipt;
+use crate::platforms::outcome::{Reading, Usage};
+use crate::platforms::session::{Gap, Metered, Sent, Session};
+
+/// So many posts of one Page in a gap, 25 on each, are not normal; a person must look.
+const MOST_PAGES: usize = 40;
+
+pub(super) async fn read_back(settings: &Settings, on: &Session, gap: &Gap) -> Metered<Reading> {
+    let mut usage = Vec::new();
+    let value = look(settings, on, gap, &mut usage)
+        .await
+        .unwrap_or_else(|blind| Reading::CannotSee { detail: blind.detail, until: blind.until });
+    Metered { value, usage }
+}
+
+async fn look(
+    settings: &Settings,
+    on: &Session,
+    gap: &Gap,
+    usage: &mut Vec<Usage>,
+) -> Result<Reading, Blind> {
+    let graph = Graph::of(settings, on);
+    let lead = whose(on, &graph, usage).await?;
+    let from = not_before(gap.since, lead);
+    let any = gap.probe(&Sent { text: String::new(), link: None, media_count: 0 });
+    let (mut found, pages) = list_in_any_words(on, &graph, from, MOST_PAGES, usage).await?;
+    let shown = found.len();
+    // What does not say when it was made is not left out.
+    let latest = gap.latest();
+    found.retain(|post| post.created.is_none_or(|at| at <= latest));
+    let now = on.clock.now();
+    let mut lookups = Vec::with_capacity(gap.waiting.len());
+    for sent in &gap.waiting {
+        let probe = gap.probe(sent);
+        lookups.push(Search::new(settings, &graph, &probe, from).verdict(&found, now));
+        // Many texts are much work, and others wait for this thread.
+        tokio::task::yield_now().await;
+    }
+    let any = Search::new(settings, &graph, &any, from);
+    let mut posts: Vec<Receipt> = Vec::new();
+    for post in found.iter().filter(|post| any.can_be(post)) {
+        // A post that comes while pages are read can show up twice.
+        if !posts.iter().any(|seen| same_post(&seen.remote_id, &post.id)) {
+            posts.push(receipt(post, now));
+        }
+    }
+    Ok(Reading::Whole { posts, lookups, shown, pages })
+}
