@@ -1,5 +1,6 @@
 //! Claims one by one after a process that did not end in order, and notes before each that it was begun:
-//! what ends the process while it is claimed is counted by that, and set aside at last.
+//! what ends the process while it is claimed is counted by that, and set aside at last. What panics there is
+//! counted, too, whenever it does.
 //!
 //! An ordinary claim writes nothing of the kind. The note is taken back by the commit of the claim.
 
@@ -35,8 +36,15 @@ async fn begin<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
         // Somebody else has it, or has taken it back.
         None => lane.rest_slots(one, PAUSE),
         Some(losses) if losses > SET_ASIDE => set_aside(lane, due).await?,
-        Some(_) => {
+        Some(losses) => {
             if let Err(error) = lane.claim(one, true).await {
+                if matches!(error, Error::Panicked) {
+                    // It was this, and is counted already.
+                    if losses >= SET_ASIDE {
+                        set_aside(lane, due).await?;
+                    }
+                    return Err(error);
+                }
                 // The process lives: it was not this.
                 let mut tx = lane.store.begin().await?;
                 jobs::acquit(&mut tx, std::slice::from_ref(&due.id)).await?;
@@ -46,6 +54,18 @@ async fn begin<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Counts that the admission of a job has panicked, which is a crash of this job alone; sets it aside when
+/// it has done so too often.
+pub(super) async fn blame<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
+    let mut tx = lane.store.begin().await?;
+    let losses = jobs::suspect(&mut tx, &due.id).await?;
+    tx.commit().await?;
+    match losses {
+        Some(losses) if losses >= SET_ASIDE => set_aside(lane, due).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Takes the job out of the queue, and lets its kind say what that means.

@@ -76,16 +76,15 @@ pub trait Work: Send + Sync + 'static {
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>>;
 
-    /// Decides about jobs that have ended the process [`SET_ASIDE`] times while they were claimed. None
-    /// may run again.
+    /// Decides about jobs that have ended the process, or panicked, [`SET_ASIDE`] times while they were
+    /// claimed. None may run again: where that is what a loss means, it is said there already.
     fn aside<'a>(
         &'a self,
-        _: &'a mut Tx,
-        _: Timestamp,
+        tx: &'a mut Tx,
+        now: Timestamp,
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
-        let verdicts = jobs.iter().map(|_| Verdict::discarded("set aside")).collect();
-        Box::pin(async move { Ok(Settlement { verdicts, enqueued: Vec::new() }) })
+        self.lost(tx, now, jobs)
     }
 }
 

@@ -223,7 +223,8 @@ impl<W: Work> Lane<W> {
     /// Claims together; when that fails one by one, so that one bad job cannot stop the lane.
     async fn claim_all(&mut self, picked: Vec<Due>) -> Result<(), Error> {
         let Err(error) = self.claim(&picked, false).await else { return Ok(()) };
-        if matches!(error, Error::Busy) || picked.len() == 1 {
+        let alone = picked.len() == 1 && !matches!(error, Error::Panicked);
+        if matches!(error, Error::Busy) || alone {
             self.doubt_claim(&picked);
             self.rest_slots(&picked, PAUSE);
             return Err(error);
@@ -242,6 +243,9 @@ impl<W: Work> Lane<W> {
                     );
                     self.doubt_claim(one);
                     self.rest_slots(one, ASIDE);
+                    if matches!(error, Error::Panicked) {
+                        super::careful::blame(self, due).await?;
+                    }
                 }
             }
         }

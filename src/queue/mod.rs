@@ -136,7 +136,7 @@ pub(crate) async fn contained<T>(
         Ok(result) => result,
         Err(_panic) => {
             tracing::error!(name, "a part has panicked; it is tried again");
-            Err(Error::NotCommitted)
+            Err(Error::Panicked)
         }
     }
 }
@@ -150,6 +150,6 @@ mod tests {
         let told = contained("test", async { Ok(1) }).await;
         assert!(matches!(told, Ok(1)));
         let lost = contained("test", async { panic!("a fault of ours") }).await;
-        assert!(matches!(lost, Err::<(), _>(Error::NotCommitted)));
+        assert!(matches!(lost, Err::<(), _>(Error::Panicked)));
     }
 }

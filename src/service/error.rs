@@ -128,6 +128,7 @@ impl From<store::Error> for Error {
             | store::Error::Unsafe(_)
             | store::Error::Unreadable(_)
             | store::Error::NotCommitted
+            | store::Error::Panicked
             | store::Error::Migrate(_)
             | store::Error::File { .. }
             | store::Error::Database(_)) => Self::Internal(Box::new(other)),

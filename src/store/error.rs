@@ -30,6 +30,9 @@ pub enum Error {
     /// The group commit that carried the change has failed; the change was not made.
     #[error("the change was not committed")]
     NotCommitted,
+    /// A part of this service has panicked; the change was not made.
+    #[error("a part of the service has panicked")]
+    Panicked,
     /// Moving the schema forward failed.
     #[error("migration failed")]
     Migrate(#[source] sqlx::migrate::MigrateError),

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use chancery::domain::delivery::DeliveryState;
+use chancery::domain::work;
 use chancery::service::{Window, deliveries, notifications};
 use chancery::simulator::{Kind, Operation, Platform};
 
@@ -181,6 +182,60 @@ async fn an_admission_that_kills_the_process_three_times_is_set_aside() {
             } else {
                 Err(format!("{:?}", all.items))
             }
+        })
+        .await;
+        deliveries::retry(stage.acts(), stage.caller(), &poison).await.unwrap();
+        stage.published(&poison).await;
+        assert_eq!(stage.creates(&outlet).len(), 1);
+    })
+    .await;
+}
+
+/// The admission of one delivery panics, and the process lives: it is counted, a person is asked after the
+/// third time, and the others go out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admission_that_panics_three_times_is_set_aside() {
+    on_both(async |stage| {
+        let [outlet, other] = stage.both().await;
+        let due = soon();
+        let poison = stage.deliver(&outlet, &Wanted::text("poison").at(due)).await;
+        let beside = stage.deliver(&other, &Wanted::text("goes on").at(due)).await;
+        stage.stop().await;
+        let options = [
+            ("CHANCERY_CRASH_PANIC_AT", "publish.admit"),
+            ("CHANCERY_CRASH_ABOUT", poison.as_str()),
+        ];
+        let key = work::publish_key(&poison);
+        let losses = format!("SELECT CAST(losses AS TEXT) FROM jobs WHERE unique_key = '{key}'");
+        // In one process the tries are a minute apart; a new one tries at once.
+        for round in 1..=3_u32 {
+            assert_eq!(standing(stage, &poison).await.0, "scheduled", "before the {round}. panic");
+            let mut daemon = Daemon::start(stage.setting(), &options);
+            eventually("the panic is counted", async || {
+                daemon.must_run();
+                let seen = stage.setting().database.rows(&losses).await[0][0].clone();
+                if seen == round.to_string() { Ok(()) } else { Err(seen) }
+            })
+            .await;
+            if round == 3 {
+                eventually("it is set aside", async || {
+                    let (state, _) = standing(stage, &poison).await;
+                    if state == "needs_human" { Ok(()) } else { Err(state) }
+                })
+                .await;
+            }
+            published_once(stage, &beside, &other).await;
+            daemon.stop().await;
+        }
+        stage.resume().await;
+        let asked = stage.show(&poison).await.delivery;
+        assert_eq!(asked.problem.unwrap().code, "set_aside");
+        let window = Window { limit: 200, after: None };
+        eventually("administrators are told", async || {
+            let all =
+                notifications::list(stage.acts(), stage.caller(), false, &window).await.unwrap();
+            let told = all.items.iter().any(|it| it.event.as_str() == "job.set_aside");
+            if told { Ok(()) } else { Err(format!("{:?}", all.items)) }
         })
         .await;
         deliveries::retry(stage.acts(), stage.caller(), &poison).await.unwrap();
