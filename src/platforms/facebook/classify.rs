@@ -232,6 +232,11 @@ pub(super) fn is_post_of(id: &str, page: &str) -> bool {
     number.is_some_and(|it| is_number(it) && it.len() <= LONGEST_NUMBER)
 }
 
+/// The id of a post as it is asked for: `{page}_{number}`, also where only the number is known.
+pub(super) fn whole_id(id: &str, page: &str) -> String {
+    if is_number(id) { format!("{page}_{id}") } else { id.to_owned() }
+}
+
 fn doubt(answer: &Response, page: &str, why: &str) -> Outcome {
     Outcome::Unknown(Doubt {
         reach: Reach::AnswerStarted,

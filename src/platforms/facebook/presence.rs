@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Settings;
 use super::api::{Graph, Post, usage};
-use super::classify::{GraphError, is_post_of};
+use super::classify::{GraphError, is_post_of, whole_id};
 use super::find::{Blind, blind, read, tail};
 use crate::platforms::outcome::{Presence, Usage};
 use crate::platforms::session::{Metered, Session};
@@ -37,6 +37,7 @@ async fn look(
     seen: &mut Vec<Usage>,
 ) -> Result<Presence, Blind> {
     let graph = Graph::of(settings, on);
+    let id = &whole_id(id, graph.page);
     if !is_post_of(id, graph.page) {
         return Err(blind("the id is of no post of this Page"));
     }

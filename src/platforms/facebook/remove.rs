@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Settings;
 use super::api::{Graph, usage};
-use super::classify::{GraphError, Meaning, free_at, is_definite, is_post_of};
+use super::classify::{GraphError, Meaning, free_at, is_definite, is_post_of, whole_id};
 use crate::outbound::Response;
 use crate::platforms::outcome::{Deferral, Refusal, RefusalKind, Removal};
 use crate::platforms::session::{Metered, Session};
@@ -16,6 +16,7 @@ use crate::platforms::wire::failed_removal;
 pub(super) async fn remove(settings: &Settings, on: &Session, id: &str) -> Metered<Removal> {
     let unmetered = |value| Metered { value, usage: Vec::new() };
     let graph = Graph::of(settings, on);
+    let id = &whole_id(id, graph.page);
     if !is_post_of(id, graph.page) {
         let detail = "the id is of no post of this Page".to_owned();
         let code = "remote_id".to_owned();

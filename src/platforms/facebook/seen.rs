@@ -6,7 +6,7 @@ use url::Url;
 
 use super::Settings;
 use super::api::{Graph, Post, permalink};
-use super::classify::{GraphError, is_post_of};
+use super::classify::{GraphError, is_post_of, whole_id};
 use crate::domain::attempt::Receipt;
 use crate::platforms::outcome::{NoPost, Sighting};
 use crate::platforms::session::Session;
@@ -58,7 +58,7 @@ pub(super) fn remote_id_in(settings: &Settings, link: &Url, page: &str) -> Resul
 /// Asks the Page for one post.
 pub(super) async fn look(settings: &Settings, on: &Session, id: &str) -> Sighting {
     let graph = Graph::of(settings, on);
-    let whole = if is_number(id) { format!("{}_{id}", graph.page) } else { id.to_owned() };
+    let whole = whole_id(id, graph.page);
     if !is_post_of(&whole, graph.page) {
         return Sighting::OfAnother;
     }

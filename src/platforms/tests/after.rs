@@ -138,3 +138,24 @@ async fn a_post_that_a_list_still_shows_is_not_gone() {
         assert_eq!(seen, Presence::CannotSee { detail, until: None }, "{id}");
     }
 }
+
+/// A post that was adopted may be known by its number alone.
+#[tokio::test]
+async fn a_post_of_a_page_is_looked_for_and_deleted_by_its_number() {
+    let stage = Stage::new().await;
+    let world = stage.simulators.world();
+    let facebook = stage.accounts.iter().find(|(side, ..)| *side == Platform::Facebook);
+    let (side, id, remote_id, token) = facebook.expect("a Page");
+    let platform = stage.platforms.get(id).expect("platform");
+    let session = stage.session(remote_id, token);
+    let post = world.insert_foreign(*side, remote_id, "known by its number").expect("a post");
+    let (page, number) = post.split_once('_').expect("both");
+    assert_eq!(platform.presence(&session, number).await.value, Presence::There);
+    assert_eq!(platform.remove(&session, number).await.value, Removal::Removed);
+    assert_eq!(platform.presence(&session, number).await.value, Presence::Gone);
+    assert!(world.posts(*side, page).is_empty());
+    let again = platform.remove(&session, number).await.value;
+    assert!(matches!(again, Removal::NotThere(_)), "{again:?}");
+    let other = format!("{page}9_{number}");
+    assert!(matches!(platform.remove(&session, &other).await.value, Removal::Refused(_)));
+}
