@@ -61,7 +61,7 @@ async fn count(tools: &Tools, tx: &mut Tx, now: Timestamp, slot: &str) -> Result
 }
 
 /// Puts off looks that nobody waits for when half of what an account may be read is used up: the other
-/// half is for posts in doubt.
+/// half is for posts in doubt. What is left is to be counted by [`made`].
 pub(super) async fn spare<I>(
     tools: &Tools,
     tx: &mut Tx,
@@ -75,11 +75,24 @@ pub(super) async fn spare<I>(
         if !matches!(admission, Admission::Run(_)) {
             continue;
         }
-        match put_off.get(job.slot.as_str()) {
-            Some(until) => {
-                *admission = Admission::Not(Ending::Again(*until), "no reads left".to_owned());
-            }
-            None => count(tools, tx, now, &job.slot).await?,
+        if let Some(until) = put_off.get(job.slot.as_str()) {
+            *admission = Admission::Not(Ending::Again(*until), "no reads left".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Counts the looks that are made, when nothing else can stand in their way.
+pub(super) async fn made<I>(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    jobs: &[Claimed],
+    admissions: &[Admission<I>],
+) -> Result<(), Error> {
+    for (job, admission) in jobs.iter().zip(admissions) {
+        if matches!(admission, Admission::Run(_)) {
+            count(tools, tx, now, &job.slot).await?;
         }
     }
     Ok(())

@@ -105,6 +105,7 @@ impl Verify {
                 *admission = Admission::Not(Ending::Again(after(now, BROKE)), why);
             }
         }
+        looks::made(&self.tools, tx, now, jobs, &admissions).await?;
         Ok(admissions)
     }
 

@@ -12,12 +12,14 @@ use crate::domain::delivery::{DeliveryState, Recall};
 use crate::domain::id::{AccountId, DeliveryId};
 
 /// How far a span of looks has come in the audit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// So long after publishing it looks, in milliseconds.
     pub span_ms: i64,
     /// Everything up to this entry was arranged.
     pub seq: i64,
+    /// When a process last said that it is configured for this span.
+    pub wanted_at: Option<Timestamp>,
 }
 
 /// A delivery that went out, as far as a look at it needs it.
@@ -65,16 +67,39 @@ pub struct Note<'a> {
 }
 
 statements! {
-    CURSORS = "SELECT span_ms, seq FROM look_cursors ORDER BY span_ms";
-    /// What went out before anybody wanted this span is not gone through.
+    CURSORS = "SELECT span_ms, seq, wanted_at FROM look_cursors ORDER BY span_ms";
+    /// In the place of the nearest one of which this process knows nothing: the configuration was changed,
+    /// and what that one was still to look for is looked for by this one. What went out before anybody
+    /// wanted any is not gone through.
     BEGIN =
-        "INSERT INTO look_cursors (span_ms, seq) SELECT $1, seq FROM audit_head WHERE id = 1
+        "INSERT INTO look_cursors (span_ms, seq)
+         SELECT $1, COALESCE(
+             (SELECT c.seq FROM look_cursors AS c
+              WHERE c.span_ms NOT IN (SELECT value FROM jsonb_each($2))
+              ORDER BY ABS(c.span_ms - $1), c.span_ms LIMIT 1), h.seq)
+         FROM audit_head AS h WHERE h.id = 1
+         ON CONFLICT DO NOTHING"
+        |
+        "INSERT INTO look_cursors (span_ms, seq)
+         SELECT $1, COALESCE(
+             (SELECT c.seq FROM look_cursors AS c
+              WHERE c.span_ms NOT IN (SELECT CAST(value AS BIGINT) FROM jsonb_array_elements_text($2))
+              ORDER BY ABS(c.span_ms - $1), c.span_ms LIMIT 1), h.seq)
+         FROM audit_head AS h WHERE h.id = 1
          ON CONFLICT DO NOTHING";
+    WANT =
+        "UPDATE look_cursors SET wanted_at = $2
+         WHERE span_ms IN (SELECT value FROM jsonb_each($1))"
+        | "UPDATE look_cursors SET wanted_at = $2
+           WHERE span_ms IN (SELECT CAST(value AS BIGINT) FROM jsonb_array_elements_text($1))";
     MOVE_CURSOR = "UPDATE look_cursors SET seq = $3 WHERE span_ms = $1 AND seq = $2";
     FORGET_CURSORS =
-        "DELETE FROM look_cursors WHERE span_ms NOT IN (SELECT value FROM jsonb_each($1))"
+        "DELETE FROM look_cursors
+         WHERE (wanted_at IS NULL OR wanted_at < $2)
+           AND span_ms NOT IN (SELECT value FROM jsonb_each($1))"
         | "DELETE FROM look_cursors
-           WHERE span_ms NOT IN (SELECT CAST(value AS BIGINT) FROM jsonb_array_elements_text($1))";
+           WHERE (wanted_at IS NULL OR wanted_at < $2)
+             AND span_ms NOT IN (SELECT CAST(value AS BIGINT) FROM jsonb_array_elements_text($1))";
     /// The last entry of a stride that is old enough.
     OLD_ENOUGH =
         "SELECT MAX(seq) FROM audit WHERE seq > $1 AND seq <= $2 AND at <= $3";
@@ -107,13 +132,25 @@ statements! {
 
 /// How far every span has come.
 pub async fn cursors(reader: &mut Reader) -> Result<Vec<Cursor>, Error> {
-    Ok(on!(reader, CURSORS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?))
+    let rows: Vec<(i64, i64, Option<At>)> =
+        on!(reader, CURSORS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
+    let cursor = |(span_ms, seq, at): (_, _, Option<At>)| Cursor {
+        span_ms,
+        seq,
+        wanted_at: at.map(|at| at.0),
+    };
+    Ok(rows.into_iter().map(cursor).collect())
 }
 
-/// From now on this span is looked after; nothing when it is already.
-pub async fn begin(tx: &mut Tx, span_ms: i64) -> Result<(), Error> {
-    on!(tx, BEGIN, |sql, conn| {
-        sqlx::query(sql).bind(span_ms).execute(conn).await?;
+/// From now on these spans are looked after, and wanted; nothing else changes for those that are already.
+pub async fn begin(tx: &mut Tx, spans: &[i64], now: Timestamp) -> Result<(), Error> {
+    for span_ms in spans {
+        on!(tx, BEGIN, |sql, conn| {
+            sqlx::query(sql).bind(span_ms).bind(Json(spans)).execute(conn).await?;
+        });
+    }
+    on!(tx, WANT, |sql, conn| {
+        sqlx::query(sql).bind(Json(spans)).bind(At(now)).execute(conn).await?;
     });
     Ok(())
 }
@@ -132,10 +169,10 @@ pub async fn move_cursor(tx: &mut Tx, cursor: Cursor, to: i64) -> Result<bool, E
     }))
 }
 
-/// Forgets the cursors of all other spans.
-pub async fn forget_cursors(tx: &mut Tx, but: &[i64]) -> Result<(), Error> {
+/// Forgets the cursors of all other spans that nobody has wanted since.
+pub async fn forget_cursors(tx: &mut Tx, but: &[i64], since: Timestamp) -> Result<(), Error> {
     on!(tx, FORGET_CURSORS, |sql, conn| {
-        sqlx::query(sql).bind(Json(but)).execute(conn).await?;
+        sqlx::query(sql).bind(Json(but)).bind(At(since)).execute(conn).await?;
     });
     Ok(())
 }

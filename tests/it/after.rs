@@ -198,6 +198,55 @@ staged! {
     }
 }
 
+staged! {
+    with &[("CHANCERY_VERIFY__SPANS", "24h")];
+
+    /// What the span before was still to look for is looked for by the one in its place.
+    async fn another_span_loses_no_look(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let id = stage.deliver(&outlet, &Wanted::text("out before the change")).await;
+        stage.published(&id).await;
+        pass(Duration::from_millis(400)).await;
+        stage.stop().await;
+        stage.set_option("CHANCERY_VERIFY__SPANS", "12h");
+        stage.advance(Duration::from_hours(2));
+        stage.resume().await;
+        stage.advance(Duration::from_hours(11));
+        looked(stage, &id, 1).await;
+        let sql = "SELECT CAST(span_ms AS TEXT) FROM look_cursors";
+        eventually("the old one is forgotten", async || {
+            let spans = stage.setting().database.rows(sql).await;
+            if spans == [["43200000"]] { Ok(()) } else { Err(format!("{spans:?}")) }
+        })
+        .await;
+    }
+}
+
+/// Two nodes that are configured differently look each after its own span.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_with_other_spans_do_not_get_in_each_others_way() {
+    let Some(stage) = Stage::start(Database::Postgres, &[("CHANCERY_VERIFY__SPANS", "5m")]).await
+    else {
+        return;
+    };
+    let other = stage.another(&[("CHANCERY_VERIFY__SPANS", "3h")]).await;
+    let cursors = "SELECT CAST(span_ms AS TEXT) FROM look_cursors ORDER BY look_cursors.span_ms";
+    eventually("both are there", async || {
+        let spans = stage.setting().database.rows(cursors).await;
+        if spans == [["300000"], ["10800000"]] { Ok(()) } else { Err(format!("{spans:?}")) }
+    })
+    .await;
+    let outlet = stage.outlet(Platform::X).await;
+    let id = stage.deliver(&outlet, &Wanted::text("looked for twice")).await;
+    stage.published(&id).await;
+    stage.advance(FIRST);
+    looked(&stage, &id, 1).await;
+    stage.advance(Duration::from_hours(3));
+    looked(&stage, &id, 2).await;
+    assert!(other.stop().await);
+    stage.finish().await;
+}
+
 /// Two nodes follow one audit: each delivery is looked for once by both together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_look_once() {
@@ -259,7 +308,10 @@ staged! {
 }
 
 staged! {
-    with &[("CHANCERY_VERIFY__SPANS", "5m"), ("CHANCERY_X__MONTHLY_BUDGET", "0.050")];
+    with &[
+        ("CHANCERY_VERIFY__SPANS", "5m"), ("CHANCERY_X__MONTHLY_BUDGET", "0.050"),
+        ("CHANCERY_X__LOOKS_PER_ACCOUNT", "60/2h"),
+    ];
 
     /// Fifty thousandths, of which five are kept: three posts, and no look would leave them.
     async fn looks_are_paid_for_and_take_nothing_that_is_kept(stage) {
@@ -286,5 +338,8 @@ staged! {
         })
         .await;
         assert_eq!((spent().await.as_str(), stage.world().reads()[&outlet.remote_id]), ("55000", 2));
+        // What was not read takes no read from posts in doubt.
+        let sql = "SELECT CAST(SUM(creates) AS TEXT) FROM spending WHERE scope LIKE 'looks:x/%'";
+        assert_eq!(stage.setting().database.rows(sql).await[0][0], "2");
     }
 }

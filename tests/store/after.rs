@@ -67,12 +67,17 @@ both! {
         let mut tx = store.begin().await.unwrap();
         said(&mut tx, &one, "delivery.publishing", now()).await;
         let begun = audit::after(&mut tx, 0, 100).await.unwrap().last().unwrap().seq;
-        for span in [1_000, 60_000] {
-            after::begin(&mut tx, span).await.unwrap();
-            after::begin(&mut tx, span).await.unwrap();
+        let at = |span_ms, seq, at| Cursor { span_ms, seq, wanted_at: Some(at) };
+        for minute in [0, 1] {
+            after::begin(&mut tx, &[1_000, 60_000], later(minute)).await.unwrap();
         }
-        after::forget_cursors(&mut tx, &[60_000]).await.unwrap();
-        let cursor = Cursor { span_ms: 60_000, seq: begun };
+        let [first, cursor] = [1_000, 60_000].map(|span| at(span, begun, later(1)));
+        assert_eq!(after::cursors(&mut tx).await.unwrap(), [first, cursor]);
+        after::begin(&mut tx, &[60_000], later(2)).await.unwrap();
+        after::forget_cursors(&mut tx, &[60_000], later(1)).await.unwrap();
+        assert_eq!(after::cursors(&mut tx).await.unwrap().len(), 2, "another node wants it still");
+        after::forget_cursors(&mut tx, &[60_000], later(2)).await.unwrap();
+        let cursor = Cursor { wanted_at: Some(later(2)), ..cursor };
         assert_eq!(after::cursors(&mut tx).await.unwrap(), [cursor]);
         said(&mut tx, &one, "delivery.published", later(1)).await;
         said(&mut tx, &other, "delivery.published", later(2)).await;
@@ -93,6 +98,13 @@ both! {
         assert_eq!(after::went_out(&mut tx, begun + 3, begun + 9).await.unwrap(), []);
         assert!(after::move_cursor(&mut tx, cursor, begun + 3).await.unwrap());
         assert!(!after::move_cursor(&mut tx, cursor, begun + 3).await.unwrap(), "moved twice");
+        // A span in place of another goes on where that one was; one beside it begins now.
+        after::begin(&mut tx, &[60_000, 5_000], later(9)).await.unwrap();
+        after::begin(&mut tx, &[90_000, 5_000], later(9)).await.unwrap();
+        let head = audit::after(&mut tx, 0, 100).await.unwrap().last().unwrap().seq;
+        let seqs: Vec<(i64, i64)> =
+            after::cursors(&mut tx).await.unwrap().iter().map(|it| (it.span_ms, it.seq)).collect();
+        assert_eq!(seqs, [(5_000, head), (60_000, begun + 3), (90_000, begun + 3)]);
         tx.commit().await.unwrap();
     }
 
