@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::class::Class;
@@ -67,6 +68,17 @@ impl Limits {
         let kept = said.most * self.reserve_percent / 100;
         said.left > 0 && (first || (said.counted && said.left > kept))
     }
+}
+
+/// Under which name the money that a platform costs is counted.
+pub fn money_scope(pool: &str) -> String {
+    format!("money:{pool}")
+}
+
+/// The first instant of a month in UTC: what money is counted by.
+pub fn month_of(now: Timestamp) -> Timestamp {
+    let first = now.to_zoned(TimeZone::UTC).first_of_month();
+    first.and_then(|it| it.start_of_day()).map_or(now, |it| it.timestamp())
 }
 
 /// What the money of a month means for one more create.

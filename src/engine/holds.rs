@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Tools, entry};
 use crate::clock::after;
+use crate::domain::id::AttemptId;
 use crate::domain::work;
 use crate::queue::{Lease, Queue, Recall};
-use crate::store::{Error, audit, holds, recalls};
+use crate::store::{Error, Tx, audit, budgets, holds, recalls};
 
 /// How often it looks for new holds; a hold is answered so much later when several processes work.
 const PERIOD: Duration = Duration::from_millis(150);
@@ -54,7 +55,11 @@ impl Heed {
     async fn look(&mut self) -> Result<(), Error> {
         let heeded = self.heed().await;
         // One does not wait for the other: a hold is heeded although this fails, and the other way.
-        self.give_back().await.and(heeded)
+        if let Err(error) = self.give_back().await {
+            let error = crate::telemetry::Chain(&error);
+            tracing::warn!(%error, "what others want back cannot be given back; they wait for it");
+        }
+        heeded
     }
 
     /// Takes back what new holds cover, and confirms them.
@@ -66,15 +71,17 @@ impl Heed {
         let holder = self.lease.holder();
         let mut tx = self.tools.store.begin().await?;
         let now = self.tools.clock.now();
-        let mut entries = Vec::new();
+        let (mut entries, mut withdrawn) = (Vec::new(), Vec::new());
         // After the number: what a later hold covers is taken back in its own turn.
         for (id, attempt) in holds::covered_at(&mut tx, &holder.node).await? {
             if self.queue.gate().recall(&work::publish_key(&id)) == Recall::Taken
                 && recalls::withdraw(&mut tx, (&id, &attempt), now, now).await?
             {
                 entries.push(entry("delivery.scheduled", &id, json!({"code": "withdrawn"})));
+                withdrawn.push(attempt);
             }
         }
+        give_money_back(&mut tx, &withdrawn).await?;
         holds::confirm(&mut tx, &holder.node, holder.fence, newest).await?;
         audit::append(&mut tx, &entries, now).await?;
         tx.commit().await?;
@@ -95,22 +102,29 @@ impl Heed {
         let mut tx = self.tools.store.begin().await?;
         // What is due within the look-ahead would be guarded at once.
         let again = after(now, HIS + self.tools.pace.lookahead);
-        let mut entries = Vec::new();
+        let (mut entries, mut withdrawn) = (Vec::new(), Vec::new());
         for (id, attempt) in asked {
             match self.queue.gate().recall(&work::publish_key(&id)) {
                 Recall::Taken => {
                     if recalls::withdraw(&mut tx, (&id, &attempt), now, again).await? {
                         let detail = json!({"code": "withdrawn"});
                         entries.push(entry("delivery.scheduled", &id, detail));
+                        withdrawn.push(attempt);
                     }
                 }
                 Recall::Leaving => recalls::refuse(&mut tx, &attempt).await?,
                 Recall::NotHere => {}
             }
         }
+        give_money_back(&mut tx, &withdrawn).await?;
         audit::append(&mut tx, &entries, now).await?;
         tx.commit().await?;
         self.queue.look_again();
         Ok(())
     }
+}
+
+/// What never left costs nothing.
+async fn give_money_back(tx: &mut Tx, withdrawn: &[AttemptId]) -> Result<(), Error> {
+    budgets::give_back(tx, &withdrawn.iter().collect::<Vec<_>>()).await
 }

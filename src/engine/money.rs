@@ -12,24 +12,15 @@ use super::budgets::free_in;
 use super::clauses::{Brake, Force};
 use super::publish::{Errand, Report};
 use crate::domain::audit::NewEntry;
-use crate::domain::budget::Purse;
+use crate::domain::budget::{Purse, money_scope as scope, month_of};
 use crate::domain::class::Class;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{AttemptId, DeliveryId};
 use crate::domain::outbox::Occasion;
 use crate::domain::variant::Content;
-use crate::domain::work;
 use crate::platforms::outcome::{Outcome, RefusalKind};
-use crate::platforms::rules::CostRule;
 use crate::queue::job::Settled;
 use crate::store::jobs::Claimed;
 use crate::store::{Error, Tx, audit, budgets as rows, incidents};
-
-/// What one create was charged, to be given back when it was not made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Charge {
-    cost: i64,
-    month: Timestamp,
-}
 
 /// Stops those of the claimed jobs that the month's money does not pay. The platform's lock is held.
 pub(super) async fn brakes(
@@ -102,14 +93,14 @@ impl<'a> Bill<'a> {
         Self { tools, month: month_of(now), by_pool: BTreeMap::new() }
     }
 
-    /// Adds one create; nothing where platforms take no money.
-    pub(super) fn add(&mut self, platform: &str, content: &Content) -> Option<Charge> {
+    /// Adds one create and gives what it is charged; nothing where platforms take no money.
+    pub(super) fn add(&mut self, platform: &str, content: &Content) -> Option<i64> {
         let platform = self.tools.platforms.get(platform)?;
         let cost = platform.rules().cost?.of(content);
         let (creates, sum) = self.by_pool.entry(platform.id()).or_default();
         *creates += 1;
         *sum = sum.saturating_add(cost);
-        Some(Charge { cost, month: self.month })
+        Some(cost)
     }
 
     /// Charges it all; tells people when a month's money becomes low.
@@ -168,38 +159,14 @@ pub(super) async fn give_back(
     done: &[Settled<Errand, Report>],
     closed: impl Fn(&Errand) -> bool,
 ) -> Result<(), Error> {
-    let mut sums: BTreeMap<(&str, Timestamp), (i64, i64)> = BTreeMap::new();
-    for one in done {
-        let Some(charge) = one.item.charge else { continue };
-        let unmade = match &one.report {
-            // Whoever took it back may have closed its attempt already.
-            Report::TakenBack => true,
-            Report::NotNow { .. } | Report::Unfit { .. } => closed(&one.item),
-            Report::Asked { answer, .. } => is_free(&answer.value) && closed(&one.item),
-        };
-        if unmade {
-            let key = (work::pool(&one.job.slot), charge.month);
-            let (creates, sum) = sums.entry(key).or_default();
-            *creates += 1;
-            *sum = sum.saturating_add(charge.cost);
-        }
-    }
-    for ((pool, month), (creates, cost)) in sums {
-        rows::spend(tx, &scope(pool), month, -creates, -cost).await?;
-    }
-    Ok(())
-}
-
-/// Gives back what a create was charged that was looked for and is not there.
-pub(super) async fn absent(
-    tx: &mut Tx,
-    pool: &str,
-    (rule, content): (CostRule, &Content),
-    started_at: Timestamp,
-) -> Result<(), Error> {
-    let cost = rule.of(content);
-    rows::spend(tx, &scope(pool), month_of(started_at), -1, -cost).await?;
-    Ok(())
+    let unmade = |one: &&Settled<Errand, Report>| match &one.report {
+        Report::TakenBack | Report::NotNow { .. } | Report::Unfit { .. } => true,
+        Report::Asked { answer, .. } => is_free(&answer.value),
+    };
+    // Whoever has closed an attempt before has given back what it was charged, if it was to be.
+    let unmade = done.iter().filter(unmade).filter(|one| closed(&one.item));
+    let attempts: Vec<&AttemptId> = unmade.map(|one| &one.item.attempt).collect();
+    rows::give_back(tx, &attempts).await
 }
 
 /// Requests that fail are not billed (X API documents, pricing, read 2026-09-11). A refusal as
@@ -244,16 +211,6 @@ pub(super) async fn spent(
     now: Timestamp,
 ) -> Result<i64, Error> {
     rows::cost(reader, &scope(pool), month_of(now)).await
-}
-
-fn scope(pool: &str) -> String {
-    format!("money:{pool}")
-}
-
-/// The first instant of a month in UTC.
-fn month_of(now: Timestamp) -> Timestamp {
-    let first = now.to_zoned(TimeZone::UTC).first_of_month();
-    first.and_then(|it| it.start_of_day()).map_or(now, |it| it.timestamp())
 }
 
 fn next_month(now: Timestamp) -> Timestamp {

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::batch::Batch;
 use super::clauses::{Brake, Force};
-use super::money::{self, Bill, Charge};
+use super::money::{self, Bill};
 use super::{Tools, budgets, circuits, clauses, entry, outcomes, reconcile_job, spacing};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Reach};
@@ -63,8 +63,6 @@ pub struct Errand {
     pub(super) prepared: Prepared,
     pub(super) content: Content,
     pub(super) attempt: AttemptId,
-    /// What it was charged, where that costs money.
-    pub(super) charge: Option<Charge>,
 }
 
 /// What a run found out.
@@ -187,9 +185,9 @@ impl Publish {
                 number: prepared.attempts,
                 fingerprint: prepared.content_hash.clone(),
                 high_water: prepared.high_water.clone(),
+                cost: bill.add(&prepared.platform, &content),
             });
-            let charge = bill.add(&prepared.platform, &content);
-            let errand = Errand { prepared, content, attempt, charge };
+            let errand = Errand { prepared, content, attempt };
             admissions.insert(id, Admission::Run(errand));
         }
         publishing::open(tx, &intents, self.lease.holder(), now).await?;
@@ -370,7 +368,7 @@ impl Publish {
             let change = Move { state, ..Move::stay(id.clone(), from) };
             moves.push(Move {
                 problem: Some(poison()),
-                waits_for: waiting_for("person", "the service ends whenever it looks at it"),
+                waits_for: waiting_for("person", "the service fails whenever it looks at it"),
                 ..change
             });
             entries.push(entry(&format!("delivery.{state}"), &id, json!({"code": "set_aside"})));
@@ -458,7 +456,7 @@ fn unchanged(prepared: &Prepared) -> Option<Content> {
 fn poison() -> DeliveryProblem {
     DeliveryProblem {
         code: "set_aside".to_owned(),
-        detail: "the process has ended three times while it was about to send it".to_owned(),
+        detail: "the service has failed three times while it was about to send it".to_owned(),
         hint: "report it with the log; nothing was sent. Send it again or drop it".to_owned(),
     }
 }

@@ -214,6 +214,7 @@ async fn open_lost(
         number: one.attempts + 1,
         fingerprint: one.content_hash.clone(),
         high_water: one.high_water.clone(),
+        cost: None,
     };
     publishing::open(tx, &[intent], &lost, from).await?;
     Ok(id)

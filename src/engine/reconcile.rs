@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::outcomes::{learns_nothing, problem};
 use super::publish::{moved, waiting_for};
-use super::{Tools, batch::Batch, budgets, entry, looks, money, publish_job};
+use super::{Tools, batch::Batch, budgets, entry, looks, publish_job};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::class::Class;
@@ -219,7 +219,7 @@ impl Reconcile {
             rows::high_waters(tx, &accounts).await?.into_iter().collect();
         let mut settlement = Settlement::default();
         let mut batch = Batch::default();
-        let mut waiting = Vec::new();
+        let (mut waiting, mut absent) = (Vec::new(), Vec::new());
         for one in done {
             let (search, seen) = (&one.item, &one.report);
             let account = &search.prepared.account_id;
@@ -242,7 +242,7 @@ impl Reconcile {
             }
             if let Decision::SendAgain = decision {
                 settlement.enqueued.push(publish_job(&search.prepared, now, now));
-                self.give_back(tx, search).await?;
+                absent.push(&search.attempt.id);
             }
             if let Decision::Adopt(receipt) = &decision {
                 let newest = high_waters.get(account);
@@ -254,19 +254,15 @@ impl Reconcile {
             settlement.verdicts.push(Verdict::DONE);
         }
         rows::transition(tx, &waiting, now).await?;
-        batch.write(tx, now, &settlement.enqueued).await?;
+        let written = batch.write_rows(tx, now).await?;
+        // What was looked for and is not there costs nothing.
+        absent.retain(|attempt| written.closed.contains(*attempt));
+        crate::store::budgets::give_back(tx, &absent).await?;
         let heard =
             done.iter().map(|one| (one.job.slot.as_str(), one.report.looked.usage.as_slice()));
         budgets::hear(tx, now, heard).await?;
+        written.tell(tx, now, &settlement.enqueued).await?;
         Ok(settlement)
-    }
-
-    /// What was looked for and is not there costs nothing.
-    async fn give_back(&self, tx: &mut Tx, search: &Search) -> Result<(), Error> {
-        let pool = &search.prepared.platform;
-        let platform = self.tools.platforms.get(pool);
-        let Some(rule) = platform.and_then(|it| it.rules().cost) else { return Ok(()) };
-        money::absent(tx, pool, (rule, &search.content), search.attempt.started_at).await
     }
 
     /// Looking may be repeated, but not when it is the looking that kills the process.

@@ -1,5 +1,7 @@
 //! What was created in a window, counted for all nodes, and what platforms said about theirs.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::types::Json;
@@ -7,8 +9,8 @@ use sqlx::types::Json;
 use super::codec::At;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
-use crate::domain::budget::Said;
-use crate::domain::id::{AccountId, DeliveryId};
+use crate::domain::budget::{Said, money_scope, month_of};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId};
 
 statements! {
     /// SQLite has one writer. On PostgreSQL whoever counts must see what the one before has taken.
@@ -31,6 +33,10 @@ statements! {
          ON CONFLICT (scope, slice) DO UPDATE SET creates = spending.creates + excluded.creates,
              cost = spending.cost + excluded.cost
          RETURNING cost";
+    CHARGED =
+        "SELECT d.platform, a.started_at, a.cost FROM attempts AS a
+         JOIN deliveries AS d ON d.id = a.delivery_id
+         WHERE a.cost IS NOT NULL AND a.id IN " ids(1);
     LOOKED =
         "SELECT scope, CAST(SUM(creates) AS BIGINT), MIN(slice) FROM spending
          WHERE slice > $2 AND scope IN " ids(1) " GROUP BY scope";
@@ -126,6 +132,29 @@ pub async fn spend(
             .fetch_one(conn)
             .await?
     }))
+}
+
+/// Gives back what these attempts were charged, whose creates were not made. Only whoever has ended an
+/// attempt in the same transaction may do so, and after everything else but the audit: the row that is
+/// changed here is everybody's.
+pub async fn give_back(tx: &mut Tx, attempts: &[&AttemptId]) -> Result<(), Error> {
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    let charged: Vec<(String, At, i64)> = on!(tx, CHARGED, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(attempts)).fetch_all(conn).await?
+    });
+    let mut sums: BTreeMap<(String, Timestamp), (i64, i64)> = BTreeMap::new();
+    for (platform, started_at, cost) in charged {
+        let key = (money_scope(&platform), month_of(started_at.0));
+        let (creates, sum) = sums.entry(key).or_default();
+        *creates += 1;
+        *sum = sum.saturating_add(cost);
+    }
+    for ((scope, month), (creates, cost)) in sums {
+        spend(tx, &scope, month, -creates, -cost).await?;
+    }
+    Ok(())
 }
 
 /// How often scopes were looked through since an instant, and in which slice first; in no order.

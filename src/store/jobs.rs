@@ -248,6 +248,9 @@ statements! {
     HASTEN =
         "UPDATE jobs SET due_at = $2
          WHERE kind = $1 AND state = 'queued' AND due_at > $2 AND due_at <= $3";
+    HASTEN_SLOT =
+        "UPDATE jobs SET due_at = $3
+         WHERE kind = $1 AND state = 'queued' AND due_at > $3 AND slot = $2";
     PRUNE =
         "DELETE FROM jobs WHERE id IN (
              SELECT id FROM jobs WHERE state IN ('done', 'discarded') AND finished_at < $1 LIMIT 5000)";
@@ -534,6 +537,18 @@ pub async fn hasten(
             .execute(conn)
             .await?
             .rows_affected()
+    }))
+}
+
+/// Makes the queued jobs of a kind due now that are at work on one slot; how many.
+pub async fn hasten_slot(
+    tx: &mut Tx,
+    kind: &str,
+    slot: &str,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    Ok(on!(tx, HASTEN_SLOT, |sql, conn| {
+        sqlx::query(sql).bind(kind).bind(slot).bind(At(now)).execute(conn).await?.rows_affected()
     }))
 }
 

@@ -174,6 +174,8 @@ pub struct Intent {
     pub fingerprint: String,
     /// The newest post of the account that is known.
     pub high_water: Option<String>,
+    /// What the create is charged, in millionths, where that costs money.
+    pub cost: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -344,16 +346,16 @@ statements! {
          WHERE d.id IN " ids(1);
     OPEN =
         "INSERT INTO attempts (id, delivery_id, account_id, number, node, fence, fingerprint,
-                               high_water, started_at, outcome)
+                               high_water, cost, started_at, outcome)
          SELECT value->>'id', value->>'delivery_id', value->>'account_id', value->>'number', $2, $3,
-                value->>'fingerprint', value->>'high_water', $4, 'open'
+                value->>'fingerprint', value->>'high_water', value->>'cost', $4, 'open'
          FROM jsonb_each($1)"
         |
         "INSERT INTO attempts (id, delivery_id, account_id, number, node, fence, fingerprint,
-                               high_water, started_at, outcome)
-         SELECT id, delivery_id, account_id, number, $2, $3, fingerprint, high_water, $4, 'open'
-         FROM jsonb_to_recordset($1) AS v(id TEXT, delivery_id TEXT, account_id TEXT,
-                                          number BIGINT, fingerprint TEXT, high_water TEXT)";
+                               high_water, cost, started_at, outcome)
+         SELECT id, delivery_id, account_id, number, $2, $3, fingerprint, high_water, cost, $4, 'open'
+         FROM jsonb_to_recordset($1) AS v(id TEXT, delivery_id TEXT, account_id TEXT, number BIGINT,
+                                          fingerprint TEXT, high_water TEXT, cost BIGINT)";
 }
 
 /// Guards those of `ids` for which every clause holds; in no order. A hold that is placed meanwhile

@@ -94,7 +94,7 @@ pub async fn answer(reader: &mut Reader, attempt: &AttemptId) -> Result<Answer, 
 
 /// Takes a guarded delivery back that the gate has stopped: its attempt is closed as withdrawn and
 /// does not count, the delivery is scheduled again, its job queued for `again`. False when the attempt
-/// had ended already.
+/// had ended already. What it was charged the caller gives back, after the last that is withdrawn.
 ///
 /// The attempt is the one that was open *before* the gate was asked. Whichever is open now may be
 /// another one, guarded since, which nobody has stopped and which is going to leave.

@@ -89,6 +89,12 @@ async fn judge(stage: &Stage, rows: &[Raced], all: &[Told], stays: DeliveryState
         assert_eq!(made, usize::from(*told == Told::TooLate), "{told:?}, due {due}, asked {asked}");
         assert_eq!(stage.creates(outlet).len(), made);
     }
+    // What never left costs nothing, wherever it was taken back.
+    let made: usize = rows.iter().map(|one| stage.made(&one.outlet)).sum();
+    let sql =
+        "SELECT CAST(cost AS TEXT), CAST(creates AS TEXT) FROM spending WHERE scope = 'money:x'";
+    let spent = stage.setting().database.rows(sql).await;
+    assert_eq!(spent, [vec![(made * 15_000).to_string(), made.to_string()]]);
     let recalled = "SELECT outcome FROM attempts WHERE recall IS NOT NULL";
     let mut by_outcome: BTreeMap<String, usize> = BTreeMap::new();
     for row in stage.setting().database.rows(recalled).await {

@@ -6,9 +6,12 @@ use std::time::Duration;
 use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
+use chancery::service::{Error, deliveries};
 use chancery::simulator::{Kind as FaultKind, Platform, Problem};
+use serde_json::json;
 
 use crate::stage::{Outlet, Stage, Wanted, eventually, staged};
+use crate::stops::{held_for, place};
 
 fn long(stage: &Stage, what: &str) -> Wanted {
     Wanted::text(what).publish_by(after(stage.now(), Duration::from_hours(3)))
@@ -117,5 +120,45 @@ staged! {
         stage.spoil(&outlet, FaultKind::DropAfter);
         stage.published(&stage.deliver(&outlet, &dear(stage, "made, and found")).await).await;
         assert_eq!((stage.creates(&outlet).len(), spent(stage).await), (4, 215_000));
+    }
+}
+
+staged! {
+    // Guarded, and so charged, long before it leaves.
+    with &[("CHANCERY_PUBLISH__LOOKAHEAD", "40s"), ("CHANCERY_PUBLISH__LEASE", "4m")];
+
+    /// What is taken back while it waits for its instant costs nothing, whoever takes it back.
+    async fn what_never_left_costs_nothing(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let due = |stage: &Stage| after(stage.now(), Duration::from_secs(30));
+        let waits = async |stage: &Stage, wanted: &Wanted| {
+            let id = stage.deliver(&outlet, wanted).await;
+            stage.until(&id, DeliveryState::Publishing).await;
+            assert_eq!(spent(stage).await, 200_000);
+            id
+        };
+        let id = waits(stage, &dear(stage, "cancelled").at(due(stage))).await;
+        while let Err(error) = deliveries::cancel(stage.acts(), stage.caller(), &id).await {
+            assert!(matches!(error, Error::Busy | Error::Stale), "{error:?}");
+        }
+        assert_eq!(spent(stage).await, 0);
+        let id = waits(stage, &dear(stage, "moved").at(due(stage))).await;
+        let tomorrow = after(stage.now(), Duration::from_hours(24)).to_string();
+        let to = || serde_json::from_value(json!({"at": tomorrow})).unwrap();
+        while let Err(error) =
+            deliveries::reschedule(stage.acts(), stage.caller(), &id, None, to()).await
+        {
+            assert!(matches!(error, Error::Busy | Error::Stale), "{error:?}");
+        }
+        assert_eq!(spent(stage).await, 0);
+        let id = waits(stage, &dear(stage, "held").at(due(stage))).await;
+        let hold = json!({"scope": {"account_id": outlet.id}, "reason": "An accident"});
+        place(stage, hold).await;
+        held_for(stage, &id, "hold").await;
+        assert_eq!((stage.creates(&outlet).len(), spent(stage).await), (0, 0));
+        // What goes out pays.
+        let other = stage.outlet(Platform::X).await;
+        stage.published(&stage.deliver(&other, &dear(stage, "sent")).await).await;
+        assert_eq!(spent(stage).await, 200_000);
     }
 }

@@ -60,6 +60,7 @@ async fn lose(store: &Store, ids: &[DeliveryId], how: Lost) {
                 number: one.attempts,
                 fingerprint: one.content_hash,
                 high_water: one.high_water,
+                cost: None,
             })
             .collect();
         publishing::open(&mut tx, &intents, &holder, now).await.unwrap();

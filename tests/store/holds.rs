@@ -6,6 +6,7 @@ use std::time::Duration;
 use chancery::clock::{Clock as _, SystemClock, after};
 use chancery::domain::account::{Account, CredentialKind};
 use chancery::domain::attempt::AttemptOutcome;
+use chancery::domain::budget::{money_scope, month_of};
 use chancery::domain::class::Class;
 use chancery::domain::delivery::{DeliveryProblem, DeliveryState};
 use chancery::domain::hold::{Hold, HoldScope, HoldState, Lift};
@@ -16,7 +17,7 @@ use chancery::store::jobs::{self, Holder, NewJob};
 use chancery::store::publishing::{self, Guard, Intent, Stop};
 use chancery::store::recalls::{self, Answer};
 use chancery::store::{
-    self, Store, Tx, accounts, credentials, deliveries, nodes, outcomes, review, units,
+    self, Store, Tx, accounts, budgets, credentials, deliveries, nodes, outcomes, review, units,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -212,6 +213,7 @@ both! {
             number: 1,
             fingerprint: "f".into(),
             high_water: None,
+            cost: None,
         });
         publishing::open(&mut tx, &intents, &holder, due).await.unwrap();
         assert_eq!(holds::newest(&mut tx).await.unwrap(), 0);
@@ -253,6 +255,7 @@ both! {
             number: 1,
             fingerprint: "f".into(),
             high_water: None,
+            cost: (place == 0).then_some(15_000),
         });
         publishing::open(&mut tx, &intents, &holder, due).await.unwrap();
         let taken = &ids[0];
@@ -274,6 +277,11 @@ both! {
         assert!(!recalls::withdraw(&mut tx, (taken, &attempt), due, due).await.unwrap());
         assert_eq!(recalls::answer(&mut tx, &attempt).await.unwrap(), Answer::Ended);
         assert_eq!(recalls::open(&mut tx, taken).await.unwrap(), None);
+        let both: Vec<&AttemptId> = intents.iter().map(|one| &one.id).collect();
+        budgets::give_back(&mut tx, &both).await.unwrap();
+        let scope = money_scope(&new[0].platform);
+        let left = budgets::cost(&mut tx, &scope, month_of(due)).await.unwrap();
+        assert_eq!(left, -15_000, "what was charged, and nothing for what was not");
         assert!(recalls::asked(&mut tx, &holder.node).await.unwrap().is_empty());
         tx.commit().await.unwrap();
     }
@@ -383,6 +391,7 @@ async fn whoever_takes_back_waits_for_whoever_writes_down() {
         number: 1,
         fingerprint: "f".into(),
         high_water: None,
+        cost: None,
     };
     publishing::open(&mut tx, &[intent], &holder, due).await.unwrap();
     tx.commit().await.unwrap();

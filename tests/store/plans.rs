@@ -112,3 +112,20 @@ fn what_is_allowed_is_there() {
         );
     }
 }
+
+/// It looks several times a second for as long as the service lives.
+#[tokio::test]
+async fn what_a_node_was_asked_for_is_found_among_what_is_under_way() {
+    let fresh = Fresh::sqlite().await;
+    let Raw::Sqlite(mut raw) = fresh.raw().await else { panic!("asked for SQLite") };
+    let statements = store::statements();
+    let asked = statements.iter().find(|(name, _)| *name == "chancery::store::recalls::ASKED");
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", asked.unwrap().1.sqlite));
+    let steps = sqlx::query(explain).fetch_all(&mut raw).await.unwrap();
+    let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+    assert!(steps[0].contains("INDEX attempts_recall_idx (node=?)"), "{steps:?}");
+    let sql = "SELECT sql FROM sqlite_schema WHERE name = 'attempts_recall_idx'";
+    let index: String = sqlx::query_scalar(sql).fetch_one(&mut raw).await.unwrap();
+    assert!(index.ends_with("recall = 'asked' AND outcome = 'open'"), "{index}");
+    fresh.remove().await;
+}

@@ -66,6 +66,7 @@ both! {
                 number: second,
                 fingerprint: new.content_hash.clone(),
                 high_water: Some(second.to_string()),
+                cost: None,
             };
             publishing::open(&mut tx, &[intent], &holder, at(second)).await.unwrap();
             let close = Close {
@@ -240,8 +241,15 @@ both! {
         assert_eq!(jobs::hasten(&mut tx, "publish", at(10), at(70)).await.unwrap(), 1);
         let due = jobs::upcoming(&mut tx, "publish", at(100), 10).await.unwrap();
         let due: Vec<_> = due.into_iter().map(|one| (one.id, one.due_at)).collect();
+        let slots = all.each_ref().map(|one| one.slot.clone());
         let [first, second, third] = all.map(|one| one.id);
         assert_eq!(due, [(first, at(0)), (second, at(10)), (third, at(90))]);
+        let slot = slots[2].as_str();
+        assert_eq!(jobs::hasten_slot(&mut tx, "publish", "another", at(11)).await.unwrap(), 0);
+        assert_eq!(jobs::hasten_slot(&mut tx, "mail", slot, at(11)).await.unwrap(), 0);
+        assert!(jobs::hasten_slot(&mut tx, "publish", slot, at(11)).await.unwrap() > 0);
+        let due = jobs::upcoming(&mut tx, "publish", at(11), 10).await.unwrap();
+        assert_eq!(due.len(), 3, "{due:?}");
         tx.commit().await.unwrap();
     }
 }

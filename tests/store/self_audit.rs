@@ -47,6 +47,7 @@ async fn scene(fresh: &Fresh) -> Scene {
             number: 1,
             fingerprint: "f".into(),
             high_water: None,
+            cost: None,
         })
         .collect();
     publishing::open(&mut tx, &intents, &holder, now()).await.unwrap();

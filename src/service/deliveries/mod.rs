@@ -33,7 +33,7 @@ use crate::domain::waiting::Party;
 use crate::domain::work;
 use crate::store::deliveries::{self, Delivery, NewTime};
 use crate::store::jobs::{self, NewJob};
-use crate::store::{Reader, Tx, audit, recalls};
+use crate::store::{Reader, Tx, audit, budgets, recalls};
 
 /// Another time for a delivery. Exactly one of `at`, `local` and `now` says when.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -210,6 +210,7 @@ async fn stopped(
             Back::Here(attempt) => {
                 let mut tx = services.store.begin().await?;
                 if recalls::withdraw(&mut tx, (id, &attempt), now, now).await? {
+                    budgets::give_back(&mut tx, &[&attempt]).await?;
                     let entry =
                         caller.entry("delivery.scheduled", id, json!({"code": "withdrawn"}));
                     audit::append(&mut tx, &[entry], now).await?;
