@@ -33,6 +33,8 @@ const HANDS: usize = 8;
 const TELL_AFTER: i64 = 4;
 /// A recall that goes on for longer than this is told of, however few tries it had.
 const TELL_BEYOND: Duration = Duration::from_mins(10);
+/// How often it is seen whether an account is connected again of which nobody has said so.
+const UNCONNECTED: Duration = Duration::from_hours(1);
 
 /// The kind of work that deletes.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ enum Came {
     Missing { detail: String },
     /// Not yet, or nobody knows.
     NotYet { detail: String, until: Option<Timestamp> },
+    /// The platform cannot be asked before somebody has connected the account again.
+    Waits { detail: String },
     /// Somebody must do something about it.
     Refused { code: String, detail: String },
 }
@@ -122,14 +126,21 @@ impl TakeBack {
             came: Came::Refused { code: code.to_owned(), detail: detail.to_owned() },
             usage: Vec::new(),
         };
-        let (Some(prepared), Some(id)) = (&errand.prepared, &errand.standing.remote_id) else {
-            return refused("account_unfit", "the account is not connected any more");
+        let waits = |detail: &str| Tried {
+            came: Came::Waits { detail: detail.to_owned() },
+            usage: Vec::new(),
+        };
+        let Some(prepared) = &errand.prepared else {
+            return waits("the account has no credential any more");
+        };
+        let Some(id) = &errand.standing.remote_id else {
+            return refused("remote_id", "its id at the platform is not known");
         };
         let Some(platform) = self.tools.platforms.get(&prepared.platform) else {
             return refused("unknown_platform", "this build does not have the platform");
         };
         let Ok(session) = self.tools.session(prepared) else {
-            return refused("account_unfit", "the account's credential does not open");
+            return waits("the account's credential does not open with the key of this process");
         };
         let Metered { value, mut usage } = platform.remove(&session, id).await;
         crate::crash_point!("recall.after_delete");
@@ -195,7 +206,10 @@ impl TakeBack {
             if recall.told_at == Some(now) {
                 entries.push(tell(it, &recall));
             }
-            recalls.push((it.id.clone(), recall));
+            // What has not changed gives the delivery no new version.
+            if it.recall.as_ref() != Some(&recall) {
+                recalls.push((it.id.clone(), recall));
+            }
             settlement.verdicts.push(verdict);
         }
         let notes: Vec<Note<'_>> = recalls.iter().map(|(id, recall)| Note { id, recall }).collect();
@@ -216,7 +230,7 @@ impl TakeBack {
                 let surely = after(recall.missed_at?, self.pause);
                 (now >= surely).then_some("it is not there any more")
             }
-            Came::NotYet { .. } | Came::Refused { .. } => None,
+            Came::NotYet { .. } | Came::Waits { .. } | Came::Refused { .. } => None,
         }
     }
 
@@ -248,6 +262,14 @@ impl TakeBack {
                 let recall = stuck(it, recall, ("recall_unclear", &said), now, at);
                 // Whoever sees it, or cannot, begins anew to miss it.
                 (Recall { missed_at: None, ..recall }, Verdict::again(at, word))
+            }
+            Came::Waits { detail } => {
+                let said =
+                    format!("{detail}; it is asked again when the account is connected again");
+                let problem = Some(in_the_way(it, "recall_waits", &said));
+                let told_at = recall.told_at.or(Some(now));
+                let recall = Recall { missed_at: None, problem, told_at, ..recall.clone() };
+                (recall, Verdict::again(after(now, UNCONNECTED), word))
             }
             Came::Refused { code, detail } => {
                 let at = self.next(recall, None, now);
@@ -324,6 +346,7 @@ fn word(came: &Came) -> &'static str {
         Came::Gone => "gone",
         Came::Missing { .. } => "missing",
         Came::NotYet { .. } => "not_yet",
+        Came::Waits { .. } => "waits",
         Came::Refused { .. } => "refused",
     }
 }

@@ -13,9 +13,10 @@ use crate::domain::account::{Account, AccountStatus, Health};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, UnitId};
 use crate::domain::policy::{Action, Subject};
+use crate::domain::work;
 use crate::platforms::outcome::OwnerError;
 use crate::store::accounts::{self, Filter};
-use crate::store::jobs::NewJob;
+use crate::store::jobs::{self, NewJob};
 use crate::store::{self, Reader, Tx, credentials, held, publishing, units};
 use crate::vault::{Binding, Sealed};
 
@@ -196,15 +197,16 @@ pub async fn change(
         let old = credentials::find(&mut tx, id).await?.map_or(0, |old| old.version);
         ownership::keep(services, &mut tx, &account, credential, old + 1).await?;
     }
-    let fit_again = before.status != AccountStatus::Connected;
-    let released = if fit_again { release(&mut tx, &account, now).await? } else { Vec::new() };
+    let fit_again = before.status != AccountStatus::Connected || change.credential.is_some();
+    let released =
+        if fit_again { release(&mut tx, &account, now).await? } else { Released::default() };
     let detail = json!({
         "before": before, "after": account, "credential_replaced": change.credential.is_some(),
-        "released": released.len(),
+        "released": released.jobs.len(),
     });
     let entry = caller.entry("account.change", id, detail);
     let done = finish(services, caller, tx, account, &[entry]).await?;
-    services.queue.announce(&released);
+    released.announce(services);
     take_back(services, &done.value).await?;
     Ok(done)
 }
@@ -223,13 +225,33 @@ async fn take_back(services: &Services, account: &Account) -> Result<(), Error> 
     Ok(())
 }
 
-/// Lets held deliveries go on when their account can publish. What something else holds is held
-/// again by the guard.
-async fn release(tx: &mut Tx, account: &Account, now: Timestamp) -> Result<Vec<NewJob>, Error> {
-    if account.status != AccountStatus::Connected {
-        return Ok(Vec::new());
+/// What goes on because an account can publish again.
+#[derive(Debug, Default)]
+struct Released {
+    jobs: Vec<NewJob>,
+    /// Something waits to be deleted on it.
+    recalls: bool,
+}
+
+impl Released {
+    /// After the commit.
+    fn announce(&self, services: &Services) {
+        services.queue.announce(&self.jobs);
+        if self.recalls {
+            services.queue.look_again();
+        }
     }
-    Ok(held::release(tx, &account.id, now).await?)
+}
+
+/// Lets held deliveries go on when their account can publish, and what waits to be deleted on it. What
+/// something else holds is held again by the guard.
+async fn release(tx: &mut Tx, account: &Account, now: Timestamp) -> Result<Released, Error> {
+    if account.status != AccountStatus::Connected {
+        return Ok(Released::default());
+    }
+    let slot = work::slot(&account.platform, &account.id);
+    let recalls = jobs::hasten_slot(tx, work::RECALL, &slot, now).await? > 0;
+    Ok(Released { jobs: held::release(tx, &account.id, now).await?, recalls })
 }
 
 fn apply(account: &mut Account, change: &AccountChange) -> Vec<Fault> {
@@ -329,13 +351,13 @@ pub async fn check(
     account.updated_at = now;
     accounts::update(&mut tx, &account, from).await?;
     let released = release(&mut tx, &account, now).await?;
-    let detail = json!({"status": account.status, "released": released.len()});
+    let detail = json!({"status": account.status, "released": released.jobs.len()});
     let mut entries = vec![caller.entry("account.check", id, detail)];
     if account.status == AccountStatus::NeedsReconnect && account.status != was {
         entries.push(caller.entry("account.needs_reconnect", id, json!({})));
     }
     let done = finish(services, caller, tx, account, &entries).await?;
-    services.queue.announce(&released);
+    released.announce(services);
     Ok(done)
 }
 

@@ -7,7 +7,7 @@ use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::service::deliveries::{self, DeliveryView, Recalling};
-use chancery::service::{Error, holds};
+use chancery::service::{Error, accounts, holds};
 use chancery::simulator::{Exhausted, Kind, Operation, Platform, Problem, Unreadable};
 use serde_json::json;
 
@@ -184,6 +184,48 @@ staged! {
             assert_eq!(stage.posts(&outlet).len(), 1);
             stage.world().faults().clear();
             recall(stage, &id).await.unwrap();
+            stage.until(&id, DeliveryState::Recalled).await;
+            assert!(stage.posts(&outlet).is_empty());
+        }
+    }
+
+    /// Without a credential nobody is asked and nothing changes; people are told once. With a new one it goes
+    /// on at once.
+    async fn a_recall_waits_for_its_account(stage) {
+        for outlet in stage.both().await {
+            let id = published(stage, &outlet, "nobody may delete it").await;
+            let database = &stage.setting().database;
+            let account = &outlet.id;
+            database.execute(&format!("DELETE FROM credentials WHERE account_id = '{account}'")).await;
+            let status = format!("UPDATE accounts SET status = 'revoked' WHERE id = '{account}'");
+            database.execute(&status).await;
+            recall(stage, &id).await.unwrap();
+            let looks = format!("SELECT CAST(tries AS TEXT) FROM jobs WHERE unique_key = 'recall:{id}'");
+            let looked = async |count: i64| {
+                eventually("it is seen that it waits", async || {
+                    let tries = stage.setting().database.rows(&looks).await.remove(0).remove(0);
+                    let shown = stage.show(&id).await.delivery;
+                    let waits = shown.recall.as_ref().is_some_and(|it| it.problem.is_some());
+                    if waits && tries.parse::<i64>().unwrap() >= count { Ok(shown) } else { Err(tries) }
+                })
+                .await
+            };
+            let first = looked(1).await;
+            assert_eq!(first.recall.as_ref().unwrap().problem.as_ref().unwrap().code, "recall_waits");
+            for round in 2..=3 {
+                stage.advance(Duration::from_mins(61));
+                let again = looked(round).await;
+                assert_eq!((again.version, &again.recall), (first.version, &first.recall));
+            }
+            assert_eq!(entries(stage, &id, "delivery.recall_stuck").await.len(), 1);
+            assert_eq!(stage.posts(&outlet).len(), 1);
+            let kind = match outlet.platform {
+                Platform::Facebook => "page_token",
+                Platform::X => "oauth2",
+            };
+            let credential = json!({"kind": kind, "access_token": outlet.token});
+            let change = serde_json::from_value(json!({"credential": credential})).unwrap();
+            accounts::change(stage.acts(), stage.caller(), account, None, change).await.unwrap();
             stage.until(&id, DeliveryState::Recalled).await;
             assert!(stage.posts(&outlet).is_empty());
         }
