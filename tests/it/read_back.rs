@@ -157,9 +157,11 @@ staged! {
         let seen = view(stage).await;
         assert_eq!((seen.accounts.read, seen.accounts.in_the_way), (0, 2), "{seen:?}");
         assert!(seen.unread.iter().all(|it| it.tries > 0 && it.problem.is_some()), "{seen:?}");
-        eventually("the watchdog sees it", async || {
-            let seen = stage.app.as_ref().unwrap().watch().quarantine();
-            if seen.is_some_and(|it| it.blind == 4) { Ok(()) } else { Err(format!("{seen:?}")) }
+        let address = format!("http://{}/readyz", stage.address());
+        eventually("whoever watches sees it", async || {
+            let told = reqwest::get(&address).await.unwrap().text().await.unwrap();
+            let there = told.contains("read through: 0, left: 0, could not be read: 4");
+            if there { Ok(()) } else { Err(told) }
         })
         .await;
         let refused = release(stage, &Release::default()).await;

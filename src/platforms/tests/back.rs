@@ -20,7 +20,7 @@ fn gap(texts: &[&str]) -> Gap {
     let sent = |text: &&str| Sent { text: (*text).to_owned(), link: None, media_count: 0 };
     Gap {
         since: before(now(), Duration::from_hours(24)),
-        until: now(),
+        until: before(now(), Duration::from_hours(1)),
         taken: Vec::new(),
         waiting: texts.iter().map(sent).collect(),
     }
@@ -53,7 +53,7 @@ async fn everything_of_a_gap_is_seen_and_nothing_else() {
                 put(&format!("Post {number}"), at)
             })
             .collect();
-        let late = put("After the gap", after(now(), Duration::from_mins(11)));
+        let late = put("After the gap", before(now(), Duration::from_mins(49)));
 
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
@@ -86,8 +86,10 @@ async fn a_part_of_a_gap_says_nothing() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
     for (side, id, remote_id, token) in &stage.accounts {
+        let at = gap(&[]).until;
         for number in 0..MANY {
-            world.insert_foreign(*side, remote_id, &format!("Post {number}")).expect("a post");
+            let text = format!("Post {number}");
+            world.insert_foreign_at(*side, remote_id, &text, at).expect("a post");
         }
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
