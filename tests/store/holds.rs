@@ -423,3 +423,47 @@ async fn whoever_takes_back_waits_for_whoever_writes_down() {
     assert!(!taken.unwrap(), "it had ended");
     fresh.remove().await;
 }
+
+/// Somebody moves a held delivery while its account is let go: the job that he has given it is not lost.
+#[tokio::test]
+async fn what_was_moved_meanwhile_keeps_its_job() {
+    let Some(fresh) = Fresh::postgres().await else { return };
+    let store = &fresh.store;
+    let world = seed(store).await;
+    let account = &world.accounts[0];
+    let new = delivery(0, &world.posts[0], account, DUE);
+    let mut tx = store.begin().await.unwrap();
+    deliveries::insert(&mut tx, &[&new]).await.unwrap();
+    let held = outcomes::Move {
+        state: DeliveryState::Held,
+        ..outcomes::Move::stay(new.id.clone(), DeliveryState::Scheduled)
+    };
+    outcomes::transition(&mut tx, &[held], now()).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut moving = store.begin().await.unwrap();
+    let back = outcomes::Move {
+        state: DeliveryState::Scheduled,
+        ..outcomes::Move::stay(new.id.clone(), DeliveryState::Held)
+    };
+    assert_eq!(outcomes::transition(&mut moving, &[back], now()).await.unwrap().len(), 1);
+    jobs::enqueue(&mut moving, &[job(&new.id, at(DUE))], now()).await.unwrap();
+    let releasing = async {
+        let mut tx = store.begin().await.unwrap();
+        let released = store::held::release(&mut tx, &account.id, now()).await;
+        if released.is_ok() {
+            tx.commit().await.unwrap();
+        }
+        released
+    };
+    let moving = async {
+        SystemClock.sleep(Duration::from_millis(300)).await;
+        moving.commit().await.unwrap();
+    };
+    let (released, ()) = futures_util::join!(releasing, moving);
+    assert!(matches!(released, Err(store::Error::Busy)), "{released:?}");
+    let mut tx = store.begin().await.unwrap();
+    assert_eq!(jobs::upcoming(&mut tx, work::PUBLISH, at(DUE), 9).await.unwrap().len(), 1);
+    drop(tx);
+    fresh.remove().await;
+}

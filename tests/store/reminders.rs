@@ -1,12 +1,12 @@
 //! What waits for people and how far they were told, on both databases.
 
 use chancery::domain::hold::{Hold, HoldScope};
-use chancery::domain::id::{HoldId, PersonId};
+use chancery::domain::id::{HoldId, NodeId, PersonId};
 use chancery::store::deliveries::NewDelivery;
 use chancery::store::people::Person;
 use chancery::store::reminders::{self, Step};
 use chancery::store::waiting;
-use chancery::store::{deliveries, holds, jobs, outcomes, people};
+use chancery::store::{deliveries, holds, jobs, nodes, outcomes, people};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -190,6 +190,16 @@ both! {
         for (overdue, longest, wanted) in [(0, 0, 0), (1, 0, 1), (30, 0, 1), (31, 0, 2), (1, 1, 2)] {
             let found = outcomes::stuck(&mut tx, later(overdue), later(longest)).await.unwrap();
             assert_eq!(found.len(), wanted, "overdue {overdue}, longest {longest}: {found:?}");
+        }
+        // Whoever is at work on it beats, however old the lease is that it was claimed under.
+        let node = NodeId::new(now(), 1);
+        let fence = nodes::register(&mut tx, &node, "test", later(40)).await.unwrap();
+        let holder = jobs::Holder { node, fence };
+        let id = chancery::domain::id::JobId::new(now(), 1);
+        jobs::claim(&mut tx, &[id], &holder, later(10), later(30)).await.unwrap();
+        for (overdue, wanted) in [(39, 1), (41, 2)] {
+            let found = outcomes::stuck(&mut tx, later(overdue), later(0)).await.unwrap();
+            assert_eq!(found.len(), wanted, "overdue {overdue}: {found:?}");
         }
         drop(tx);
         // Late is what shows no reason; what stands behind a reason has one.
