@@ -51,13 +51,6 @@ pub struct Watch {
     quarantine: Arc<Mutex<Option<Counts>>>,
 }
 
-/// What this process knows to be told; nothing when it starts.
-#[derive(Debug, Default)]
-struct Told {
-    late: Option<bool>,
-    stuck: Option<bool>,
-}
-
 impl Watch {
     /// How long ago the oldest delivery was due that has not been guarded and shows no reason.
     pub fn oldest_due(&self) -> Duration {
@@ -77,9 +70,8 @@ impl Watch {
 
     /// Looks until told to stop.
     pub async fn keep(self, tools: Tools, settings: config::Notify, stop: CancellationToken) {
-        let mut told = Told::default();
         loop {
-            if let Err(error) = self.round(&tools, &settings, &mut told).await {
+            if let Err(error) = self.round(&tools, &settings).await {
                 tracing::warn!(error = %crate::telemetry::Chain(&error), "the watchdog cannot see");
             }
             tokio::select! {
@@ -89,21 +81,21 @@ impl Watch {
         }
     }
 
-    async fn round(
-        &self,
-        tools: &Tools,
-        settings: &config::Notify,
-        told: &mut Told,
-    ) -> Result<(), Error> {
+    async fn round(&self, tools: &Tools, settings: &config::Notify) -> Result<(), Error> {
         let stuck = self.look(tools, settings).await?;
+        let mut reader = tools.store.read().await?;
+        let was_late = incidents::began(&mut reader, LATE.kind).await?.is_some();
+        let was_stuck = incidents::began(&mut reader, STUCK.kind).await?.is_some();
+        drop(reader);
         let (late, after) = (self.oldest_due(), settings.late_after);
-        // It ends well below where it begins, so that what hovers there is one incident.
-        let is_late = if told.late == Some(true) { late > after / 2 } else { late >= after };
+        // It ends well below where it begins, so that what hovers there is one incident: by the row,
+        // not by what this process remembers, which may just have started.
+        let is_late = if was_late { late > after / 2 } else { late >= after };
         metrics::gauge!("chancery_publishing_late").set(if is_late { 1.0 } else { 0.0 });
-        alarm(tools, &LATE, &mut told.late, is_late, json!({"late_s": late.as_secs()})).await?;
+        alarm(tools, &LATE, (was_late, is_late), json!({"late_s": late.as_secs()})).await?;
         let ids: Vec<&DeliveryId> = stuck.iter().map(|(id, _)| id).take(NAMED).collect();
         let detail = json!({"count": stuck.len(), "deliveries": ids});
-        alarm(tools, &STUCK, &mut told.stuck, !stuck.is_empty(), detail).await
+        alarm(tools, &STUCK, (was_stuck, !stuck.is_empty()), detail).await
     }
 
     /// Looks once; gives what is stuck.
@@ -211,11 +203,10 @@ async fn look_at_money(tools: &Tools, reader: &mut Reader, now: Timestamp) -> Re
 async fn alarm(
     tools: &Tools,
     alarm: &Alarm,
-    told: &mut Option<bool>,
-    is: bool,
+    (was, is): (bool, bool),
     detail: Value,
 ) -> Result<(), Error> {
-    if *told == Some(is) {
+    if was == is {
         return Ok(());
     }
     let now = tools.clock.now();
@@ -236,7 +227,6 @@ async fn alarm(
         audit::append(&mut tx, &[entry], now).await?;
         tx.commit().await?;
     }
-    *told = Some(is);
     Ok(())
 }
 

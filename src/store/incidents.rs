@@ -5,10 +5,12 @@ use jiff::Timestamp;
 
 use super::codec::At;
 use super::sql::{on, statements};
-use super::{Error, Tx};
+use super::{Error, Reader, Tx};
 
 statements! {
     OPEN = "INSERT INTO incidents (kind, began_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    BEGAN = "SELECT began_at FROM incidents WHERE kind = $1";
+    PROLONG = "UPDATE incidents SET began_at = $2 WHERE kind = $1";
     CLOSE = "DELETE FROM incidents WHERE kind = $1";
 }
 
@@ -17,6 +19,22 @@ pub async fn open(tx: &mut Tx, kind: &str, now: Timestamp) -> Result<bool, Error
     Ok(on!(tx, OPEN, |sql, conn| {
         sqlx::query(sql).bind(kind).bind(At(now)).execute(conn).await?.rows_affected() == 1
     }))
+}
+
+/// When it began, or was last prolonged; `None` while nothing is wrong.
+pub async fn began(reader: &mut Reader, kind: &str) -> Result<Option<Timestamp>, Error> {
+    let at: Option<At> = on!(reader, BEGAN, |sql, conn| {
+        sqlx::query_scalar(sql).bind(kind).fetch_optional(conn).await?
+    });
+    Ok(at.map(Timestamp::from))
+}
+
+/// Notes that it is wrong at this moment, too.
+pub async fn prolong(tx: &mut Tx, kind: &str, now: Timestamp) -> Result<(), Error> {
+    on!(tx, PROLONG, |sql, conn| {
+        sqlx::query(sql).bind(kind).bind(At(now)).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// Notes that it is over; false when it was not known to be wrong.

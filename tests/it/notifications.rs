@@ -8,7 +8,7 @@ use chancery::domain::id::DeliveryId;
 use chancery::service::notifications::{
     self, NotificationView, ReadUpTo, SettingsChange, SettingsView,
 };
-use chancery::service::{Caller, Error, Window, people};
+use chancery::service::{Caller, Error, Window, deliveries, people};
 use chancery::simulator::{Kind as FaultKind, Platform, Problem};
 use serde_json::json;
 
@@ -183,6 +183,31 @@ staged! { with OPTIONS;
         assert_eq!(ended[0].event.as_str(), "publishing.on_time");
         pass(Duration::from_millis(300)).await;
         assert_eq!(inbox(stage, stage.caller(), false).await.len(), 2);
+    }
+
+    /// Whoever starts while it is half as late as when it began has not seen it begin.
+    async fn a_process_that_starts_ends_nothing_that_another_still_sees(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let claimed = "NEW.state = 'running' AND NEW.kind = 'publish'";
+        stage.setting().database.refuse("UPDATE ON jobs", claimed).await;
+        let first = stage.deliver(&outlet, &Wanted::text("late")).await;
+        stage.advance(Duration::from_secs(30));
+        let second = stage.deliver(&outlet, &Wanted::text("half as late")).await;
+        stage.advance(Duration::from_secs(45));
+        let begun = notified(stage, 1).await;
+        assert_eq!(begun[0].event.as_str(), "publishing.late");
+        deliveries::cancel(stage.acts(), stage.caller(), &first).await.unwrap();
+        for _ in 0..2 {
+            pass(Duration::from_millis(400)).await;
+            assert_eq!(inbox(stage, stage.caller(), false).await.len(), 1, "it is late still");
+            stage.stop().await;
+            stage.resume().await;
+        }
+        stage.setting().database.permit().await;
+        stage.advance(Duration::from_secs(1));
+        stage.published(&second).await;
+        let ended = notified(stage, 2).await;
+        assert_eq!(ended[0].event.as_str(), "publishing.on_time");
     }
 
     /// In doubt, and nobody is about to look; on its way, and nobody has it.

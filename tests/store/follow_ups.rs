@@ -357,7 +357,11 @@ both! {
         assert!(!incidents::close(&mut tx, "late").await.unwrap());
         assert!(incidents::open(&mut tx, "late", now()).await.unwrap());
         assert!(!incidents::open(&mut tx, "late", now()).await.unwrap());
+        assert_eq!(incidents::began(&mut tx, "late").await.unwrap(), Some(now()));
+        incidents::prolong(&mut tx, "late", later(3)).await.unwrap();
+        assert_eq!(incidents::began(&mut tx, "late").await.unwrap(), Some(later(3)));
         assert!(incidents::close(&mut tx, "late").await.unwrap());
+        assert_eq!(incidents::began(&mut tx, "late").await.unwrap(), None);
         assert!(!incidents::close(&mut tx, "late").await.unwrap());
     }
 }
