@@ -16,6 +16,7 @@ use crate::config::{Config, Place};
 use crate::domain::circuit::Rules;
 use crate::engine::after::Looks;
 use crate::engine::follow::Means;
+use crate::engine::missing::Belief;
 use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
 use crate::engine::watchdog::Watch;
@@ -295,7 +296,10 @@ impl Parts {
             prune: config.jobs.prune.clone(),
             looks: Looks {
                 spans: config.verify.spans.clone(),
-                pause: config.verify.pause,
+                belief: Belief {
+                    pause: config.verify.pause,
+                    most_per_hour: config.verify.most_per_hour,
+                },
                 interval: config.publish.poll_interval,
             },
             self_audit: config.jobs.self_audit.clone(),

@@ -12,6 +12,8 @@ pub struct Verify {
     pub spans: Vec<Duration>,
     /// Between the two looks after which a post counts as gone.
     pub pause: Duration,
+    /// More posts of one platform than these are not gone within an hour: then the platform errs.
+    pub most_per_hour: i64,
 }
 
 impl Verify {
@@ -24,6 +26,10 @@ impl Verify {
             let message = format!("{text:?} is no list of durations; write 5m, 24h");
             read.fault("verify.spans", &message);
         }
-        Self { spans: spans.unwrap_or_default(), pause: read.duration("verify.pause", LEAST) }
+        Self {
+            spans: spans.unwrap_or_default(),
+            pause: read.duration("verify.pause", LEAST),
+            most_per_hour: read.number("verify.most_per_hour", 1..=1_000_000),
+        }
     }
 }

@@ -21,6 +21,10 @@ words! {
         DeliveryZoneChanged = "delivery.zone_changed",
         /// A published delivery is certainly not there any more; nobody here has deleted it.
         DeliveryVanished = "delivery.vanished",
+        /// So many posts of a platform are missed at once that none of them is said to be gone.
+        PostsMissing = "posts.missing",
+        /// That is over.
+        PostsFound = "posts.found",
         /// A published delivery was deleted because a person wanted it.
         DeliveryRecalled = "delivery.recalled",
         /// A recall does not get on: a person must see to it.
@@ -106,6 +110,8 @@ impl Occasion {
             | Self::DeliveryFailed
             | Self::DeliveryZoneChanged
             | Self::DeliveryVanished
+            | Self::PostsMissing
+            | Self::PostsFound
             | Self::DeliveryRecalled
             | Self::RecallStuck
             | Self::PublishingLate

@@ -47,6 +47,8 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
             "Bài đã đăng bị nền tảng gỡ; hệ thống không đăng lại",
             "Removed at the platform; never sent again",
         ],
+        O::PostsMissing => ["Nhiều bài tạm thời không thấy được", "Many posts cannot be seen"],
+        O::PostsFound => ["Các bài đã thấy lại được", "Posts can be seen again"],
         O::DeliveryRecalled => ["Bài đã được thu hồi", "Recalled: deleted at the platform"],
         O::RecallStuck => {
             ["Chưa thu hồi được bài, cần người xử lý", "A recall does not get on: see to it"]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::missing::Belief;
 use super::{Tools, verify};
 use crate::clock::before;
 use crate::queue::{Queue, contained};
@@ -27,8 +28,8 @@ const UNWANTED: Duration = Duration::from_hours(1);
 pub struct Looks {
     /// So long after publishing.
     pub spans: Vec<Duration>,
-    /// Between the two looks after which it counts as gone.
-    pub pause: Duration,
+    /// When it counts as gone.
+    pub belief: Belief,
     /// How often what is to be looked at is gathered.
     pub interval: Duration,
 }

@@ -12,6 +12,7 @@ mod failover;
 pub mod follow;
 mod holds;
 mod looks;
+pub mod missing;
 mod money;
 mod outcomes;
 pub mod publish;

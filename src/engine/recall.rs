@@ -17,7 +17,7 @@ use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, Recall};
 use crate::domain::id::DeliveryId;
 use crate::domain::outbox::Occasion;
 use crate::domain::work;
-use crate::platforms::outcome::{Presence, Removal, Usage};
+use crate::platforms::outcome::{Presence, Removal, Usage, Witness};
 use crate::platforms::session::Metered;
 use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
@@ -147,7 +147,7 @@ impl TakeBack {
         let came = match value {
             Removal::Removed => Came::Gone,
             Removal::NotThere(said) | Removal::Unknown(said) => {
-                let seen = platform.presence(&session, id).await;
+                let seen = platform.presence(&session, id, &Witness::default()).await;
                 usage.extend(seen.usage);
                 match seen.value {
                     Presence::Gone => Came::Missing { detail: said },

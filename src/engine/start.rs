@@ -12,6 +12,7 @@ use super::after::{Arrange, Looks};
 use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
 use super::holds::Heed;
+use super::missing::Belief;
 use super::publish::Publish;
 use super::read_back::ReadBack;
 use super::recall::TakeBack;
@@ -140,7 +141,7 @@ impl Engine {
         }
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
-        start.looking_back(looks.pause, &lanes, &stop_lanes);
+        start.looking_back(looks.belief, &lanes, &stop_lanes);
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
@@ -204,11 +205,11 @@ impl Lanes<'_> {
     }
 
     /// Starts what has to do with what is out, and with what was done.
-    fn looking_back(&self, pause: Duration, lanes: &TaskTracker, stop: &CancellationToken) {
+    fn looking_back(&self, belief: Belief, lanes: &TaskTracker, stop: &CancellationToken) {
         let tools = self.tools;
-        let take_back = self.lane(TakeBack::new(tools.clone(), pause));
+        let take_back = self.lane(TakeBack::new(tools.clone(), belief.pause));
         lanes.spawn(vital("recall", take_back.run(stop.clone())));
-        let verify = self.lane(Verify::new(tools.clone(), pause));
+        let verify = self.lane(Verify::new(tools.clone(), belief));
         lanes.spawn(vital("verify", verify.run(stop.clone())));
         let read_back = self.lane(ReadBack::new(tools.clone()));
         lanes.spawn(vital("read_back", read_back.run(stop.clone())));

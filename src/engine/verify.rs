@@ -2,8 +2,8 @@
 //! was out, and is never sent again.
 //!
 //! Nothing counts as gone that was seen once: the platform must say twice, with a pause between, that it
-//! does not exist, and each time show that the account itself can be read. A read that fails says
-//! nothing.
+//! does not exist, and each time show that the account itself can be read, and another post of it. A read
+//! that fails says nothing, nor do many posts that are missed at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,15 +11,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::missing::{Belief, Tally};
 use super::outcomes::problem;
 use super::{Tools, budgets, entry, looks, money};
-use crate::clock::after;
+use crate::clock::{after, before};
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::{DeliveryState, Event};
 use crate::domain::id::{DeliveryId, JobId};
 use crate::domain::outbox::Occasion;
 use crate::domain::work;
-use crate::platforms::outcome::Presence;
+use crate::platforms::outcome::{Presence, Witness};
 use crate::platforms::session::Metered;
 use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
@@ -38,6 +39,8 @@ const PRIORITY: i64 = 9;
 const BACK_OFF: BackOff = BackOff { first: Duration::from_mins(2), most: Duration::from_hours(2) };
 /// A look that could not be made for so long is not made at all; the next span has its own.
 const PATIENCE: Duration = Duration::from_hours(48);
+/// Why nothing follows from a second look.
+const TOO_MANY: &str = "too many posts of the platform are missed at once";
 /// How long a look waits for which there is no money.
 const BROKE: Duration = Duration::from_hours(6);
 
@@ -45,7 +48,7 @@ const BROKE: Duration = Duration::from_hours(6);
 #[derive(Debug)]
 pub struct Verify {
     tools: Tools,
-    pause: Duration,
+    belief: Belief,
 }
 
 /// What is looked for, and with what.
@@ -53,13 +56,14 @@ pub struct Verify {
 pub struct Look {
     prepared: Prepared,
     standing: Standing,
+    witness: Witness,
     payload: work::Verify,
 }
 
 impl Verify {
-    /// Looks with these tools; what is missed is looked for again after `pause`.
-    pub fn new(tools: Tools, pause: Duration) -> Self {
-        Self { tools, pause }
+    /// Looks with these tools, and believes what platforms say so far.
+    pub fn new(tools: Tools, belief: Belief) -> Self {
+        Self { tools, belief }
     }
 
     async fn admit_all(
@@ -79,12 +83,16 @@ impl Verify {
             .into_iter()
             .map(|it| (it.delivery_id.clone(), it))
             .collect();
+        let mut witnesses: HashMap<DeliveryId, Option<String>> =
+            rows::witnesses(tx, &ids, before(now, self.belief.pause)).await?.into_iter().collect();
         let mut admissions = Vec::with_capacity(jobs.len());
         for (job, payload) in jobs.iter().zip(payloads) {
             let look = payload.and_then(|payload| {
                 let standing = standing.remove(&payload.delivery_id).filter(is_out)?;
                 let prepared = prepared.remove(&payload.delivery_id)?;
-                Some(Look { prepared, standing, payload })
+                let remote_id = witnesses.remove(&payload.delivery_id).flatten();
+                let witness = Witness { remote_id, needed: true };
+                Some(Look { prepared, standing, witness, payload })
             });
             admissions.push(match look {
                 None => Admission::Not(Ending::Done, "nothing to look for".to_owned()),
@@ -121,7 +129,7 @@ impl Verify {
             return cannot_see("its id at the platform is not known");
         };
         match self.tools.session(&look.prepared) {
-            Ok(session) => platform.presence(&session, id).await,
+            Ok(session) => platform.presence(&session, id, &look.witness).await,
             Err(_sealed) => cannot_see("the account's credential does not open"),
         }
     }
@@ -136,10 +144,11 @@ impl Verify {
         let standing: HashMap<DeliveryId, Standing> =
             rows::standing(tx, &ids).await?.into_iter().map(|it| (it.id.clone(), it)).collect();
         let mut settlement = Settlement::default();
-        let (mut moves, mut entries) = (Vec::new(), Vec::new());
+        let (doubted, mut entries) = self.belief.doubted(tx, tally(done, &standing), now).await?;
+        let mut moves = Vec::new();
         for one in done {
-            // Whoever wants it to be recalled deletes it: then its absence is no news.
-            let still = standing.get(&one.item.standing.id).filter(|it| is_out(it));
+            let still = still_out(one, &standing);
+            let pool = work::pool(&one.job.slot);
             let payload = &one.item.payload;
             let (word, verdict) = match (&one.report.value, still) {
                 (_, None) => ("overtaken", Verdict::DONE),
@@ -151,9 +160,12 @@ impl Verify {
                 (Presence::Gone, Some(it)) => match payload.missed_at {
                     None => {
                         let again = work::Verify { missed_at: Some(now), ..payload.clone() };
-                        let due_at = after(now, self.pause);
+                        let due_at = after(now, self.belief.pause);
                         settlement.enqueued.push(job(&again, &one.job.slot, now, due_at));
                         ("missed", Verdict::DONE)
+                    }
+                    Some(_) if doubted.contains(pool) => {
+                        ("suspended", Verdict::again(next(&one.job, None, now), TOO_MANY))
                     }
                     Some(missed_at) => {
                         moves.push(vanished(it));
@@ -162,8 +174,8 @@ impl Verify {
                     }
                 },
             };
-            let pool = work::pool(&one.job.slot).to_owned();
-            metrics::counter!("chancery_verifications_total", "platform" => pool, "outcome" => word)
+            let platform = pool.to_owned();
+            metrics::counter!("chancery_verifications_total", "platform" => platform, "outcome" => word)
                 .increment(1);
             if word != "there" {
                 tracing::info!(
@@ -181,6 +193,31 @@ impl Verify {
         enqueue(tx, &settlement.enqueued, now).await?;
         Ok(settlement)
     }
+}
+
+/// How it stands, if it is out still. Whoever wants it to be recalled deletes it: then its absence is
+/// no news.
+fn still_out<'a>(
+    one: &Settled<Look, Metered<Presence>>,
+    standing: &'a HashMap<DeliveryId, Standing>,
+) -> Option<&'a Standing> {
+    standing.get(&one.item.standing.id).filter(|it| is_out(it))
+}
+
+/// How many more posts are missed.
+fn tally<'a>(
+    done: &'a [Settled<Look, Metered<Presence>>],
+    standing: &HashMap<DeliveryId, Standing>,
+) -> Tally<'a> {
+    let mut tally = Tally::default();
+    for one in done {
+        let out = still_out(one, standing).is_some();
+        let missed = out && one.report.value == Presence::Gone;
+        let unseen = out && matches!(one.report.value, Presence::CannotSee { .. });
+        let second = one.item.payload.missed_at.is_some();
+        tally.add(work::pool(&one.job.slot), second, missed, unseen);
+    }
+    tally
 }
 
 /// The job that looks whether a delivery that went out is still there.

@@ -23,7 +23,9 @@ use secrecy::SecretString;
 
 use crate::config::{self, Config};
 use crate::domain::budget::{Limits, Window};
-use outcome::{Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting};
+use outcome::{
+    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
+};
 use rules::Rules;
 use session::{Gap, Item, Metered, Probe, Progress, Session};
 
@@ -80,9 +82,14 @@ pub trait Platform: Send + Sync + fmt::Debug {
     fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting>;
 
     /// Asks whether a post of the account that was there once still is. `Gone` needs two answers: that
-    /// it does not exist, and that the account's posts can be read at this moment.
-    fn presence<'a>(&'a self, on: &'a Session, remote_id: &'a str)
-    -> Answer<'a, Metered<Presence>>;
+    /// it does not exist, and that the account's posts can be read at this moment, of which one is
+    /// shown if the witness wants that.
+    fn presence<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+        witness: &'a Witness,
+    ) -> Answer<'a, Metered<Presence>>;
 
     /// Deletes a post of the account. May be repeated.
     fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>>;

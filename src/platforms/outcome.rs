@@ -138,6 +138,16 @@ pub enum Sighting {
     CannotSee(String),
 }
 
+/// What must be shown before a post that is said not to exist counts as gone: that lists are empty and
+/// other posts are not there either proves nothing but that the platform answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Witness {
+    /// Another post of the account that should be there.
+    pub remote_id: Option<String>,
+    /// Something must be shown: that post, or any in the account's list.
+    pub needed: bool,
+}
+
 /// What looking for a post says that was there once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {

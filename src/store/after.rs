@@ -115,6 +115,23 @@ statements! {
         |
         "SELECT id, state, remote_id, permalink, recall FROM deliveries
          WHERE id IN (SELECT jsonb_array_elements_text($1)) ORDER BY id FOR UPDATE";
+    /// Of each account another post that is out, and has been for long enough to be shown.
+    WITNESSES =
+        "SELECT d.id, (SELECT w.remote_id FROM deliveries AS w
+                       WHERE w.account_id = d.account_id AND (w.state = 'published') IS TRUE
+                         AND w.id <> d.id AND w.recall IS NULL AND w.remote_id IS NOT NULL
+                         AND w.published_at <= $2
+                       ORDER BY w.due_at DESC LIMIT 1)
+         FROM deliveries AS d WHERE d.id IN " ids(1);
+    /// Posts of a platform that were missed once and are to be looked for again.
+    MISSED =
+        "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND kind = 'verify'
+                     AND unique_key LIKE 'verify:%:again' AND slot LIKE $1 || '/%')
+              + (SELECT COUNT(*) FROM jobs WHERE state = 'running' AND kind = 'verify'
+                     AND unique_key LIKE 'verify:%:again' AND slot LIKE $1 || '/%')";
+    VANISHED =
+        "SELECT COUNT(*) FROM deliveries
+         WHERE state = 'vanished' AND platform = $1 AND state_since > $2";
     ASK =
         "UPDATE deliveries SET recall = $2, version = version + 1, updated_at = $3
          WHERE id = $1 AND state = 'published' AND recall IS NULL";
@@ -209,6 +226,29 @@ pub async fn standing(tx: &mut Tx, ids: &[DeliveryId]) -> Result<Vec<Standing>, 
         recall: row.recall.map(|it| it.0),
     };
     Ok(rows.into_iter().map(standing).collect())
+}
+
+/// For each of these deliveries another post of its account that has been out since `before`.
+pub async fn witnesses(
+    tx: &mut Tx,
+    ids: &[DeliveryId],
+    before: Timestamp,
+) -> Result<Vec<(DeliveryId, Option<String>)>, Error> {
+    Ok(on!(tx, WITNESSES, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).bind(At(before)).fetch_all(conn).await?
+    }))
+}
+
+/// How many posts of a platform were missed once and are looked for again, or were found to be gone
+/// since `since`. What moves from the one to the other is counted at least once.
+pub async fn suspected(tx: &mut Tx, platform: &str, since: Timestamp) -> Result<i64, Error> {
+    let missed: i64 = on!(tx, MISSED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(platform).fetch_one(conn).await?
+    });
+    let gone: i64 = on!(tx, VANISHED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(platform).bind(At(since)).fetch_one(conn).await?
+    });
+    Ok(missed + gone)
 }
 
 /// Keeps the wish that a delivery be deleted; false when it is not out, or somebody was faster.

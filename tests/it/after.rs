@@ -45,8 +45,9 @@ async fn unseen(stage: &Stage, id: &DeliveryId, tries: u32) {
     .await;
 }
 
-/// Published, and removed at the platform a minute later.
+/// Published beside another post, and removed at the platform a minute later.
 async fn removed(stage: &Stage, outlet: &Outlet, what: &str) -> DeliveryId {
+    stage.world().insert_foreign(outlet.platform, &outlet.remote_id, "stays").expect("a post");
     stage.spoil(outlet, Kind::Vanish { ms: 60_000 });
     let id = stage.deliver(outlet, &Wanted::text(what)).await;
     stage.published(&id).await;
@@ -113,6 +114,39 @@ staged! {
         stage.advance(Duration::from_hours(25));
         pass(Duration::from_millis(500)).await;
         assert_eq!(stage.world().counts().received, 2);
+    }
+
+    /// The platform says that it does not exist, and shows nothing of the account at all: that is no
+    /// proof, and would be one if the list had to be readable only.
+    async fn an_account_that_shows_nothing_proves_nothing(stage) {
+        let outlets = stage.both().await;
+        let mut ids = Vec::new();
+        for outlet in &outlets {
+            stage.spoil(outlet, Kind::Vanish { ms: 60_000 });
+            let id = stage.deliver(outlet, &Wanted::text("the only one")).await;
+            stage.published(&id).await;
+            ids.push(id);
+        }
+        stage.advance(FIRST);
+        for tries in 1..=2 {
+            for id in &ids {
+                unseen(stage, id, tries).await;
+                is_published(stage, &stage.show(id).await);
+            }
+            stage.advance(PAUSE);
+        }
+        // Now it shows something.
+        for outlet in &outlets {
+            stage.world().insert_foreign(outlet.platform, &outlet.remote_id, "new").expect("a post");
+        }
+        stage.advance(Duration::from_hours(2));
+        for id in &ids {
+            looked(stage, id, 1).await;
+        }
+        stage.advance(PAUSE);
+        for id in &ids {
+            stage.until(id, DeliveryState::Vanished).await;
+        }
     }
 
     /// What is there is read once for each span, and stays as it is.
@@ -343,3 +377,65 @@ staged! {
         assert_eq!(stage.setting().database.rows(sql).await[0][0], "2");
     }
 }
+
+staged! {
+    with &[
+        ("CHANCERY_VERIFY__SPANS", "5m"), ("CHANCERY_VERIFY__PAUSE", "30m"),
+        ("CHANCERY_VERIFY__MOST_PER_HOUR", "2"),
+    ];
+
+    /// Three at once would be gone where two may be: the platform hides them for six hours, by their ids
+    /// and from its lists, while older posts are shown. People are told once, and once when it is over.
+    async fn many_that_are_missed_at_once_are_not_gone(stage) {
+        let mut ids = Vec::new();
+        for number in 0..3 {
+            let outlet = stage.outlet(Platform::X).await;
+            stage.world().insert_foreign(Platform::X, &outlet.remote_id, "older").expect("a post");
+            stage.world().set_read_lag(Platform::X, &outlet.remote_id, Some(HIDDEN));
+            let how = Unreadable::Missing;
+            let ms = u64::try_from(HIDDEN.as_millis()).unwrap();
+            stage.spoil(&outlet, Kind::Unreadable { ms, how });
+            let id = stage.deliver(&outlet, &Wanted::text(&format!("hidden {number}"))).await;
+            stage.published(&id).await;
+            ids.push(id);
+        }
+        stage.advance(FIRST);
+        eventually("all were missed once", async || {
+            let again = stage.setting().database.rows(AGAIN).await.len();
+            if again == 3 { Ok(()) } else { Err(again) }
+        })
+        .await;
+        stage.advance(PAUSE);
+        for hours in [1, 2, 2] {
+            eventually("nothing is concluded", async || {
+                let seen = stage.setting().database.rows(SUSPENDED).await.len();
+                if seen == 3 { Ok(()) } else { Err(seen) }
+            })
+            .await;
+            for id in &ids {
+                is_published(stage, &stage.show(id).await);
+            }
+            assert_eq!(told(stage, "posts.missing").await, 1);
+            stage.stop().await;
+            stage.resume().await;
+            stage.advance(Duration::from_hours(hours));
+        }
+        stage.advance(Duration::from_hours(2));
+        for id in &ids {
+            looked(stage, id, 2).await;
+            is_published(stage, &stage.show(id).await);
+        }
+        eventually("people are told that it is over", async || {
+            let count = told(stage, "posts.found").await;
+            if count == 1 { Ok(()) } else { Err(count) }
+        })
+        .await;
+        assert_eq!((told(stage, "posts.missing").await, told(stage, "delivery.vanished").await), (1, 0));
+    }
+}
+
+const HIDDEN: Duration = Duration::from_hours(6);
+const AGAIN: &str =
+    "SELECT id FROM jobs WHERE kind = 'verify' AND state = 'queued' AND unique_key LIKE '%:again'";
+const SUSPENDED: &str = "SELECT id FROM jobs WHERE kind = 'verify' AND state = 'queued'
+     AND note = 'too many posts of the platform are missed at once'";

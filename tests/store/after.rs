@@ -3,10 +3,11 @@
 
 use chancery::domain::audit::NewEntry;
 use chancery::domain::delivery::{DeliveryState, Recall};
-use chancery::domain::id::DeliveryId;
+use chancery::domain::id::{DeliveryId, JobId};
 use chancery::store::after::{self, Cursor, Note};
+use chancery::store::jobs::NewJob;
 use chancery::store::outcomes::{Move, transition};
-use chancery::store::{Store, Tx, audit, deliveries};
+use chancery::store::{Store, Tx, audit, deliveries, jobs};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -132,5 +133,44 @@ both! {
         let all = after::went_out(&mut tx, 0, i64::MAX).await.unwrap();
         assert_eq!(all, []);
         tx.commit().await.unwrap();
+    }
+
+    async fn what_should_be_shown_and_how_many_are_missed(fresh) {
+        let store = &fresh.store;
+        let [one, other] = two(store).await;
+        let mut tx = store.begin().await.unwrap();
+        let ids = [one.clone(), other.clone()];
+        let of = |found: Vec<(DeliveryId, Option<String>)>, id: &DeliveryId| {
+            found.into_iter().find(|(it, _)| it == id).unwrap().1
+        };
+        let found = after::witnesses(&mut tx, &ids, later(9)).await.unwrap();
+        assert_eq!(of(found.clone(), &other).as_deref(), Some("fb_1"));
+        assert_eq!(of(found, &one), None, "not even itself");
+        let found = after::witnesses(&mut tx, &ids, later(-9)).await.unwrap();
+        assert_eq!(of(found, &other), None, "what is new may not be shown yet");
+        assert!(after::ask(&mut tx, &one, &wish(), now()).await.unwrap());
+        let found = after::witnesses(&mut tx, &ids, later(9)).await.unwrap();
+        assert_eq!(of(found, &other), None, "it is about to be deleted");
+        let job = |key: String, slot: &str| NewJob {
+            id: JobId::new(now(), rand::random()),
+            kind: "verify",
+            unique_key: key,
+            slot: slot.to_owned(),
+            payload: json!({}),
+            priority: 9,
+            due_at: now(),
+        };
+        let jobs = [
+            job(format!("verify:{one}:again"), "somewhere/1"), job(format!("verify:{one}"), "somewhere/1"),
+            job(format!("verify:{other}:again"), "elsewhere/1"),
+        ];
+        jobs::enqueue(&mut tx, &jobs, now()).await.unwrap();
+        assert_eq!(after::suspected(&mut tx, "somewhere", now()).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        let sql = format!("UPDATE deliveries SET state = 'vanished' WHERE id = '{other}'");
+        fresh.raw().await.execute(&sql).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(after::suspected(&mut tx, "somewhere", later(-1)).await.unwrap(), 2);
+        assert_eq!(after::suspected(&mut tx, "somewhere", later(9)).await.unwrap(), 1);
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use super::outcome::{
-    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
+    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
 };
 use super::rules::Rules;
 use super::session::{Gap, Item, Metered, Probe, Progress, Session};
@@ -106,8 +106,9 @@ impl Platform for Facebook {
         &'a self,
         on: &'a Session,
         remote_id: &'a str,
+        witness: &'a Witness,
     ) -> Answer<'a, Metered<Presence>> {
-        Box::pin(presence::presence(&self.settings, on, remote_id))
+        Box::pin(presence::presence(&self.settings, on, remote_id, witness))
     }
 
     fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>> {

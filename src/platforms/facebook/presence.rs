@@ -11,20 +11,25 @@ use super::Settings;
 use super::api::{Graph, Post, usage};
 use super::classify::{GraphError, is_post_of, whole_id};
 use super::find::{Blind, blind, read, tail};
-use crate::platforms::outcome::{Presence, Usage};
+use crate::platforms::outcome::{Presence, Usage, Witness};
 use crate::platforms::session::{Metered, Session};
 use crate::platforms::wire::{describe, text_at};
 
 /// Enough to see that it is there; each field more could be refused.
 const FIELDS: &str = "id";
 
-/// What the control reads of the list: it must be readable, however little stands in it.
-const RECENT: SignedDuration = SignedDuration::from_hours(36);
+/// What the control reads of the list: its newest posts, be they some weeks old.
+const RECENT: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// Asks for the post, and when it is said not to exist, for the Page and its list.
-pub(super) async fn presence(settings: &Settings, on: &Session, id: &str) -> Metered<Presence> {
+pub(super) async fn presence(
+    settings: &Settings,
+    on: &Session,
+    id: &str,
+    witness: &Witness,
+) -> Metered<Presence> {
     let mut usage = Vec::new();
-    let value = look(settings, on, id, &mut usage)
+    let value = look(settings, on, (id, witness), &mut usage)
         .await
         .unwrap_or_else(|blind| Presence::CannotSee { detail: blind.detail, until: blind.until });
     Metered { value, usage }
@@ -33,7 +38,7 @@ pub(super) async fn presence(settings: &Settings, on: &Session, id: &str) -> Met
 async fn look(
     settings: &Settings,
     on: &Session,
-    id: &str,
+    (id, witness): (&str, &Witness),
     seen: &mut Vec<Usage>,
 ) -> Result<Presence, Blind> {
     let graph = Graph::of(settings, on);
@@ -66,7 +71,7 @@ async fn look(
             bad_question: false,
         });
     }
-    control(on, &graph, id, seen).await?;
+    control(on, &graph, (id, witness), seen).await?;
     Ok(Presence::Gone)
 }
 
@@ -75,7 +80,7 @@ async fn look(
 async fn control(
     on: &Session,
     graph: &Graph<'_>,
-    id: &str,
+    (id, witness): (&str, &Witness),
     seen: &mut Vec<Usage>,
 ) -> Result<(), Blind> {
     let (me, _) = read(on, graph.me("id")?, seen).await?;
@@ -89,5 +94,21 @@ async fn control(
     if posts.iter().filter_map(Post::from_json).any(|post| tail(&post.id) == tail(id)) {
         return Err(blind("the list of posts still shows it"));
     }
+    if posts.is_empty() && witness.needed && !is_shown(on, graph, witness, seen).await? {
+        return Err(blind("no post of the account is shown"));
+    }
     Ok(())
+}
+
+/// Whether the other post is there, of which it is known that it should be.
+async fn is_shown(
+    on: &Session,
+    graph: &Graph<'_>,
+    witness: &Witness,
+    seen: &mut Vec<Usage>,
+) -> Result<bool, Blind> {
+    let other = witness.remote_id.as_deref().map(|id| whole_id(id, graph.page));
+    let Some(other) = other.filter(|id| is_post_of(id, graph.page)) else { return Ok(false) };
+    let (value, _) = read(on, graph.post(&other, FIELDS)?, seen).await?;
+    Ok(text_at(&value, "id").is_some_and(|shown| tail(&shown) == tail(&other)))
 }

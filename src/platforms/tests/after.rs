@@ -1,7 +1,7 @@
 //! What our clients say of posts that are out, against the simulated platforms: whether they are still
 //! there, and what came of deleting them. Whatever the answers look like, it must be true.
 
-use super::outcome::{Presence, Removal};
+use super::outcome::{Presence, Removal, Witness};
 use super::simulated::Stage;
 use crate::simulator::{
     DeleteMissing, Exhausted, Fault, Kind, Operation, Platform, Problem, Unreadable,
@@ -38,6 +38,7 @@ async fn what_we_say_of_a_deleted_post_is_true_whatever_the_answer() {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
         let there = |post: &str| world.posts(*side, remote_id).iter().any(|it| it.id == post);
+        let _stays = world.insert_foreign(*side, remote_id, "stays").expect("a post");
         for kind in hostile(*side) {
             let name = kind.as_ref().map_or("none", Kind::name);
             let post = world.insert_foreign(*side, remote_id, name).expect("a post");
@@ -50,7 +51,7 @@ async fn what_we_say_of_a_deleted_post_is_true_whatever_the_answer() {
                 Removal::Refused(_) | Removal::Deferred(_) => assert!(there(&post), "{id} {name}"),
                 Removal::NotThere(_) => panic!("{id} {name}: it was there"),
                 Removal::Unknown(_) => {
-                    let seen = platform.presence(&session, &post).await.value;
+                    let seen = platform.presence(&session, &post, &needed()).await.value;
                     let expected = if there(&post) { Presence::There } else { Presence::Gone };
                     assert_eq!(seen, expected, "{id} {name}: {said:?}");
                 }
@@ -83,6 +84,35 @@ async fn a_second_time_it_is_not_there_in_every_spelling_that_is_reported() {
     }
 }
 
+/// Something must be shown.
+fn needed() -> Witness {
+    Witness { remote_id: None, needed: true }
+}
+
+/// An empty list is no proof; another post is one, wherever it is shown.
+#[tokio::test]
+async fn what_shows_nothing_proves_nothing() {
+    let stage = Stage::new().await;
+    let world = stage.simulators.world();
+    for (side, id, remote_id, token) in &stage.accounts {
+        let platform = stage.platforms.get(id).expect("platform");
+        let session = stage.session(remote_id, token);
+        let post = world.insert_foreign(*side, remote_id, "gone").expect("a post");
+        assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed, "{id}");
+        let by =
+            |other: Option<&String>, needed: bool| Witness { remote_id: other.cloned(), needed };
+        let blind = |seen: &Presence| matches!(seen, Presence::CannotSee { .. });
+        let look =
+            async |witness: Witness| platform.presence(&session, &post, &witness).await.value;
+        assert!(blind(&look(by(None, true)).await), "{id}");
+        assert!(blind(&look(by(Some(&post), true)).await), "{id}: it is no witness of itself");
+        assert_eq!(look(by(None, false)).await, Presence::Gone, "{id}");
+        let other = world.insert_foreign(*side, remote_id, "there").expect("a post");
+        assert_eq!(look(by(Some(&other), true)).await, Presence::Gone, "{id}");
+        assert_eq!(look(by(None, true)).await, Presence::Gone, "{id}");
+    }
+}
+
 /// Without each part of the control one of these would count as gone.
 #[tokio::test]
 async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
@@ -91,10 +121,19 @@ async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
     for (side, id, remote_id, token) in &stage.accounts {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
+        let _stays = world.insert_foreign(*side, remote_id, "stays").expect("a post");
         let post = world.insert_foreign(*side, remote_id, "gone").expect("a post");
-        assert_eq!(platform.presence(&session, &post).await.value, Presence::There, "{id}");
+        assert_eq!(
+            platform.presence(&session, &post, &needed()).await.value,
+            Presence::There,
+            "{id}"
+        );
         assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed, "{id}");
-        assert_eq!(platform.presence(&session, &post).await.value, Presence::Gone, "{id}");
+        assert_eq!(
+            platform.presence(&session, &post, &needed()).await.value,
+            Presence::Gone,
+            "{id}"
+        );
         let blind = [
             Kind::ServerError { execute: false },
             Kind::DropBefore,
@@ -105,7 +144,7 @@ async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
         for operation in [Operation::Read, Operation::Identity] {
             for kind in &blind {
                 world.faults().push(Fault::once(*side, operation, kind.clone()));
-                let seen = platform.presence(&session, &post).await.value;
+                let seen = platform.presence(&session, &post, &needed()).await.value;
                 let name = kind.name();
                 let blind = matches!(seen, Presence::CannotSee { .. });
                 assert!(blind, "{id} {operation:?} {name}: {seen:?}");
@@ -113,7 +152,7 @@ async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
             }
         }
         let dead = stage.session(remote_id, "no such token");
-        let seen = platform.presence(&dead, &post).await.value;
+        let seen = platform.presence(&dead, &post, &needed()).await.value;
         assert!(matches!(seen, Presence::CannotSee { .. }), "{id}: {seen:?}");
     }
 }
@@ -133,7 +172,7 @@ async fn a_post_that_a_list_still_shows_is_not_gone() {
         let leave = Box::pin(std::future::ready(Ok(())));
         let _said = platform.publish(&session, &item, &mut progress, leave).await.expect("left");
         let made = world.posts(*side, remote_id).pop().expect("a post").id;
-        let seen = platform.presence(&session, &made).await.value;
+        let seen = platform.presence(&session, &made, &needed()).await.value;
         let detail = "the list of posts still shows it".to_owned();
         assert_eq!(seen, Presence::CannotSee { detail, until: None }, "{id}");
     }
@@ -150,9 +189,15 @@ async fn a_post_of_a_page_is_looked_for_and_deleted_by_its_number() {
     let session = stage.session(remote_id, token);
     let post = world.insert_foreign(*side, remote_id, "known by its number").expect("a post");
     let (page, number) = post.split_once('_').expect("both");
-    assert_eq!(platform.presence(&session, number).await.value, Presence::There);
+    assert_eq!(
+        platform.presence(&session, number, &Witness::default()).await.value,
+        Presence::There
+    );
     assert_eq!(platform.remove(&session, number).await.value, Removal::Removed);
-    assert_eq!(platform.presence(&session, number).await.value, Presence::Gone);
+    assert_eq!(
+        platform.presence(&session, number, &Witness::default()).await.value,
+        Presence::Gone
+    );
     assert!(world.posts(*side, page).is_empty());
     let again = platform.remove(&session, number).await.value;
     assert!(matches!(again, Removal::NotThere(_)), "{again:?}");

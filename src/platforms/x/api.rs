@@ -102,6 +102,12 @@ impl<'a> Api<'a> {
         self.get(&["2", "users", self.user, "tweets"], &query)
     }
 
+    /// Some of the account's newest posts, as few as X lets one ask for.
+    pub(super) fn newest(&self) -> Result<Request, Unsendable> {
+        let query = [("max_results", "5"), ("tweet.fields", TWEET_FIELDS)];
+        self.get(&["2", "users", self.user, "tweets"], &query)
+    }
+
     /// The account's posts newer than an id, newest first. Replies are not left out: a part of a
     /// thread is one. Every post that is returned costs money, so the first page is small.
     pub(super) fn own_posts(

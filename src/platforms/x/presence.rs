@@ -9,21 +9,31 @@ use serde_json::Value;
 use super::Settings;
 use super::api::{Api, is_id};
 use super::find::{Blind, blind, interpret, page, read};
-use crate::platforms::outcome::Presence;
+use crate::platforms::outcome::{Presence, Witness};
 use crate::platforms::session::{Metered, Session};
 use crate::platforms::wire::{describe, text_at};
 
 /// Asks for the post, and when it is said not to exist, for the token's owner and the place of the
 /// post in the account's list. The headers of reads are left out: they name other windows than those
 /// of creates.
-pub(super) async fn presence(settings: &Settings, on: &Session, id: &str) -> Metered<Presence> {
-    let value = look(settings, on, id)
+pub(super) async fn presence(
+    settings: &Settings,
+    on: &Session,
+    id: &str,
+    witness: &Witness,
+) -> Metered<Presence> {
+    let value = look(settings, on, id, witness)
         .await
         .unwrap_or_else(|blind| Presence::CannotSee { detail: blind.detail, until: blind.until });
     Metered { value, usage: Vec::new() }
 }
 
-async fn look(settings: &Settings, on: &Session, id: &str) -> Result<Presence, Blind> {
+async fn look(
+    settings: &Settings,
+    on: &Session,
+    id: &str,
+    witness: &Witness,
+) -> Result<Presence, Blind> {
     let api = Api::of(settings, on);
     let number = id.parse::<u64>().ok().filter(|_| is_id(id));
     let number = number.ok_or_else(|| blind("the id is of no post on X"))?;
@@ -45,6 +55,7 @@ async fn look(settings: &Settings, on: &Session, id: &str) -> Result<Presence, B
         return Err(blind(&format!("status {status}")));
     }
     control(on, &api, number).await?;
+    shows(on, &api, witness).await?;
     Ok(Presence::Gone)
 }
 
@@ -67,6 +78,25 @@ async fn control(on: &Session, api: &Api<'_>, number: u64) -> Result<(), Blind> 
     let (list, _) = read(on, api.around(&before, &after)?).await?;
     if page(&list, api.user)?.iter().any(|tweet| tweet.id == number.to_string()) {
         return Err(blind("the list of posts still shows it"));
+    }
+    Ok(())
+}
+
+/// Something of the account is shown: the list around one post is empty for whatever reason. The
+/// witness costs one post, and the list as many as it shows.
+async fn shows(on: &Session, api: &Api<'_>, witness: &Witness) -> Result<(), Blind> {
+    if let Some(other) = witness.remote_id.as_deref().filter(|id| is_id(id)) {
+        let (value, _) = read(on, api.one(other)?).await?;
+        if value.get("data").and_then(|data| text_at(data, "id")).as_deref() == Some(other) {
+            return Ok(());
+        }
+    }
+    if !witness.needed {
+        return Ok(());
+    }
+    let (list, _) = read(on, api.newest()?).await?;
+    if page(&list, api.user)?.is_empty() {
+        return Err(blind("no post of the account is shown"));
     }
     Ok(())
 }

@@ -71,6 +71,7 @@ async fn a_crash_while_looks_are_arranged_loses_none() {
         let outlets = stage.both().await;
         let mut ids = Vec::new();
         for outlet in &outlets {
+            stage.world().insert_foreign(outlet.platform, &outlet.remote_id, "stays").unwrap();
             stage.spoil(outlet, Kind::Vanish { ms: 1 });
             let id = stage.deliver(outlet, &Wanted::text("looked for after a crash")).await;
             stage.published(&id).await;
