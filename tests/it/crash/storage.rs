@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::daemon::Daemon;
 use super::disk::{Disk, Whim};
-use super::{OPTIONS, published_once, set, standing};
+use super::{OPTIONS, published_once, standing};
 use crate::stage::{Kind, Outlet, Stage, Wanted, eventually, now, pass};
 
 /// What makes the runs repeatable, but for the instants of the machine.
@@ -37,8 +37,9 @@ async fn refusal(daemon: &Daemon, token: &str) -> (u16, Value) {
 }
 
 /// The disk fails while one request is on its way and others become due; then it works again.
-async fn story(whim: Whim, wanted: (u16, &str)) {
-    let mut stage = set(Kind::Sqlite).await.unwrap();
+async fn story(whim: Whim, lease: &str, wanted: (u16, &str)) {
+    let options = [("CHANCERY_PUBLISH__LEASE", lease), OPTIONS[1]];
+    let mut stage = Stage::start(Kind::Sqlite, &options).await.unwrap();
     let disk = Disk::under(&stage);
     let token = token(&stage).await;
     let (first, others) =
@@ -62,7 +63,7 @@ async fn story(whim: Whim, wanted: (u16, &str)) {
     .await;
     disk.become_(whim);
     assert!(now() < later, "too slow: the others may have left already");
-    // Longer than a lease, and long after the others were due.
+    // Longer than the shorter of the leases, and long after the others were due.
     while now() < after(later, Duration::from_secs(3)) {
         pass(Duration::from_millis(100)).await;
     }
@@ -88,12 +89,18 @@ async fn story(whim: Whim, wanted: (u16, &str)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_what_leaves_and_nothing_else_is_needed_than_room() {
-    story(Whim::Full, (503, "disk_full")).await;
+    story(Whim::Full, "4s", (503, "disk_full")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_confirms_nothing_stops_what_leaves() {
-    story(Whim::Broken, (500, "internal")).await;
+    story(Whim::Broken, "4s", (500, "internal")).await;
+}
+
+/// Under a lease that does not run out meanwhile, so that nothing but the commit stops what leaves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_is_not_confirmed_starts_nothing() {
+    story(Whim::Broken, "30s", (500, "internal")).await;
 }
 
 /// Posts for eight accounts over some seconds, to platforms that answer slowly.
