@@ -66,9 +66,14 @@ async fn far(simulator: &mut Simulator, extent: Extent) -> Result<()> {
     Ok(())
 }
 
+/// As many at once as the bare client: they are for each platform, and there are two.
+pub(crate) fn workers() -> (&'static str, String) {
+    ("CHANCERY_PUBLISH__WORKERS", (AT_ONCE / 2).to_string())
+}
+
 async fn drain(simulator: &mut Simulator, count: usize, earlier: (u64, u64)) -> Result<f64> {
     let urls = (simulator.facebook.as_str(), simulator.x.as_str());
-    let workers = [("CHANCERY_PUBLISH__WORKERS", AT_ONCE.to_string())];
+    let workers = [workers()];
     let service = Service::open(&world(), ACCOUNTS, urls, &workers).await?;
     let rate = run(&service, &[], count).await?;
     judge::all_once(earlier, simulator.counts()?, u64::try_from(count)?)?;

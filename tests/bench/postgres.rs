@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::drain::{ACCOUNTS, AT_ONCE, FAR_MS, run};
+use super::drain::{ACCOUNTS, AT_ONCE, FAR_MS, run, workers};
 use super::figures::{print_rate, print_ratio};
 use super::process::{Simulator, world};
 use super::server::Server;
@@ -73,7 +73,7 @@ async fn drain(
     let earlier = simulator.counts()?;
     let urls = (simulator.facebook.as_str(), simulator.x.as_str());
     let variables = [
-        ("CHANCERY_PUBLISH__WORKERS", AT_ONCE.to_string()),
+        workers(),
         ("CHANCERY_DATABASE__URL", server.migrated().await?),
     ];
     let service = Service::open(&world(), ACCOUNTS, urls, &variables).await?;
