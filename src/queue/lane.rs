@@ -229,26 +229,37 @@ impl<W: Work> Lane<W> {
             self.rest_slots(&picked, PAUSE);
             return Err(error);
         }
+        let mut refused = Vec::new();
+        let mut well = false;
         for due in &picked {
             let one = std::slice::from_ref(due);
             match self.claim(one, false).await {
-                Ok(started) if started.contains(&due.id) => {}
-                // Not to be had: perhaps because the failed claim has it.
-                Ok(_) => self.doubt_claim(one),
+                Ok(started) => {
+                    well = true;
+                    if !started.contains(&due.id) {
+                        // Not to be had: perhaps because the failed claim has it.
+                        self.doubt_claim(one);
+                    }
+                }
                 Err(error) => {
                     tracing::error!(
                         job.id = %due.id, job.kind = W::KIND,
                         error = %crate::telemetry::Chain(&error),
-                        "a job could not be claimed; set aside for a while"
+                        "a job could not be claimed"
                     );
                     self.doubt_claim(one);
-                    self.rest_slots(one, ASIDE);
                     if matches!(error, Error::Panicked) {
+                        // Its own fault, and nobody else's.
+                        well = true;
                         super::careful::blame(self, due).await?;
                     }
+                    refused.push(due.clone());
                 }
             }
         }
+        // Where none can be claimed it is the database that fails: none of them is to be blamed for it,
+        // and late by a minute.
+        self.rest_slots(&refused, if well { ASIDE } else { PAUSE });
         Ok(())
     }
 

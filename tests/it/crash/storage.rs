@@ -100,7 +100,7 @@ async fn a_disk_that_confirms_nothing_stops_what_leaves() {
 /// Under a lease that does not run out meanwhile, so that nothing but the commit stops what leaves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_is_not_confirmed_starts_nothing() {
-    story(Whim::Broken, "30s", (500, "internal")).await;
+    story(Whim::Broken, "15s", (500, "internal")).await;
 }
 
 /// Posts for eight accounts over some seconds, to platforms that answer slowly.
