@@ -48,6 +48,18 @@ impl Call {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The first field of that name in a form.
+    pub(crate) fn form(&self, name: &str) -> Option<&str> {
+        let Content::Form(fields) = &self.content else { return None };
+        fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All query parameters of that name.
+    pub(crate) fn queries(&self, name: &str) -> Vec<&str> {
+        let all = self.query.iter().filter(|(key, _)| key == name);
+        all.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// A header, when it is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -96,6 +108,11 @@ impl Reply {
             body: Bytes::from(body),
             created: None,
         }
+    }
+
+    /// Sends a browser on.
+    pub(crate) fn redirect(to: String) -> Self {
+        Self::html(302, String::new()).with_header("location", to)
     }
 
     #[must_use]

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::consent::Person;
 use super::faults::Fault;
 use super::records::{Counts, Death, JournalEntry, Page, Platform, PostRecord, User};
 use super::settings::Settings;
@@ -34,7 +35,10 @@ where
         .route("/settings", get(settings).post(change_settings))
         .route("/pages", post(add_page))
         .route("/users", post(add_user))
+        .route("/people", post(add_person))
         .route("/app", post(set_app))
+        .route("/x_client", post(set_x_client))
+        .route("/redirects", post(set_redirects))
         .route("/foreign", post(insert_foreign))
         .route("/lag", post(set_lag))
         .route("/revoke", post(revoke))
@@ -155,6 +159,40 @@ async fn add_user(State(world): Shared, Json(user): Json<User>) -> Response {
     let answer = json!({ "id": user.id });
     world.add_user(user);
     done(&answer)
+}
+
+async fn add_person(State(world): Shared, Json(person): Json<Person>) -> Response {
+    if !is_decimal(&person.id) || person.name.is_empty() {
+        return refused("a person needs a decimal id and a name");
+    }
+    let answer = json!({ "id": person.id });
+    world.add_person(person);
+    done(&answer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientBody {
+    id: String,
+    secret: Option<String>,
+}
+
+async fn set_x_client(State(world): Shared, Json(client): Json<ClientBody>) -> Response {
+    world.set_x_client(&client.id, client.secret.as_deref());
+    done(&json!({ "id": client.id, "public": client.secret.is_none() }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RedirectsBody {
+    platform: Platform,
+    addresses: Vec<String>,
+}
+
+async fn set_redirects(State(world): Shared, Json(body): Json<RedirectsBody>) -> Response {
+    let addresses: Vec<&str> = body.addresses.iter().map(String::as_str).collect();
+    world.set_redirects(body.platform, &addresses);
+    done(&json!({ "addresses": addresses }))
 }
 
 fn is_decimal(id: &str) -> bool {

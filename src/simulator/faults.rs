@@ -25,6 +25,8 @@ pub enum Operation {
     Identity,
     /// Changes or deletes something.
     Change,
+    /// Exchanges a code, refreshes a token or takes one back.
+    Token,
     /// All of these; only in a fault.
     Any,
 }

@@ -7,6 +7,7 @@
 
 mod account;
 mod call;
+mod consent;
 mod control;
 mod faults;
 mod front;
@@ -30,10 +31,14 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use account::{Account, AccountState, Media, Window};
 pub(crate) use call::{Call, Content, Reply};
+pub use consent::{Business, Person, Role};
+pub(crate) use consent::{Code, Pair, PersonToken};
 pub(crate) use faults::Effects;
 pub use faults::{Exhausted, Fault, Faults, Kind, Operation, Problem, Unreadable};
 pub(crate) use front::{Place, Side, router};
-pub(crate) use page::{accounts_page, media_file, missing_page, post_page};
+pub(crate) use page::{
+    Choice, accounts_page, consent_page, media_file, missing_page, post_page, refusal_page,
+};
 pub(crate) use records::Profile;
 pub use records::{
     Application, Counts, CreateOutcome, Death, Intent, JournalEntry, Page, PhotoRecord, Platform,

@@ -66,6 +66,58 @@ pub(crate) fn media_file(account: &Account, id: &str) -> Reply {
     safe(reply)
 }
 
+/// Something to be chosen in a form of consent.
+pub(crate) struct Choice {
+    pub(crate) value: String,
+    pub(crate) label: String,
+}
+
+/// The form in which a person lets an application act for him, or not. What the application sent
+/// comes back with it.
+pub(crate) fn consent_page(
+    platform: Platform,
+    sent: &[(String, String)],
+    people: &[Choice],
+    scopes: &[Choice],
+) -> Reply {
+    let mut body = String::from("<form method=\"get\">");
+    for (name, value) in sent {
+        let (name, value) = (escape(name), escape(value));
+        let _always = write!(body, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">");
+    }
+    body.push_str("<fieldset><legend>Who are you?</legend>");
+    for (number, one) in people.iter().enumerate() {
+        let (value, label) = (escape(&one.value), escape(&one.label));
+        let checked = if number == 0 { " checked" } else { "" };
+        let _always = write!(
+            body,
+            "<p><label><input type=\"radio\" name=\"sim_user\" value=\"{value}\"{checked}> {label}\
+             </label></p>"
+        );
+    }
+    body.push_str("</fieldset><fieldset><legend>What may the application do?</legend>");
+    body.push_str("<input type=\"hidden\" name=\"sim_form\" value=\"1\">");
+    for one in scopes {
+        let (value, label) = (escape(&one.value), escape(&one.label));
+        let _always = write!(
+            body,
+            "<p><label><input type=\"checkbox\" name=\"sim_allow\" value=\"{value}\" checked> \
+             {label}</label></p>"
+        );
+    }
+    body.push_str(
+        "</fieldset><p><button>Allow</button> <button name=\"sim_refuse\" value=\"1\">Refuse</button>\
+         </p></form>",
+    );
+    document(200, &format!("Simulated {}: sign in", title(platform)), &body)
+}
+
+/// The platform's own page for a request that it does not even ask people about.
+pub(crate) fn refusal_page(platform: Platform, why: &str) -> Reply {
+    let body = format!("<p>{}</p>", escape(why));
+    document(400, &format!("Simulated {}: something went wrong", title(platform)), &body)
+}
+
 /// The page for what is not there.
 pub(crate) fn missing_page() -> Reply {
     document(404, "Not here", "<p>There is no such post. <a href=\"/\">All accounts</a></p>")

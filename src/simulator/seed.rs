@@ -1,5 +1,6 @@
 //! A ministry and its missions, the same in every run, to begin a demonstration with.
 
+use super::consent::{Person, Role};
 use super::records::{Page, User};
 use super::world::World;
 
@@ -67,6 +68,17 @@ impl WorldSeed {
         for account in &self.accounts {
             world.add_page(account.page.clone());
             world.add_user(account.user.clone());
+        }
+        world.add_person(self.press_officer());
+    }
+
+    /// The one person who has a role on every Page.
+    pub fn press_officer(&self) -> Person {
+        Person {
+            id: "100200300400500".to_owned(),
+            name: "Press officer".to_owned(),
+            pages: self.accounts.iter().map(|account| Role::full(&account.page.id)).collect(),
+            businesses: Vec::new(),
         }
     }
 }

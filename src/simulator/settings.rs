@@ -86,6 +86,19 @@ pub struct FacebookSettings {
     pub unscrapable_hosts: Vec<String>,
     /// What permalinks begin with; the simulator's own address when unset.
     pub permalink_base: Option<String>,
+    /// How long a person's token lives at first, and after it was exchanged.
+    pub person_token_life_s: (u64, u64),
+    /// How long a code may be exchanged; the documents do not say.
+    pub code_life_s: u64,
+    /// What a login configuration asks for, in the place of `scope`.
+    pub login_config: Vec<String>,
+    /// Granted although nobody asked, as another application of the same business might.
+    pub extra_scopes: Vec<String>,
+    /// An application that is still being developed refuses everybody in the words of a person who
+    /// refused (recorded 2026-07-18).
+    pub in_development: bool,
+    /// So many Pages are in one answer at most.
+    pub pages_per_answer: usize,
 }
 
 impl Default for FacebookSettings {
@@ -105,6 +118,12 @@ impl Default for FacebookSettings {
             tidy_text: true,
             unscrapable_hosts: Vec::new(),
             permalink_base: None,
+            person_token_life_s: (2 * 3600, 5_183_944),
+            code_life_s: 600,
+            login_config: Vec::new(),
+            extra_scopes: Vec::new(),
+            in_development: false,
+            pages_per_answer: 100,
         }
     }
 }
@@ -151,6 +170,7 @@ pub struct Limits {
 /// What is uncertain or adjustable about X.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct XSettings {
     /// For how long the same text of one user is refused, even after it was deleted.
     pub duplicate_window_s: Option<u64>,
@@ -177,6 +197,16 @@ pub struct XSettings {
     pub permalink_base: Option<String>,
     /// The limits by endpoint (X API rate limits, read 2026-09-11).
     pub limits: BTreeMap<String, Limits>,
+    /// How long a code may be exchanged.
+    pub code_life_s: u64,
+    /// How long an access token lives.
+    pub access_life_s: u64,
+    /// Whether a refresh gives a new refresh token; reported by others, not documented.
+    pub refresh_rotation: bool,
+    /// Whether a refresh token that was replaced kills all that came of its consent; reported too.
+    pub refresh_family_kill: bool,
+    /// Never granted, whoever asks.
+    pub withheld_scopes: Vec<String>,
 }
 
 impl Default for XSettings {
@@ -194,6 +224,11 @@ impl Default for XSettings {
             problem_base: "https://api.x.com/2/problems/".to_owned(),
             permalink_base: None,
             limits: documented_limits(),
+            code_life_s: 30,
+            access_life_s: 7200,
+            refresh_rotation: true,
+            refresh_family_kill: true,
+            withheld_scopes: Vec::new(),
         }
     }
 }

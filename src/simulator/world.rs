@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::account::{Account, AccountState, Stored, Window};
+use super::consent::Consents;
 use super::faults::{Effects, Faults};
 use super::records::{
     Counts, CreateOutcome, Death, Intent, JournalEntry, Page, Platform, PostRecord, Profile, User,
@@ -41,6 +42,7 @@ struct Token {
     platform: Platform,
     account: String,
     death: Option<Death>,
+    ends_at: Option<Timestamp>,
 }
 
 /// The one truth behind both simulators.
@@ -52,6 +54,7 @@ pub struct World {
     users: RwLock<HashMap<String, Arc<Account>>>,
     tokens: RwLock<HashMap<String, Token>>,
     app: RwLock<App>,
+    pub(super) consents: Mutex<Consents>,
     bases: RwLock<BTreeMap<Platform, String>>,
     app_windows: Mutex<HashMap<String, Window>>,
     journal: Mutex<Vec<JournalEntry>>,
@@ -90,6 +93,7 @@ impl World {
             users: RwLock::default(),
             tokens: RwLock::default(),
             app: RwLock::new(App { id: "1".to_owned(), ..App::default() }),
+            consents: Mutex::default(),
             bases: RwLock::default(),
             app_windows: Mutex::default(),
             journal: Mutex::default(),
@@ -147,7 +151,21 @@ impl World {
     }
 
     fn add_token(&self, token: String, platform: Platform, account: String) {
-        write(&self.tokens).insert(token, Token { platform, account, death: None });
+        write(&self.tokens).insert(token, Token { platform, account, death: None, ends_at: None });
+    }
+
+    /// Gives an account one more token, which ends by itself.
+    pub fn add_ending_token(
+        &self,
+        platform: Platform,
+        account: &str,
+        token: &str,
+        ends_at: Timestamp,
+    ) {
+        let account = account.to_owned();
+        let ends_at = Some(ends_at);
+        let record = Token { platform, account, death: None, ends_at };
+        write(&self.tokens).insert(token.to_owned(), record);
     }
 
     /// Says which application the page tokens belong to, and whether each call must prove that it
@@ -181,7 +199,9 @@ impl World {
         let Some(token) = tokens.get(token).filter(|token| token.platform == platform) else {
             return Standing::Unknown;
         };
-        match (token.death, self.account(platform, &token.account)) {
+        let now = self.now();
+        let ended = token.ends_at.filter(|end| *end <= now).map(|_| Death::Expired);
+        match (token.death.or(ended), self.account(platform, &token.account)) {
             (Some(death), _) => Standing::Dead(death),
             (None, Some(account)) => Standing::Alive(account),
             (None, None) => Standing::Unknown,

@@ -119,6 +119,13 @@ impl GraphError {
         Self::known(190, Some(subcode))
     }
 
+    /// The same code with status 400 and words of its own.
+    pub(super) fn bad_request(code: u32, message: &str) -> Self {
+        let mut error = Self::known(code, None).saying(message);
+        error.status = 400;
+        error
+    }
+
     #[must_use]
     pub(super) fn of_kind(mut self, kind: &'static str) -> Self {
         self.kind = kind;

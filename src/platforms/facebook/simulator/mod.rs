@@ -4,12 +4,17 @@
 //! changelog; read 2026-08-23 to 2026-09-11) and from dated observations of others. It shares
 //! nothing with our client.
 
+mod batch;
+mod dialog;
 mod errors;
 mod feed;
 mod fields;
 mod params;
+mod person;
 mod photos;
 mod read;
+#[cfg(test)]
+mod sign_in_tests;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -86,6 +91,10 @@ impl Side for Graph {
 
     fn answer(&self, world: &World, call: &Call, effects: Effects) -> Reply {
         let (version, path) = split_version(call);
+        if is_batch(call, &path) {
+            let one = |part: &Call| self.answer(world, part, Effects::default());
+            return batch::answer(world, call, &Params::of(call), one);
+        }
         let served = match served_version(world, version) {
             Ok(served) => served,
             Err(error) => return error.reply(world),
@@ -120,6 +129,7 @@ impl Side for Graph {
             return None;
         }
         match call.segments().as_slice() {
+            [_, "dialog", "oauth"] | ["dialog", "oauth"] => Some(dialog::dialog(world, call)),
             [] => Some(simulator::accounts_page(world, Platform::Facebook)),
             ["media", account, id] => Some(match world.account(Platform::Facebook, account) {
                 Some(account) => simulator::media_file(&account, id),
@@ -139,7 +149,18 @@ fn page_of(world: &World, post: &str) -> Option<Arc<Account>> {
     world.account(Platform::Facebook, post.split('_').next().unwrap_or_default())
 }
 
+fn is_batch(call: &Call, path: &[&str]) -> bool {
+    call.method == Method::POST && path.is_empty() && Params::of(call).text("batch").is_some()
+}
+
 fn operation(world: &World, call: &Call, node: &str, edge: Option<&str>) -> Operation {
+    if node == "oauth" {
+        return Operation::Token;
+    }
+    let whole = node.is_empty() && is_batch(call, &[]);
+    if whole || matches!(edge, Some("permissions" | "accounts" | "businesses")) {
+        return Operation::Identity;
+    }
     if call.method == Method::GET {
         let about_account = matches!(node, "me" | "debug_token")
             || world.account(Platform::Facebook, node).is_some();
@@ -191,14 +212,19 @@ fn route(world: &World, call: &Call, path: &[&str], effects: Effects) -> Result<
         return Err(GraphError::known(100, None)
             .saying("(#100) ids and date_format are no longer supported"));
     }
-    if path == ["debug_token"] {
-        return read::debug_token(world, &params, call);
+    match path {
+        ["debug_token"] => return read::debug_token(world, &params, call),
+        ["oauth", "access_token"] => return dialog::access_token(world, &params),
+        _ => {}
     }
     let node = path.first().copied().unwrap_or_default();
     let Some(token) = params.token(call) else {
         let code = if node == "me" { 2500 } else { 104 };
         return Err(GraphError::known(code, None));
     };
+    if let Some(answer) = person::answer(world, call, &params, &token, path) {
+        return answer;
+    }
     let account = match world.standing(Platform::Facebook, &token) {
         Standing::Alive(account) => account,
         Standing::Dead(death) => return Err(GraphError::dead_token(death)),

@@ -1,5 +1,7 @@
 //! Reading back: the Page itself, lists of posts, one post, and what a token is worth.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -8,7 +10,10 @@ use serde_json::{Map, Value, json};
 use super::errors::GraphError;
 use super::params::Params;
 use super::{Context, feed, fields};
-use crate::simulator::{Call, Platform, PostRecord, Reply, Standing, Unreadable, World};
+use crate::clock;
+use crate::simulator::{
+    Call, Death, PersonToken, Platform, PostRecord, Reply, Standing, Unreadable, World,
+};
 
 const DEFAULT_LIMIT: usize = 25;
 const MAX_LIMIT: usize = 100;
@@ -165,6 +170,9 @@ pub(super) fn debug_token(
         return Err(GraphError::known(190, None));
     }
     let input = params.text("input_token").unwrap_or_default();
+    if let Some(token) = world.consents().person_token(&input) {
+        return Ok(Reply::json(200, &json!({ "data": of_person(world, &app.id, token) })));
+    }
     let data = match world.standing(Platform::Facebook, &input) {
         Standing::Alive(account) => json!({
             "app_id": app.id,
@@ -192,6 +200,31 @@ pub(super) fn debug_token(
         }
     };
     Ok(Reply::json(200, &json!({ "data": data })))
+}
+
+/// What is said of a person's token.
+fn of_person(world: &World, app: &str, token: &PersonToken) -> Value {
+    let now = world.now();
+    let ended = token.ends_at <= now;
+    if let Some(death) = token.death.or(ended.then_some(Death::Expired)) {
+        let error = GraphError::dead_token(death);
+        return json!({
+            "app_id": app, "is_valid": false, "scopes": [],
+            "error": { "code": 190, "subcode": error.subcode(), "message": error.message() },
+        });
+    }
+    // Access to data ends 90 days after the person was there.
+    let data_access = clock::after(now, Duration::from_hours(90 * 24));
+    json!({
+        "app_id": app,
+        "type": "USER",
+        "application": "Chancery",
+        "is_valid": true,
+        "expires_at": token.ends_at.as_second(),
+        "data_access_expires_at": data_access.as_second(),
+        "scopes": token.scopes,
+        "user_id": token.person,
+    })
 }
 
 const SCOPES: [&str; 4] =

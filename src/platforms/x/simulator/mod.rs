@@ -9,6 +9,9 @@ mod limits;
 mod media;
 mod problems;
 mod read;
+mod sign_in;
+#[cfg(test)]
+mod sign_in_tests;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -105,6 +108,9 @@ impl Side for Api {
     }
 
     fn place(&self, world: &World, call: &Call) -> Place {
+        if let ["2", "oauth2", _] = call.segments().as_slice() {
+            return Place { operation: Operation::Token, account: None };
+        }
         let endpoint = Endpoint::of(&call.method, &call.segments());
         let account = owner(world, call).map(|account| account.profile.id.clone());
         Place { operation: endpoint.map_or(Operation::Identity, Endpoint::operation), account }
@@ -127,6 +133,11 @@ impl Side for Api {
 
     fn answer(&self, world: &World, call: &Call, effects: Effects) -> Reply {
         let path = call.segments();
+        match (&call.method, path.as_slice()) {
+            (&Method::POST, ["2", "oauth2", "token"]) => return sign_in::token(world, call),
+            (&Method::POST, ["2", "oauth2", "revoke"]) => return sign_in::revoke(world, call),
+            _ => {}
+        }
         let Some(endpoint) = Endpoint::of(&call.method, &path) else {
             return problems::no_such_path();
         };
@@ -169,6 +180,7 @@ impl Side for Api {
         }
         match call.segments().as_slice() {
             [] => Some(simulator::accounts_page(world, Platform::X)),
+            ["2" | "i", "oauth2", "authorize"] => Some(sign_in::authorize(world, call)),
             ["2", ..] => None,
             ["media", account, id] => Some(match world.account(Platform::X, account) {
                 Some(account) => simulator::media_file(&account, id),
