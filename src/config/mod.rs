@@ -188,6 +188,8 @@ pub struct Facebook {
     pub app_id: Option<String>,
     /// The application's secret.
     pub app_secret: Option<SecretString>,
+    /// The configuration of Login for Business.
+    pub login_config_id: Option<String>,
     /// How long after a doubtful attempt before absence counts.
     pub quiet_wait: Duration,
     /// How many creates each account may make.
@@ -506,6 +508,7 @@ fn read_facebook(read: &Read<'_>, publish: &Publish) -> Option<Facebook> {
         version: read.text("facebook.version"),
         app_id: read.optional("facebook.app_id"),
         app_secret: read.secret("facebook.app_secret"),
+        login_config_id: read.optional("facebook.login_config_id"),
         quiet_wait: read
             .optional_duration("facebook.quiet_wait", Duration::ZERO)
             .unwrap_or(publish.quiet_wait),

@@ -126,6 +126,8 @@ ids! {
     JobId = "job_";
     /// One running process.
     NodeId = "node_";
+    /// A sign-in that connects accounts.
+    ConnectionId = "con_";
     /// What is told of one thing that happened; the same however often it is sent.
     MessageId = "msg_";
     /// A message in one person's inbox.

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod budget;
 pub mod circuit;
 pub mod class;
+pub mod connection;
 pub mod delivery;
 pub mod fault;
 pub mod hold;

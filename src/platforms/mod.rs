@@ -8,6 +8,7 @@ pub mod facebook;
 pub mod outcome;
 pub mod rules;
 pub mod session;
+pub mod sign_in;
 mod staging;
 mod wire;
 pub mod x;
@@ -28,6 +29,7 @@ use outcome::{
 };
 use rules::Rules;
 use session::{Gap, Item, Metered, Probe, Progress, Session};
+use sign_in::SignIn;
 
 /// A boxed future, so that platforms can be kept in one list.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -59,6 +61,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Whether the application's own credentials are configured.
     fn has_app_credentials(&self) -> bool;
+
+    /// How people sign in there; `None` while the application's own credentials are not configured.
+    fn sign_in(&self) -> Option<&dyn SignIn>;
 
     /// Publishes one item with exactly one irreversible request. `Err` only when `leave` said no.
     fn publish<'a>(
@@ -169,12 +174,15 @@ impl Platforms {
                 version: config.facebook.version.clone(),
                 app_id: config.facebook.app_id.clone(),
                 app_secret: config.facebook.app_secret.clone(),
+                dialog_url: config.facebook.dialog_url.clone(),
+                login_config_id: config.facebook.login_config_id.clone(),
             },
             x: x::Settings {
                 api_url: config.x.api_url.clone(),
                 web_url: config.x.web_url.clone(),
                 client_id: config.x.client_id.clone(),
                 client_secret: config.x.client_secret.clone(),
+                authorize_url: config.x.authorize_url.clone(),
                 prices: config.x.prices,
             },
         })
@@ -201,6 +209,10 @@ mod tests;
 #[cfg(test)]
 #[path = "tests/simulated.rs"]
 mod simulated;
+
+#[cfg(test)]
+#[path = "tests/signing_in.rs"]
+mod signing_in;
 
 #[cfg(test)]
 #[path = "tests/after.rs"]

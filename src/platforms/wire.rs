@@ -82,6 +82,17 @@ impl Caller<'_> {
     }
 }
 
+/// A form posted without any `Authorization`.
+pub(super) fn open_request(label: Label, url: Url, body: Body, timeout: Duration) -> Request {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if let Some(content_type) = body.content_type {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    let (method, body) = (Method::POST, body.bytes);
+    Request { method, url, headers, body, timeout, max_answer: LARGEST_ANSWER, label }
+}
+
 /// `base` with these path segments behind its own path, each escaped.
 pub(super) fn address(base: &Url, segments: &[&str]) -> Result<Url, Unsendable> {
     let mut url = base.clone();

@@ -40,7 +40,8 @@ impl<'a> Graph<'a> {
         Some(hex::encode(mac.finalize().into_bytes()))
     }
 
-    fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Request, Unsendable> {
+    /// A read.
+    pub(super) fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Request, Unsendable> {
         let mut url = self.url(path)?;
         url.query_pairs_mut().extend_pairs(query);
         if let Some(proof) = self.proof() {

@@ -9,6 +9,7 @@ use super::outcome::{
 };
 use super::rules::Rules;
 use super::session::{Gap, Item, Metered, Probe, Progress, Session};
+use super::sign_in::SignIn;
 use super::wire::{no_settings, number_order};
 use super::{Answer, Leave, Platform, Withdrawn};
 
@@ -17,11 +18,13 @@ mod back;
 mod classify;
 mod connect;
 mod find;
+mod pages;
 mod presence;
 mod publish;
 mod remove;
 mod rules;
 mod seen;
+mod sign_in;
 pub(crate) mod simulator;
 
 /// The word by which it is known in the API and the databases.
@@ -38,6 +41,10 @@ pub struct Settings {
     pub app_id: Option<String>,
     /// The application's secret, for `appsecret_proof`.
     pub app_secret: super::AppSecret,
+    /// Where people sign in.
+    pub dialog_url: url::Url,
+    /// The configuration of Login for Business, which then says what is asked for.
+    pub login_config_id: Option<String>,
 }
 
 /// Pages on Facebook.
@@ -74,6 +81,11 @@ impl Platform for Facebook {
 
     fn has_app_credentials(&self) -> bool {
         self.settings.app_secret.is_some()
+    }
+
+    fn sign_in(&self) -> Option<&dyn SignIn> {
+        let known = self.settings.app_id.is_some() && self.settings.app_secret.is_some();
+        known.then_some(self as &dyn SignIn)
     }
 
     fn publish<'a>(

@@ -98,6 +98,8 @@ mod tests {
             version: "v25.0".to_owned(),
             app_id: None,
             app_secret: None,
+            dialog_url: "https://www.facebook.com".parse().expect("url"),
+            login_config_id: None,
         };
         remote_id_in(&settings, &link.parse().expect("url"), "104")
     }

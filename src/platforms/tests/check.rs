@@ -11,12 +11,15 @@ fn rules(id: &str) -> Rules {
             version: "v25.0".to_owned(),
             app_id: None,
             app_secret: None,
+            dialog_url: "https://www.facebook.com".parse().expect("url"),
+            login_config_id: None,
         },
         x: x::Settings {
             api_url: url("https://api.x.com"),
             web_url: url("https://x.com"),
             client_id: None,
             client_secret: None,
+            authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
             prices: crate::config::Prices {
                 post: 15_000,
                 post_with_link: 200_000,

@@ -43,12 +43,15 @@ impl Stage {
                 version: "v25.0".to_owned(),
                 app_id: None,
                 app_secret: None,
+                dialog_url: "https://www.facebook.com".parse().expect("url"),
+                login_config_id: None,
             },
             x: x::Settings {
                 api_url: x_url.clone(),
                 web_url: x_url,
                 client_id: None,
                 client_secret: None,
+                authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
                 prices: crate::config::Prices::default(),
             },
         });

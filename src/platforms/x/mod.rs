@@ -9,6 +9,7 @@ use super::outcome::{
 };
 use super::rules::Rules;
 use super::session::{Gap, Item, Metered, Probe, Progress, Session};
+use super::sign_in::SignIn;
 use super::wire::{no_settings, number_order};
 use super::{Answer, Leave, Platform, Withdrawn};
 use crate::config::Prices;
@@ -23,6 +24,7 @@ mod publish;
 mod remove;
 mod rules;
 mod seen;
+mod sign_in;
 pub(crate) mod simulator;
 
 /// The word by which it is known in the API and the databases.
@@ -37,8 +39,10 @@ pub struct Settings {
     pub web_url: url::Url,
     /// The application's client id.
     pub client_id: Option<String>,
-    /// The application's client secret.
+    /// The application's client secret; a public application has none.
     pub client_secret: super::AppSecret,
+    /// Where people sign in.
+    pub authorize_url: url::Url,
     /// What X takes for what.
     pub prices: Prices,
 }
@@ -77,6 +81,10 @@ impl Platform for X {
 
     fn has_app_credentials(&self) -> bool {
         self.settings.client_secret.is_some()
+    }
+
+    fn sign_in(&self) -> Option<&dyn SignIn> {
+        self.settings.client_id.is_some().then_some(self as &dyn SignIn)
     }
 
     fn publish<'a>(

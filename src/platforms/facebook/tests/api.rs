@@ -21,6 +21,8 @@ impl Setup {
                 version: "v25.0".to_owned(),
                 app_id: Some("555".to_owned()),
                 app_secret: secret.map(|text| SecretString::from(text.to_owned())),
+                dialog_url: "https://www.facebook.com".parse().expect("url"),
+                login_config_id: None,
             },
             token: SecretString::from("TOKEN-1".to_owned()),
         }
