@@ -14,6 +14,10 @@ use super::{Api, limits};
 /// Where clients find and may set the id of a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Marks an answer that is a page for people: whatever its status, it is not rewritten.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForPeople;
+
 /// The id of a request, in its extensions.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
@@ -74,6 +78,9 @@ fn sent_id(headers: &HeaderMap) -> Option<String> {
 fn problem_of(response: &Response) -> Option<Problem> {
     if let Some(problem) = response.extensions().get::<Problem>() {
         return Some(problem.clone());
+    }
+    if response.extensions().get::<ForPeople>().is_some() {
+        return None;
     }
     let status = response.status();
     let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);

@@ -18,9 +18,17 @@ const VERSIONED: [&str; 6] = [
 /// One thing although nothing in its address tells it from others: everybody has his own.
 const SETTINGS: &str = "/api/v1/notifications/settings";
 
-/// What lies below these without being one of them: a dry run, the making of several others, a log.
-const UNVERSIONED: [&str; 3] =
-    ["/api/v1/posts/check", "/api/v1/posts/{id}/deliveries", "/api/v1/webhooks/{id}/tries"];
+/// What lies below these without being one of them: a dry run, the making of several others, a log,
+/// what leads to one.
+const UNVERSIONED: [&str; 7] = [
+    "/api/v1/accounts/connect",
+    "/api/v1/accounts/connections/{id}",
+    "/api/v1/accounts/connections/{id}/approve",
+    "/api/v1/accounts/connections/{id}/finish",
+    "/api/v1/posts/check",
+    "/api/v1/posts/{id}/deliveries",
+    "/api/v1/webhooks/{id}/tries",
+];
 
 /// Declares the headers of every answer of an operation.
 pub(super) fn declare(operation: &mut Operation, path: &str, method: &HttpMethod) {

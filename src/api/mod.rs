@@ -9,6 +9,7 @@ mod frame;
 mod headers;
 mod health;
 mod json;
+mod landing;
 mod limits;
 mod listen;
 mod openapi;
@@ -17,9 +18,11 @@ mod problem;
 mod text;
 #[cfg(test)]
 mod text_codes;
+mod text_connections;
 mod text_follow_ups;
 mod text_holds;
 mod text_http;
+mod text_landing;
 mod text_nouns;
 mod text_plans;
 mod text_platforms;
@@ -74,6 +77,7 @@ pub fn router(services: Services, auth: Auth, vitals: Arc<dyn Vitals>) -> Router
         .merge(short.layer(deadline(patience)))
         .merge(long.layer(deadline(patience * UPLOAD_PATIENCE)).layer(DefaultBodyLimit::disable()))
         .merge(openapi::page())
+        .merge(landing::routes().layer(deadline(patience * UPLOAD_PATIENCE)))
         .fallback(nothing_here)
         .layer(CatchPanicLayer::custom(after_panic))
         .layer(middleware::from_fn_with_state(api.clone(), frame::around))

@@ -72,6 +72,7 @@ pub(super) const fn words(
 
 /// All tables.
 const TABLES: &[&[Words]] = &[
+    super::text_connections::WORDS,
     super::text_http::WORDS,
     super::text_holds::WORDS,
     super::text_nouns::WORDS,

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::connection::MissingScope;
 use super::fault::Fault;
-use super::id::{AccountId, UnitId};
+use super::id::{AccountId, PersonId, UnitId};
 use super::{locale, words};
 
 words! {
@@ -45,6 +46,21 @@ pub struct Health {
     pub followers: Option<u64>,
     /// When the platform was last asked.
     pub checked_at: Option<Timestamp>,
+    /// The rights that its sign-in was granted; empty for a credential that was handed in.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// The rights that were asked for and not granted, with what each is for.
+    #[serde(default)]
+    pub scopes_missing: Vec<MissingScope>,
+    /// Who began the sign-in that connected it last.
+    #[serde(default)]
+    pub connected_by: Option<PersonId>,
+    /// When that was.
+    #[serde(default)]
+    pub connected_at: Option<Timestamp>,
+    /// When the platform stops giving data unless a person signs in again, where it said so.
+    #[serde(default)]
+    pub data_access_ends_at: Option<Timestamp>,
 }
 
 /// An account.

@@ -23,6 +23,7 @@ pub mod reconcile;
 mod remind;
 pub mod self_audit;
 mod session;
+mod sign_ins;
 mod spacing;
 pub mod start;
 pub mod sweep;

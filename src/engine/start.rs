@@ -195,6 +195,7 @@ impl Lanes<'_> {
         let mut all = vec![
             tokio::spawn(vital("clock", time.keep(stop.clone()))),
             tokio::spawn(vital("zones", on_walls)),
+            tokio::spawn(vital("sign_ins", super::sign_ins::keep(tools.clone(), stop.clone()))),
         ];
         if !alone {
             let heed = Heed::new(tools, lease, queue);

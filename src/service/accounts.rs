@@ -76,7 +76,7 @@ pub async fn create(
         account.display_name.clone_from(&owner.name);
     }
     account.handle.clone_from(&owner.handle);
-    account.health = ownership::healthy(owner, now);
+    account.health = ownership::healthy(&account.health, owner, now);
     all_well(account.check())?;
     let mut tx = services.store.begin().await?;
     check_unit(&mut tx, &account, now).await?;
@@ -98,9 +98,7 @@ async fn draft(services: &Services, new: NewAccount) -> Result<(Account, NewCred
         faults.push(unknown_unit(&new.unit_id));
     }
     if services.platforms.get(&new.platform).is_none() {
-        let value = crate::domain::locale::quoted(&new.platform);
-        let detail = format!("there is no platform {value}; see GET /api/v1/platforms");
-        faults.push(Fault::new("/platform", "unknown_platform", detail).with("value", value));
+        faults.push(unknown_platform(&new.platform));
     }
     let languages = new.languages.or_else(|| unit.as_ref().map(|it| it.languages.clone()));
     let time_zone = new.time_zone.or_else(|| unit.as_ref().map(|it| it.time_zone.clone()));
@@ -129,7 +127,13 @@ async fn draft(services: &Services, new: NewAccount) -> Result<(Account, NewCred
     Ok((account, new.credential))
 }
 
-fn unknown_unit(id: &UnitId) -> Fault {
+pub(super) fn unknown_platform(name: &str) -> Fault {
+    let value = crate::domain::locale::quoted(name);
+    let detail = format!("there is no platform {value}; see GET /api/v1/platforms");
+    Fault::new("/platform", "unknown_platform", detail).with("value", value)
+}
+
+pub(super) fn unknown_unit(id: &UnitId) -> Fault {
     Fault::new("/unit_id", "unknown_reference", format!("there is no unit {id}")).with("value", id)
 }
 
@@ -143,7 +147,7 @@ async fn check_unit(reader: &mut Reader, account: &Account, now: Timestamp) -> R
     }
 }
 
-fn taken(error: store::Error, account: &Account) -> Error {
+pub(super) fn taken(error: store::Error, account: &Account) -> Error {
     if !matches!(error, store::Error::Conflict("accounts_remote_key")) {
         return error.into();
     }
@@ -176,7 +180,8 @@ pub async fn change(
     if let Some(credential) = &change.credential {
         let owner = ownership::prove(services, &account, credential).await?;
         account.handle.clone_from(&owner.handle);
-        account.health = ownership::healthy(owner, now);
+        // What an earlier sign-in was granted says nothing about this credential.
+        account.health = ownership::healthy(&Health::default(), owner, now);
         if change.status.is_none() {
             account.status = AccountStatus::Connected;
         }
@@ -227,15 +232,16 @@ async fn take_back(services: &Services, account: &Account) -> Result<(), Error> 
 
 /// What goes on because an account can publish again.
 #[derive(Debug, Default)]
-struct Released {
-    jobs: Vec<NewJob>,
+pub(super) struct Released {
+    /// Deliveries.
+    pub(super) jobs: Vec<NewJob>,
     /// Something waits to be deleted on it.
     recalls: bool,
 }
 
 impl Released {
     /// After the commit.
-    fn announce(&self, services: &Services) {
+    pub(super) fn announce(&self, services: &Services) {
         services.queue.announce(&self.jobs);
         if self.recalls {
             services.queue.look_again();
@@ -245,7 +251,11 @@ impl Released {
 
 /// Lets held deliveries go on when their account can publish, and what waits to be deleted on it. What
 /// something else holds is held again by the guard.
-async fn release(tx: &mut Tx, account: &Account, now: Timestamp) -> Result<Released, Error> {
+pub(super) async fn release(
+    tx: &mut Tx,
+    account: &Account,
+    now: Timestamp,
+) -> Result<Released, Error> {
     if account.status != AccountStatus::Connected {
         return Ok(Released::default());
     }
@@ -387,7 +397,7 @@ fn note(
     match said {
         Ok(owner) if owner.remote_id == account.remote_id => {
             account.handle.clone_from(&owner.handle);
-            account.health = ownership::healthy(owner, now);
+            account.health = ownership::healthy(&account.health, owner, now);
             if account.status == AccountStatus::NeedsReconnect {
                 account.status = AccountStatus::Connected;
             }

@@ -11,6 +11,7 @@ mod capacity;
 mod change;
 pub mod check;
 pub mod clock;
+pub mod connections;
 pub mod deliveries;
 mod error;
 pub mod health;

@@ -123,14 +123,15 @@ pub(super) async fn prove(
     }
 }
 
-/// The health of an account whose owner was just told.
-pub(super) fn healthy(owner: Owner, now: Timestamp) -> Health {
+/// The health of an account whose owner was just told. What its sign-in was granted stays.
+pub(super) fn healthy(before: &Health, owner: Owner, now: Timestamp) -> Health {
     Health {
         last_ok_at: Some(now),
         last_error: None,
         owner_name: Some(owner.name),
         followers: owner.followers,
         checked_at: Some(now),
+        ..before.clone()
     }
 }
 

@@ -55,6 +55,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("accounts_remote_key", "accounts.platform, accounts.remote_id"),
     ("attempts_open_key", "attempts.delivery_id"),
     ("budgets_pkey", "budgets.scope, budgets.name"),
+    ("connections_state_key", "connections.state_hash"),
     ("deliveries_publishing_key", "deliveries.account_id"),
     ("deliveries_remote_key", "deliveries.account_id, deliveries.remote_id"),
     ("holds_seq_key", "holds.seq"),

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod budgets;
 pub mod circuits;
 mod codec;
+pub mod connections;
 pub mod credentials;
 mod db;
 pub mod deliveries;
@@ -104,6 +105,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         backup::STATEMENTS,
         budgets::STATEMENTS,
         circuits::STATEMENTS,
+        connections::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
         held::STATEMENTS,

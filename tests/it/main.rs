@@ -24,6 +24,8 @@ mod claims;
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
+mod connect;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod decisions;

@@ -129,7 +129,12 @@ impl Desk {
                 .env("CHANCERY_SERVER__LISTEN", "127.0.0.1:0")
                 .env("CHANCERY_TELEMETRY__LOG_FORMAT", "json")
                 .env("CHANCERY_FACEBOOK__GRAPH_URL", simulators.facebook_url())
-                .env("CHANCERY_X__API_URL", simulators.x_url());
+                .env("CHANCERY_X__API_URL", simulators.x_url())
+                .env(
+                    "CHANCERY_X__AUTHORIZE_URL",
+                    format!("{}/i/oauth2/authorize", simulators.x_url()),
+                )
+                .env("CHANCERY_X__CLIENT_ID", "sim-client");
             if let Some(url) = database.url() {
                 command.env("CHANCERY_DATABASE__URL", url);
             }
@@ -213,6 +218,16 @@ impl Seeding<'_> {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// Sign-ins that nobody comes back from.
+    async fn connections(&self, unit: &str) -> Vec<String> {
+        let wanted = json!({"unit_id": unit, "platform": "x"});
+        let mut connections = Vec::new();
+        for _ in 0..2 {
+            connections.push(self.create("accounts/connect", wanted.clone()).await);
+        }
+        connections
+    }
+
     /// Holds that stop nothing: nothing here is of their class.
     async fn holds(&self) -> Vec<String> {
         let mut holds = Vec::new();
@@ -231,6 +246,7 @@ impl Seeding<'_> {
             vec![self.create("units", embassy()).await, self.create("units", embassy()).await];
         let unit = units[0].clone();
         ids.insert("units".to_owned(), units);
+        ids.insert("accounts/connections".to_owned(), self.connections(&unit).await);
         let mut accounts = Vec::new();
         for number in 0..4 {
             let account = account(seed, number, &unit);

@@ -9,9 +9,10 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 9] = [
+pub(crate) const NOUNS: [&str; 10] = [
     "units",
     "accounts",
+    "accounts/connections",
     "media",
     "posts",
     "deliveries",
@@ -38,7 +39,7 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
         writeln!(text, "{name} = {{ values = [{}] }}", values.join(", ")).unwrap();
     };
     for (name, values) in ids {
-        words(name, values);
+        words(&name.replace('/', "_"), values);
     }
     let own = |all: &[&str]| all.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
     words("versions", &own(&["\"1\"", "\"2\"", "*"]));
@@ -60,8 +61,9 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
             write!(
                 text,
                 "\n[[operations]]\ninclude-operation-id = {name}\n[operations.parameters]\n\
-                 \"path.id\" = {{ dictionary = \"{lost}{noun}\", probability = 0.8 }}\n\
+                 \"path.id\" = {{ dictionary = \"{lost}{}\", probability = 0.8 }}\n\
                  \"header.If-Match\" = {{ dictionary = \"versions\", probability = 0.8 }}\n",
+                noun.replace('/', "_"),
             )
             .unwrap();
         }
@@ -76,11 +78,12 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 16] = [
+const PLACES: [(&str, &str); 17] = [
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
     ("body.post.unit_id", "units"),
     ("body.post_id", "posts"),
+    ("body.account_id", "accounts"),
     ("body.deliveries[*].account_id", "accounts"),
     ("body.deliveries[*].delivery_id", "deliveries"),
     ("body.scope.unit_id", "units"),

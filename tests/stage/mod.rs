@@ -4,7 +4,7 @@
 mod clock;
 mod database;
 mod judge;
-mod lines;
+pub(crate) mod lines;
 mod relay;
 mod setting;
 mod wait;

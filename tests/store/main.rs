@@ -8,6 +8,8 @@ mod after;
 #[cfg(test)]
 mod brakes;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod constraints;
 #[cfg(test)]
 mod database;

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod clock;
+mod connections;
 mod deliveries;
 mod holds;
 mod media;
@@ -24,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(accounts::routes())
         .merge(audit::routes())
         .merge(clock::routes())
+        .merge(connections::routes())
         .merge(media::routes())
         .merge(platforms::routes())
         .merge(deliveries::routes())

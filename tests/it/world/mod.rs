@@ -12,7 +12,7 @@ use chancery::service::{Caller, people};
 use chancery::simulator::{Simulators, WorldSeed};
 use serde_json::{Value, json};
 
-use crate::stage::{Database, Kind};
+use crate::stage::{Database, Kind, lines};
 
 pub(crate) use ask::{Answer, Ask};
 
@@ -70,7 +70,8 @@ pub(crate) struct World {
     pub(crate) admin: String,
     /// A schema of its own; none for a file in the directory.
     database: Option<Database>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
+    mark: usize,
 }
 
 impl World {
@@ -108,15 +109,18 @@ impl World {
             ("CHANCERY_FACEBOOK__GRAPH_URL", simulators.facebook_url()),
             ("CHANCERY_X__API_URL", simulators.x_url()),
             ("CHANCERY_X__WEB_URL", simulators.x_url()),
+            ("CHANCERY_FACEBOOK__DIALOG_URL", simulators.facebook_url()),
+            ("CHANCERY_X__AUTHORIZE_URL", format!("{}/i/oauth2/authorize", simulators.x_url())),
         ];
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
         let given = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::load(None, fixed.chain(given)).unwrap();
+        let mark = lines::keep();
         let app = App::start(config, clock).await.unwrap();
         let admin = administrator(&app, "an.nguyen@mofa.example", "An Nguyễn").await;
         let base = format!("http://{}", app.address());
         let http = client();
-        Self { app, simulators, seed, http, base, admin, database, _directory: directory }
+        Self { app, simulators, seed, http, base, admin, database, directory, mark }
     }
 
     /// Stops everything and forgets the database.
@@ -126,6 +130,34 @@ impl World {
         if let Some(database) = self.database {
             database.remove().await;
         }
+    }
+
+    /// Everything that is kept, in files, on a server and in the service's own log lines.
+    pub(crate) async fn everything_kept(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(self.directory.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                all.extend(std::fs::read(path).unwrap());
+            }
+        }
+        if let Some(database) = &self.database {
+            all.extend(database.dump().await.into_bytes());
+        }
+        let log = String::from_utf8_lossy(&lines::since(self.mark)).into_owned();
+        for line in log.lines().filter(|line| line.contains(" chancery::")) {
+            all.extend(line.as_bytes());
+        }
+        all
+    }
+
+    /// Changes the database past the service.
+    pub(crate) async fn change(&self, sql: &str) {
+        if let Some(database) = &self.database {
+            return database.execute(sql).await;
+        }
+        let file = self.directory.path().join("chancery.db");
+        Database::Sqlite { file }.execute(sql).await;
     }
 
     /// Where the service listens.
