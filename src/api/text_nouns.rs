@@ -132,7 +132,7 @@ pub(super) const WORDS: &[Words] = &[
         "not_of_this_kind",
         "Not of this kind of credential",
         "Không thuộc loại này",
-        "Page token không có refresh token.",
+        "Chỉ loại oauth2 có refresh token.",
     ),
     words(
         "credential_ended",

@@ -28,6 +28,8 @@ words! {
     CredentialKind {
         /// A token of a page, without an end of its own.
         PageToken = "page_token",
+        /// A token of a page that was made with a system user's, which hangs on no person.
+        SystemUser = "system_user",
         /// An OAuth 2.0 pair of access and refresh token.
         Oauth2 = "oauth2",
     }

@@ -102,6 +102,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// Asks who owns a token.
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>>;
 
+    /// Asks for the account's own token with one that only reaches the account, such as a system user's.
+    fn own_token<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<SecretString, OwnerError>>;
+
     /// Whether an id can be the account's newest post at this moment: it has the form of the account's
     /// ids, and does not say that it is of the future. Only such a one may become the high-water mark,
     /// for whatever is older than that is not looked through any more.

@@ -70,6 +70,7 @@ pub async fn create(
         return Ok(done);
     }
     let (mut account, credential) = draft(services, new).await?;
+    let credential = ownership::settle(services, &account, credential).await?;
     let owner = ownership::prove(services, &account, &credential).await?;
     let now = services.clock.now();
     if account.display_name.is_empty() {
@@ -164,7 +165,7 @@ pub async fn change(
     caller: &Caller,
     id: &AccountId,
     seen: Option<i64>,
-    change: AccountChange,
+    mut change: AccountChange,
 ) -> Result<Done<Account>, Error> {
     permit(caller, Action::WriteAccounts, Subject::Account(id))?;
     let now = services.clock.now();
@@ -177,6 +178,9 @@ pub async fn change(
         faults.extend(credential.check(now));
     }
     all_well(faults)?;
+    if let Some(credential) = change.credential.take() {
+        change.credential = Some(ownership::settle(services, &account, credential).await?);
+    }
     if let Some(credential) = &change.credential {
         let owner = ownership::prove(services, &account, credential).await?;
         account.handle.clone_from(&owner.handle);

@@ -46,8 +46,8 @@ impl NewCredential {
         if let Some(refresh) = &self.refresh_token {
             check_secret("/credential/refresh_token", refresh, &mut faults);
         }
-        if self.kind == CredentialKind::PageToken && self.refresh_token.is_some() {
-            let detail = "a page token has no refresh token";
+        if self.kind != CredentialKind::Oauth2 && self.refresh_token.is_some() {
+            let detail = "only oauth2 has a refresh token";
             faults.push(Fault::new("/credential/refresh_token", "not_of_this_kind", detail));
         }
         if self.expires_at.is_some_and(|end| end <= now) {
@@ -93,6 +93,23 @@ pub(super) fn session(services: &Services, account: &Account, token: SecretStrin
     }
 }
 
+/// A credential in the form in which it is kept. Of a system user's token only the account's own one is
+/// kept that it gives: the other reaches every account that he may act for.
+pub(super) async fn settle(
+    services: &Services,
+    account: &Account,
+    credential: NewCredential,
+) -> Result<NewCredential, Error> {
+    match credential.kind {
+        CredentialKind::PageToken | CredentialKind::Oauth2 => return Ok(credential),
+        CredentialKind::SystemUser => {}
+    }
+    let Some(platform) = services.platforms.get(&account.platform) else { return Ok(credential) };
+    let session = session(services, account, credential.access_token.clone());
+    let access_token = platform.own_token(&session).await.map_err(not_proven)?;
+    Ok(NewCredential { access_token, ..credential })
+}
+
 /// Makes sure that a credential is the account's own.
 ///
 /// When the platform cannot be asked nothing is known, so nothing is accepted; and since its
@@ -110,15 +127,21 @@ pub(super) async fn prove(
             let fault = Fault::new("/credential", "owner_mismatch", detail);
             Err(Error::Invalid(vec![fault.with("owner", owner).with("expected", expected)]))
         }
-        Err(OwnerError::Refused(why)) => {
+        Err(error) => Err(not_proven(error)),
+    }
+}
+
+fn not_proven(error: OwnerError) -> Error {
+    match error {
+        OwnerError::Refused(why) => {
             let detail = format!("the platform refuses the credential: {why}");
             let fault = Fault::new("/credential/access_token", "credential_refused", detail);
-            Err(Error::Invalid(vec![fault.with("reason", why)]))
+            Error::Invalid(vec![fault.with("reason", why)])
         }
-        Err(OwnerError::Unreachable(why)) => {
+        OwnerError::Unreachable(why) => {
             let detail = format!("the platform could not be asked, nothing was changed: {why}");
             let told = Told::new("platform_unreachable", detail);
-            Err(Error::Conflict(told.retry_after(RETRY_AFTER_S)))
+            Error::Conflict(told.retry_after(RETRY_AFTER_S))
         }
     }
 }

@@ -202,6 +202,18 @@ impl World {
         self.consents().client = Client { id: id.to_owned(), secret: secret.map(str::to_owned) };
     }
 
+    /// Gives somebody a token without an end, as system users have.
+    pub fn add_system_token(&self, person: &str, token: &str, scopes: &[&str]) {
+        let record = PersonToken {
+            person: person.to_owned(),
+            scopes: scopes.iter().map(|&it| it.to_owned()).collect(),
+            ends_at: Timestamp::MAX,
+            long: true,
+            death: None,
+        };
+        self.consents().person_tokens.insert(token.to_owned(), record);
+    }
+
     /// Lets a person's token die.
     pub fn revoke_person_token(&self, token: &str, reason: Death) {
         if let Some(token) = self.consents().person_tokens.get_mut(token) {

@@ -1,5 +1,6 @@
 //! Who a token belongs to.
 
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::Settings;
@@ -22,6 +23,33 @@ pub(super) async fn owner(settings: &Settings, on: &Session) -> Result<Owner, Ow
     }
 }
 
+/// The Page's own token, by one of a system user who may act for it. (Access token guide, system users.)
+pub(super) async fn own_token(
+    settings: &Settings,
+    on: &Session,
+) -> Result<SecretString, OwnerError> {
+    let graph = Graph::of(settings, on);
+    let page = graph.page;
+    let request = graph
+        .get(&[page], &[("fields", "id,access_token")])
+        .map_err(|fault| OwnerError::Refused(fault.refusal().detail))?;
+    let answer = match on.outbound.send(request).await {
+        Ok(answer) => answer,
+        Err(failure) => return Err(OwnerError::Unreachable(describe(&failure))),
+    };
+    if !answer.status.is_success() {
+        return Err(refused(&answer));
+    }
+    let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if text_at(&value, "id").as_deref() != Some(page) {
+        return Err(OwnerError::Unreachable("the answer is not about this Page".to_owned()));
+    }
+    // The field is left out for whoever has no task on the Page.
+    text_at(&value, "access_token").filter(|it| !it.is_empty()).map(SecretString::from).ok_or_else(
+        || OwnerError::Refused("this token gives no access to the Page's own one".to_owned()),
+    )
+}
+
 fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
     if answer.status.is_success() {
         return serde_json::from_slice::<Value>(&answer.body)
@@ -36,16 +64,20 @@ fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
             })
             .ok_or_else(|| OwnerError::Unreachable("the answer has no id and name".to_owned()));
     }
+    Err(refused(answer))
+}
+
+fn refused(answer: &Response) -> OwnerError {
     let status = answer.status.as_u16();
     let Some(error) = GraphError::parse(&answer.body).filter(|_| answer.status.is_client_error())
     else {
-        return Err(OwnerError::Unreachable(format!("status {status}")));
+        return OwnerError::Unreachable(format!("status {status}"));
     };
     let said = format!("{} {}", error.word(), error.detail());
     match error.meaning() {
-        Some(Meaning::Refused(_)) => Err(OwnerError::Refused(said)),
+        Some(Meaning::Refused(_)) => OwnerError::Refused(said),
         Some(Meaning::Throttled | Meaning::TooOften | Meaning::Nothing) | None => {
-            Err(OwnerError::Unreachable(said))
+            OwnerError::Unreachable(said)
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::outcome::{
     Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
@@ -129,6 +130,10 @@ impl Platform for Facebook {
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {
         Box::pin(connect::owner(&self.settings, on))
+    }
+
+    fn own_token<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<SecretString, OwnerError>> {
+        Box::pin(connect::own_token(&self.settings, on))
     }
 
     fn can_be_newest(&self, remote_id: &str, account: &str, _now: Timestamp) -> bool {

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::outcome::{
     Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
@@ -128,6 +129,11 @@ impl Platform for X {
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {
         Box::pin(connect::owner(&self.settings, on))
+    }
+
+    fn own_token<'a>(&'a self, _on: &'a Session) -> Answer<'a, Result<SecretString, OwnerError>> {
+        let why = "this platform has no tokens that reach other accounts";
+        Box::pin(async move { Err(OwnerError::Refused(why.to_owned())) })
     }
 
     fn can_be_newest(&self, remote_id: &str, _account: &str, now: Timestamp) -> bool {

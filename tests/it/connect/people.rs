@@ -237,6 +237,38 @@ both! { with APP;
         world.ask("POST", &finish).json(&choice).await.problem(409, "account_exists");
     }
 
+    async fn a_system_user_gives_the_pages_own_token_and_is_not_kept(world) {
+        prepare(world);
+        let unit = world.unit().await;
+        let token = "sim-person-token-of-a-system-user";
+        let scopes = ["pages_show_list", "pages_manage_posts", "pages_read_engagement"];
+        world.simulators.world().add_system_token(PRESS, token, &scopes);
+        let with = |kind: &str, page: String| json!({
+            "unit_id": unit["id"], "platform": "facebook", "remote_id": page,
+            "credential": {"kind": kind, "access_token": token},
+        });
+        // It is no Page's token, and gives none of a Page that the system user has no task on.
+        let refused = [with("page_token", page(world, 0)), with("system_user", page(world, 4))];
+        for body in refused {
+            let answer = world.ask("POST", "/api/v1/accounts").json(&body).await;
+            let at = ("/credential/access_token".to_owned(), "credential_refused".to_owned());
+            assert_eq!(answer.faults(), [at]);
+        }
+        let body = with("system_user", page(world, 0));
+        let account = world.ask("POST", "/api/v1/accounts").json(&body).await.expect(201);
+        let place = format!("/api/v1/accounts/{}", account["id"].as_str().unwrap());
+        let checked = world.ask("POST", &format!("{place}/check")).send().await.expect(200);
+        assert_eq!(checked["status"], "connected");
+        let again = json!({"credential": {"kind": "system_user", "access_token": token}});
+        let again = world.ask("PATCH", &place).seen("*").json(&again).await.expect(200);
+        assert_eq!(again["status"], "connected");
+        let mut body = with("system_user", user(world, 0));
+        body["platform"] = json!("x");
+        let answer = world.ask("POST", "/api/v1/accounts").json(&body).await;
+        assert_eq!(answer.faults()[0].1, "credential_refused");
+        no_secret_is_kept(world).await;
+    }
+
     async fn whoever_has_left_connects_nothing(world) {
         prepare(world);
         let unit = world.unit().await;
