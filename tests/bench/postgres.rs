@@ -72,10 +72,7 @@ async fn drain(
 ) -> Result<f64> {
     let earlier = simulator.counts()?;
     let urls = (simulator.facebook.as_str(), simulator.x.as_str());
-    let variables = [
-        workers(),
-        ("CHANCERY_DATABASE__URL", server.migrated().await?),
-    ];
+    let variables = [workers(), ("CHANCERY_DATABASE__URL", server.migrated().await?)];
     let service = Service::open(&world(), ACCOUNTS, urls, &variables).await?;
     let mut neighbours = Vec::new();
     for _ in 1..nodes {
