@@ -30,6 +30,11 @@ async fn published(stage: &Stage, outlet: &Outlet, what: &str) -> DeliveryId {
     id
 }
 
+/// Another post of the account: one that is missed is gone only beside one that is shown.
+fn beside_another(stage: &Stage, outlet: &Outlet) {
+    stage.world().insert_foreign(outlet.platform, &outlet.remote_id, "stays").expect("a post");
+}
+
 async fn entries(stage: &Stage, id: &DeliveryId, action: &str) -> Vec<String> {
     let sql = format!(
         "SELECT CAST(detail AS TEXT) FROM audit WHERE subject = '{id}' AND action = '{action}'"
@@ -303,6 +308,7 @@ staged! {
     /// What a person wants to be deleted does not count as removed by the platform meanwhile.
     async fn while_a_recall_is_under_way_an_absence_is_no_news(stage) {
         for outlet in stage.both().await {
+            beside_another(stage, &outlet);
             stage.spoil(&outlet, Kind::Vanish { ms: 60_000 });
             let id = published(stage, &outlet, "missed once").await;
             stage.advance(Duration::from_mins(6));
@@ -342,6 +348,7 @@ staged! {
     /// What the platform has removed cannot be recalled, and stays as it is.
     async fn vanished_stays_vanished(stage) {
         let outlet = stage.outlet(Platform::Facebook).await;
+        beside_another(stage, &outlet);
         stage.spoil(&outlet, Kind::Vanish { ms: 60_000 });
         let id = published(stage, &outlet, "vanished").await;
         for _ in 0..2 {
