@@ -331,6 +331,10 @@ async fn what_is_in_doubt_is_settled_first() {
         stage.until(&today, DeliveryState::Held).await;
         appears(&stage, &outlet, &daily.text);
         rows.push((today, tomorrow));
+        // It is held a look-ahead before its instant, which must lie in the gap.
+        while stage.now() < soon {
+            pass(Duration::from_millis(50)).await;
+        }
     }
     stage.stop().await;
     let services = App::services(stage.setting().config()).await.unwrap();
