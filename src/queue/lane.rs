@@ -229,8 +229,8 @@ impl<W: Work> Lane<W> {
             self.rest_slots(&picked, PAUSE);
             return Err(error);
         }
-        let mut refused = Vec::new();
-        let mut well = false;
+        let (mut refused, mut well) = (Vec::new(), false);
+        let mut unblamed = Ok(());
         for due in &picked {
             let one = std::slice::from_ref(due);
             match self.claim(one, false).await {
@@ -251,7 +251,8 @@ impl<W: Work> Lane<W> {
                     if matches!(error, Error::Panicked) {
                         // Its own fault, and nobody else's.
                         well = true;
-                        super::careful::blame(self, due).await?;
+                        // The others have their turn, and every slot is given back, all the same.
+                        unblamed = unblamed.and(super::careful::blame(self, due).await);
                     }
                     refused.push(due.clone());
                 }
@@ -260,7 +261,7 @@ impl<W: Work> Lane<W> {
         // Where none can be claimed it is the database that fails: none of them is to be blamed for it,
         // and late by a minute.
         self.rest_slots(&refused, if well { ASIDE } else { PAUSE });
-        Ok(())
+        unblamed
     }
 
     /// A commit that failed may have been made all the same: what it claimed is looked at again
