@@ -49,6 +49,16 @@ pub struct Timing {
     pub alone: bool,
 }
 
+impl Timing {
+    /// How many jobs of a pool are claimed for each that may be at work. As much again while the next
+    /// ones are claimed; and twice that while what came of them is written down, for the larger a batch,
+    /// the less each of it costs. Where others may be working too, what is claimed and waits is taken
+    /// from them: a house has few accounts, and one process would have them all.
+    fn room(self) -> usize {
+        if self.alone { 4 } else { 2 }
+    }
+}
+
 /// What a lane is told.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -196,9 +206,7 @@ impl<W: Work> Lane<W> {
     /// What may be claimed now. Each pool has its own room: what hangs in one of them takes none
     /// from the others.
     fn pick(&mut self, now: Timestamp) -> Vec<Due> {
-        // Room for what is being sent, as much again while it is claimed, and twice that while what
-        // came of it is written down: the larger a batch, the less each of it costs.
-        let most = 4 * self.work.workers();
+        let most = self.timing.room() * self.work.workers();
         let due = &self.due;
         let due_room = |pool: &str| most.saturating_sub(due.get(pool).copied().unwrap_or(0));
         let mut picked = self.agenda.take(now, now, BATCH, due_room);

@@ -308,3 +308,45 @@ async fn what_was_taken_over_is_not_decided_by_who_had_it() {
     assert_eq!(stage.creates(&outlet).len(), 1);
     stage.finish().await;
 }
+
+/// How many jobs of a kind each node has, largest first.
+async fn held(stage: &Stage) -> Vec<usize> {
+    let sql = "SELECT CAST(COUNT(*) AS TEXT) FROM jobs WHERE state = 'running' AND kind = 'publish'
+               GROUP BY fence ORDER BY COUNT(*) DESC";
+    let rows = stage.setting().database.rows(sql).await;
+    rows.iter().map(|row| row[0].parse().unwrap()).collect()
+}
+
+/// A node has no more than twice what it can send at once: a house has few accounts, and what one node
+/// has claimed beyond that would wait for it while another one idles.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_leaves_to_others_what_it_cannot_send_soon() {
+    let options = [
+        ("CHANCERY_PUBLISH__WORKERS", "2"),
+        ("CHANCERY_PUBLISH__REQUEST_TIMEOUT", "20s"),
+        ("CHANCERY_PUBLISH__LEASE", "60s"),
+    ];
+    let Some(stage) = Stage::start(Kind::Postgres, &options).await else { return };
+    for number in 0..8 {
+        let outlet = stage.outlet(Platform::X).await;
+        let hangs = on(&outlet, Operation::Create, FaultKind::HangAfter { ms: 12_000 });
+        stage.world().faults().push(hangs);
+        stage.deliver(&outlet, &Wanted::text(&format!("waits its turn {number}"))).await;
+    }
+    eventually("two are being sent", async || match stage.world().counts().received {
+        2 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(held(&stage).await, [4], "it has more than it can send soon");
+    let other = stage.another(&options).await;
+    eventually("the other node has the rest", async || match held(&stage).await.as_slice() {
+        [4, 4] => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    stage.world().faults().clear();
+    assert!(other.stop().await);
+    stage.finish().await;
+}
