@@ -80,9 +80,17 @@ words! {
     }
 }
 
+/// The audit's word for many deliveries of an account about which a person must decide.
+pub const MANY_ASK: &str = "deliveries.need_human";
+/// The audit's word for many deliveries of an account whose wall-clock times mean other instants.
+pub const MANY_CHANGED: &str = "deliveries.zone_changed";
+
 impl Occasion {
-    /// The audit's words for acts of people that are occasions too.
-    const ACTS: [(&'static str, Self); 3] = [
+    /// The audit's words for many deliveries together that are told of as one occasion, and for
+    /// acts of people that are occasions too.
+    const ACTS: [(&'static str, Self); 5] = [
+        (MANY_ASK, Self::DeliveryNeedsHuman),
+        (MANY_CHANGED, Self::DeliveryZoneChanged),
         ("delivery.adopt", Self::DeliveryPublished),
         ("quarantine.begin", Self::QuarantineBegun),
         ("quarantine.release", Self::QuarantineReleased),

@@ -28,6 +28,8 @@ pub struct Reach {
 /// An audit entry that somebody may want to hear of.
 #[derive(Debug, Clone)]
 pub struct Happened {
+    /// Its place in the audit, which is the order of commits.
+    pub seq: i64,
     /// When.
     pub at: Timestamp,
     /// The audit's word.
@@ -120,6 +122,7 @@ fn millis<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error
 
 #[derive(sqlx::FromRow)]
 struct HappenedRow {
+    seq: i64,
     at: At,
     action: String,
     subject: String,
@@ -152,7 +155,7 @@ statements! {
     REACH = "SELECT c.seq, h.seq FROM outbox_cursor AS c JOIN audit_head AS h ON h.id = c.id WHERE c.id = 1";
     MOVE_CURSOR = "UPDATE outbox_cursor SET seq = $2 WHERE id = 1 AND seq = $1";
     HAPPENED =
-        "SELECT at, action, subject, detail, hash FROM audit
+        "SELECT seq, at, action, subject, detail, hash FROM audit
          WHERE seq > $2 AND seq <= $3 AND action IN " ids(1) " ORDER BY seq";
     DELIVERY_FACTS =
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.due_at,
@@ -210,6 +213,7 @@ pub async fn happened(reader: &mut Reader, after: i64, until: i64) -> Result<Vec
     Ok(rows
         .into_iter()
         .map(|row| Happened {
+            seq: row.seq,
             at: row.at.0,
             action: row.action,
             subject: row.subject,

@@ -10,6 +10,10 @@ use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PersonId};
 
+/// What stands before the state and the id of a delivery that is one of many questions: nobody was told
+/// of it when it began to wait, since all of them are told of together.
+pub const MANY: &str = "many:";
+
 /// A delivery that waits for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -27,7 +31,7 @@ pub struct Waiting {
     pub class: Class,
     /// Its latest useful time.
     pub publish_by: Timestamp,
-    /// Since when it is in its state.
+    /// Since when it is in its state, or one of many questions.
     pub since: Timestamp,
 }
 
@@ -102,19 +106,30 @@ statements! {
     /// On the index of what waits. While a hold stands nothing is to be decided; and what is scheduled
     /// goes on by itself, unless its zone's clocks have changed.
     WAITING =
-        "SELECT d.id, d.account_id, d.class, d.publish_by, d.state_since AS since,
+        "SELECT d.id, d.account_id, d.class, d.publish_by, COALESCE(m.since, d.state_since) AS since,
                 substr(d.created_by, 1, 36) AS author, d.waits_for->>'code' AS code,
-                CASE WHEN d.state = 'needs_human' THEN 'delivery:' || d.id
+                CASE WHEN m.subject IS NOT NULL AND d.state = 'needs_human' THEN 'person:' || d.account_id
+                     WHEN m.subject IS NOT NULL THEN 'zones:' || d.account_id
+                     WHEN d.state = 'needs_human' THEN 'delivery:' || d.id
                      WHEN d.waits_for->>'code' = 'review' THEN 'hold:' || d.hold_id
                      WHEN d.waits_for->>'code' = 'incident' THEN 'incident:' || d.platform
                      ELSE (d.waits_for->>'code') || ':' || d.account_id END AS cause
          FROM deliveries AS d
+         LEFT JOIN reminders AS m ON m.subject = 'many:' || d.state || ':' || d.id
          WHERE d.waits_for IS NOT NULL
            AND (d.state IN ('needs_human', 'held', 'scheduled')) IS TRUE
            AND (d.state <> 'scheduled' OR d.waits_for->>'code' = 'time_zone')
            AND d.waits_for->>'code' IN ('person', 'review', 'account', 'unit', 'approval', 'money',
                'incident', 'time_zone')
          ORDER BY d.due_at, d.id";
+    /// Questions of the same kind at the same account stand beside each other.
+    CROWDED =
+        "SELECT id, state FROM (
+             SELECT d.id, d.state, COUNT(*) OVER (PARTITION BY d.account_id, d.state) AS beside
+             FROM deliveries AS d
+             WHERE d.waits_for IS NOT NULL AND (d.state IN ('needs_human', 'scheduled')) IS TRUE
+               AND (d.state = 'needs_human' OR d.waits_for->>'code' = 'time_zone')) AS q
+         WHERE beside > $2 AND id IN " ids(1);
     /// What was due and is not sent because an administrator must look first.
     QUARANTINED =
         "SELECT COUNT(*) FROM deliveries
@@ -173,6 +188,25 @@ pub async fn waiting(reader: &mut Reader) -> Result<Vec<Waiting>, Error> {
             class: row.class,
             publish_by: row.publish_by.0,
             since: row.since.0,
+        })
+        .collect())
+}
+
+/// Which of these deliveries are questions now that have more than so many beside them, with the
+/// subject of the row that makes them one of many; in no order.
+pub async fn crowded(
+    reader: &mut Reader,
+    ids: &[&str],
+    most: i64,
+) -> Result<Vec<(String, String)>, Error> {
+    let rows: Vec<(String, String)> = on!(reader, CROWDED, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).bind(most).fetch_all(conn).await?
+    });
+    Ok(rows
+        .into_iter()
+        .map(|(id, state)| {
+            let subject = format!("{MANY}{state}:{id}");
+            (id, subject)
         })
         .collect())
 }

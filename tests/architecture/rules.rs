@@ -310,6 +310,7 @@ const FOLLOW_UPS_STORE: &[&str] = &[
     "mail_items",
     "notifications",
     "outbox",
+    "reminders",
     "webhook_tries",
     "webhooks",
 ];

@@ -76,6 +76,8 @@ mod posts;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod read_back;

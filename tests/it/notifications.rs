@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chancery::clock::after;
+use chancery::domain::audit::NewEntry;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::service::notifications::{
@@ -10,6 +11,7 @@ use chancery::service::notifications::{
 };
 use chancery::service::{Caller, Error, Window, deliveries, people};
 use chancery::simulator::{Kind as FaultKind, Platform, Problem};
+use chancery::store::audit;
 use serde_json::json;
 
 use crate::stage::{Outlet, Stage, Wanted, eventually, pass, staged};
@@ -93,6 +95,35 @@ staged! { with OPTIONS;
         window.after = first.next;
         let rest = notifications::list(acts, &other, true, &window).await.unwrap();
         assert_eq!((first.items.len(), rest.items.len(), rest.next), (2, 1, None));
+    }
+
+    /// However many are told of in one millisecond: whoever reads up to one has read none after it.
+    async fn what_is_told_together_is_told_in_order(stage) {
+        let mut ids = Vec::new();
+        for number in 0..12 {
+            let outlet = stage.outlet(Platform::X).await;
+            let due = after(stage.now(), Duration::from_hours(24));
+            let wanted = Wanted::text(&format!("one of many {number}")).at(due);
+            ids.push(stage.deliver(&outlet, &wanted).await);
+        }
+        let stuck = |id: &DeliveryId| NewEntry {
+            actor: "engine".into(),
+            action: "delivery.recall_stuck".into(),
+            subject: id.to_string(),
+            detail: json!({}),
+        };
+        let entries: Vec<NewEntry> = ids.iter().map(stuck).collect();
+        let mut tx = stage.acts().store.begin().await.unwrap();
+        audit::append(&mut tx, &entries, stage.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        let all = notified(stage, 12).await;
+        let told: Vec<_> = all.iter().map(|it| it.data["delivery_id"].as_str().unwrap()).collect();
+        assert_eq!(told, ids.iter().rev().map(DeliveryId::as_str).collect::<Vec<_>>());
+        let done = notifications::read_up_to(stage.acts(), stage.caller(), &all[4].id).await;
+        assert_eq!(done.unwrap().value.marked, 8);
+        let left = inbox(stage, stage.caller(), true).await;
+        let left: Vec<_> = left.iter().map(|it| it.id.clone()).collect();
+        assert_eq!(left, all[..4].iter().map(|it| it.id.clone()).collect::<Vec<_>>());
     }
 
     /// A token for some accounts shows and marks nothing of others.

@@ -136,6 +136,53 @@ both! {
         assert_eq!(reminders::holds(&mut tx, later(60)).await.unwrap().len(), 1);
     }
 
+    /// Counted by account and kind; the row that the relay writes makes one of them one of many.
+    async fn many_questions_at_one_account_have_one_cause(fresh) {
+        let world = seed(&fresh.store).await;
+        let two = &world.accounts[1];
+        let new = eight(&world, &PersonId::new(now(), 1));
+        let mut tx = fresh.store.begin().await.unwrap();
+        deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>()).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut raw = fresh.raw().await;
+        for (place, state, code) in [
+            (0, "needs_human", "person"), (1, "scheduled", "quarantine"), (2, "needs_human", "person"),
+            (3, "needs_human", "person"), (4, "needs_human", "person"), (5, "scheduled", "time_zone"),
+            (6, "scheduled", "time_zone"), (7, "held", "account"),
+        ] {
+            let sql = format!(
+                r#"UPDATE deliveries SET state = '{state}',
+                   waits_for = '{{"code":"{code}","detail":""}}' WHERE id = '{}'"#, new[place].id
+            );
+            raw.execute(&sql).await.unwrap();
+        }
+        let mut tx = fresh.store.begin().await.unwrap();
+        let ids: Vec<&str> = new.iter().map(|it| it.id.as_str()).filter(|id| *id != new[4].id.as_str()).collect();
+        let row = |place: usize| {
+            let state = if place < 5 { "needs_human" } else { "scheduled" };
+            (new[place].id.to_string(), format!("many:{state}:{}", new[place].id))
+        };
+        for (most, places) in [(0, vec![0, 2, 3, 5, 6]), (1, vec![2, 3, 5, 6]), (2, vec![2, 3]), (3, vec![])] {
+            let mut found = reminders::crowded(&mut tx, &ids, most).await.unwrap();
+            found.sort();
+            let mut wanted: Vec<_> = places.into_iter().map(row).collect();
+            wanted.sort();
+            assert_eq!(found, wanted, "more than {most}");
+        }
+        let asked = [row(2).1, row(6).1, format!("many:needs_human:{}", new[5].id)];
+        let steps: Vec<Step> = asked.iter().map(|it| step(it, 7, 0, true)).collect();
+        reminders::tell(&mut tx, &steps, now()).await.unwrap();
+        let waiting = reminders::waiting(&mut tx).await.unwrap();
+        let seen = |place: usize| {
+            let one = waiting.iter().find(|it| it.id == new[place].id).unwrap();
+            (one.cause.clone(), one.since)
+        };
+        assert_eq!(seen(2), (format!("person:{}", two.id), later(7)), "since it was asked");
+        assert_eq!(seen(3), (format!("delivery:{}", new[3].id), now()));
+        assert_eq!(seen(6), (format!("zones:{}", two.id), later(7)));
+        assert_eq!(seen(5), (format!("time_zone:{}", two.id), now()), "a row of another question");
+    }
+
     async fn who_is_responsible_and_when_it_goes_on(fresh) {
         let mut tx = fresh.store.begin().await.unwrap();
         for one in [person(1, false, false), person(2, true, false), person(3, true, true)] {

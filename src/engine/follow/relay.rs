@@ -4,7 +4,7 @@
 //! happen without being told of, and telling costs publishing nothing. One transaction moves the
 //! cursor and writes everything that follows: a crash leaves either both or neither.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ use crate::store::jobs::{NewJob, enqueue};
 use crate::store::mail_items::{self, NewItem};
 use crate::store::notifications::{self, NewNotification};
 use crate::store::outbox::{self, AccountFacts, DeliveryFacts, Happened, Listener, Message};
+use crate::store::reminders::{self, Step};
 use crate::store::{Error, webhooks};
 
 /// Most audit entries that one transaction goes through.
@@ -32,6 +33,9 @@ const STRIDE: i64 = 2_000;
 const BREATH: Duration = Duration::from_millis(50);
 /// Requests to one webhook at once, on each node.
 const SIDE_BY_SIDE: u64 = 2;
+/// Up to so many open questions at one account each have a word of their own: these a person can take
+/// in one by one, and each names its post. More, as after a restore, are told of together.
+const ONE_BY_ONE: i64 = 5;
 /// Smaller goes first; nobody waits for these.
 const PRIORITY: i64 = 8;
 
@@ -42,6 +46,22 @@ pub struct Relay {
     queue: Queue,
 }
 
+/// Where something stands among what is told.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    now: Timestamp,
+    seq: i64,
+}
+
+impl Place {
+    /// What makes an id different from others of the same millisecond, but sorted as things happened:
+    /// many are told of in one transaction, and whoever has read up to one has read none after it.
+    fn random(self) -> u128 {
+        let seq = u128::from(self.seq.unsigned_abs() & 0xff_ffff_ffff);
+        (seq << 40) | u128::from(rand::random::<u64>() >> 24)
+    }
+}
+
 /// Everything that follows from some audit entries.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -49,6 +69,8 @@ struct Outcome {
     notifications: Vec<NewNotification>,
     items: Vec<NewItem>,
     jobs: Vec<NewJob>,
+    /// What is left to be told of with others, by delivery.
+    many: BTreeMap<String, Step>,
 }
 
 /// What is known of the things that audit entries name.
@@ -117,6 +139,8 @@ impl Relay {
         notifications::insert(&mut tx, &outcome.notifications, now).await?;
         mail_items::insert(&mut tx, &outcome.items, now).await?;
         enqueue(&mut tx, &outcome.jobs, now).await?;
+        let many: Vec<Step> = outcome.many.into_values().collect();
+        reminders::tell(&mut tx, &many, now).await?;
         crate::crash_point!("relay.before_commit");
         tx.commit().await?;
         for message in &outcome.messages {
@@ -155,12 +179,21 @@ impl Relay {
         authors.extend(happened.iter().flat_map(|one| named(&one.detail, "owners")));
         let listeners = outbox::listeners(tx, &authors).await?;
         let hearing = webhooks::hearing(tx).await?;
+        let crowded = crowded(tx, happened).await?;
         for one in happened {
+            if let Some(subject) = crowded.get(&one.subject).filter(|_| asks(one)) {
+                // Another question about the same delivery begins anew.
+                let step = Step { subject: subject.clone(), since: one.at, step: 0, renews: true };
+                outcome.many.insert(one.subject.clone(), step);
+                continue;
+            }
             let Some((message, by)) = message(one, &facts) else { continue };
             let audience = Audience::of(one, by);
-            let heard = outcome.tell_people(&message, &audience, &listeners, self.mails(), now);
+            let at = Place { now, seq: one.seq };
+            let heard = outcome.tell_people(&message, &audience, &listeners, self.mails(), at);
             let mut told = false;
-            for (webhook_id, _) in hearing.iter().filter(|(_, it)| it.contains(&message.event)) {
+            let hear = |it: &Vec<Occasion>| it.contains(&message.event) && !people_only(one);
+            for (webhook_id, _) in hearing.iter().filter(|(_, it)| hear(it)) {
                 let message_id = message.id.clone();
                 let job = work::Webhook { webhook_id: webhook_id.clone(), message_id };
                 outcome.jobs.push(webhook_job(&job, now));
@@ -209,7 +242,7 @@ impl Outcome {
         audience: &Audience<'_>,
         listeners: &[Listener],
         mails: bool,
-        now: Timestamp,
+        at: Place,
     ) -> bool {
         let mut heard = false;
         for person in listeners {
@@ -219,7 +252,7 @@ impl Outcome {
             if person.inbox.contains(&message.event) {
                 heard = true;
                 self.notifications.push(NewNotification {
-                    id: NotificationId::new(now, rand::random()),
+                    id: NotificationId::new(at.now, at.random()),
                     person_id: person.id.clone(),
                     message_id: message.id.clone(),
                     account_id: message.account_id.clone(),
@@ -228,7 +261,7 @@ impl Outcome {
             if mails && person.mail.contains(&message.event) {
                 heard = true;
                 self.items.push(NewItem {
-                    id: MailItemId::new(now, rand::random()),
+                    id: MailItemId::new(at.now, at.random()),
                     person_id: person.id.clone(),
                     event: message.event,
                     message_id: message.id.clone(),
@@ -237,6 +270,31 @@ impl Outcome {
         }
         heard
     }
+}
+
+/// Whether this is a question about one delivery that may be one of many.
+fn asks(one: &Happened) -> bool {
+    [Occasion::DeliveryNeedsHuman, Occasion::DeliveryZoneChanged]
+        .iter()
+        .any(|it| it.as_str() == one.action)
+}
+
+/// Which deliveries are among so many questions that they are told of together, with the row that says so.
+async fn crowded(
+    tx: &mut crate::store::Tx,
+    happened: &[Happened],
+) -> Result<HashMap<String, String>, Error> {
+    let asking: Vec<&str> =
+        happened.iter().filter(|one| asks(one)).map(|one| one.subject.as_str()).collect();
+    if asking.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(reminders::crowded(tx, &asking, ONE_BY_ONE).await?.into_iter().collect())
+}
+
+/// Whether programs hear of the same in another entry.
+fn people_only(one: &Happened) -> bool {
+    one.detail.get("programs") == Some(&json!(false))
 }
 
 /// Who is told of an audit entry.
@@ -281,7 +339,7 @@ fn named<'a>(detail: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
 fn shown(detail: &Value) -> Value {
     let mut shown = detail.clone();
     if let Some(members) = shown.as_object_mut() {
-        for name in ["owners", "administrators", "except"] {
+        for name in ["owners", "administrators", "except", "programs"] {
             members.remove(name);
         }
     }

@@ -14,12 +14,14 @@ use crate::clock::{after, until};
 use crate::domain::audit::NewEntry;
 use crate::domain::class::Class;
 use crate::domain::ladder::{ESCALATES, Ladder};
-use crate::domain::outbox::Occasion;
+use crate::domain::outbox::{self, Occasion};
 use crate::store::quarantine::Quarantine;
-use crate::store::reminders::{Step, Told, Waiting};
+use crate::store::reminders::{MANY, Step, Told, Waiting};
 
 /// The last part of a subject that is told to administrators.
 const ADMINISTRATORS: &str = "administrators";
+/// The audit's word for a reminder.
+const REMINDS: &str = Occasion::DeliveriesWaiting.as_str();
 /// Between two words about one group out of turn: many that join one by one are told of together.
 const APART: Duration = Duration::from_mins(1);
 /// What stands before the id of a delivery that was told of out of turn, or need not be.
@@ -72,8 +74,9 @@ pub(super) fn alive(waiting: &[Waiting], memory: &Memory) -> BTreeSet<String> {
     let of_group =
         |it: &Waiting| [subject(&it.cause, &it.author), subject(&it.cause, ADMINISTRATORS)];
     let marks = memory.keys().filter(|subject| {
-        let id = subject.strip_prefix(JOINED).and_then(|it| it.split('|').next());
-        id.is_some_and(|id| ids.contains(id))
+        let joined = subject.strip_prefix(JOINED).and_then(|it| it.split('|').next());
+        let many = || subject.strip_prefix(MANY).and_then(|it| it.rsplit(':').next());
+        joined.or_else(many).is_some_and(|id| ids.contains(id))
     });
     waiting.iter().flat_map(of_group).chain(marks.cloned()).collect()
 }
@@ -95,7 +98,7 @@ pub(super) fn of_quarantine(
         detail.insert("count".to_owned(), json!(count));
         detail.insert("list".to_owned(), json!("/api/v1/deliveries?waits_for=person"));
     }
-    (step.step > 0).then(|| Notice::single(step, entry("installation", detail)))
+    (step.step > 0).then(|| Notice::single(step, super::entry(REMINDS, "installation", detail)))
 }
 
 /// Under which the words about a quarantine are remembered.
@@ -134,7 +137,7 @@ fn of_cause(
     // A group is told of when it is seen first.
     let since = |subject: &str, group: &[&Waiting]| match kind {
         Kind::One => group.iter().map(|it| it.since).min().unwrap_or(from.now),
-        Kind::Many | Kind::Noted => from.began(subject).unwrap_or(from.now),
+        Kind::Many | Kind::Asked { .. } | Kind::Noted => from.began(subject).unwrap_or(from.now),
     };
     let begins = own
         .keys()
@@ -147,7 +150,7 @@ fn of_cause(
     let least = if theirs { kind.first() } else { ESCALATES };
     let to = json!({"owners": [], "administrators": true, "except": owners});
     notices.extend(from.notice(
-        Ladderer { subject: administrators, begins, least, kind },
+        &Ladderer { subject: administrators, begins, least, kind, programs: true },
         all,
         &to,
     ));
@@ -155,7 +158,7 @@ fn of_cause(
         let subject = subject(cause, author);
         let begins = since(&subject, group);
         let to = json!({"owners": [author], "administrators": false});
-        let ladderer = Ladderer { subject, begins, least: kind.first(), kind };
+        let ladderer = &Ladderer { subject, begins, least: kind.first(), kind, programs: false };
         notices.extend(from.notice(ladderer, group, &to));
     }
     notices
@@ -170,6 +173,9 @@ enum Kind {
     Noted,
     /// Nobody was told yet.
     Many,
+    /// Questions too many to be told of one by one: everybody whom the transition of one would have told
+    /// hears of all of them at once, under this word of the audit, and soon of each that joins.
+    Asked { word: &'static str },
 }
 
 impl Kind {
@@ -177,6 +183,8 @@ impl Kind {
         match cause.split_once(':').map_or("", |(kind, _)| kind) {
             "delivery" => Self::One,
             "time_zone" => Self::Noted,
+            "person" => Self::Asked { word: outbox::MANY_ASK },
+            "zones" => Self::Asked { word: outbox::MANY_CHANGED },
             _ => Self::Many,
         }
     }
@@ -185,8 +193,21 @@ impl Kind {
     const fn first(self) -> i64 {
         match self {
             Self::One => 1,
-            Self::Noted | Self::Many => 0,
+            Self::Noted | Self::Many | Self::Asked { .. } => 0,
         }
+    }
+
+    /// The word for what is told of in its turn at this step.
+    const fn word(self, step: i64) -> &'static str {
+        match self {
+            Self::Asked { word } if step == 0 => word,
+            Self::Asked { .. } | Self::One | Self::Noted | Self::Many => REMINDS,
+        }
+    }
+
+    /// The word for what is told of out of turn.
+    const fn sudden(self) -> &'static str {
+        self.word(0)
     }
 }
 
@@ -197,6 +218,24 @@ struct Ladderer {
     begins: Timestamp,
     least: i64,
     kind: Kind,
+    /// Whether programs are told by this ladder of what is said at once: by one for each group.
+    programs: bool,
+}
+
+impl Ladderer {
+    /// Whether there is anything to say on this ladder at this step.
+    const fn has(&self, step: i64) -> bool {
+        step >= self.least || (step == 0 && matches!(self.kind, Kind::Asked { .. }))
+    }
+
+    /// What is told of these.
+    fn says(&self, word: &str, step: &Step, some: &[&Waiting], to: &Value) -> Option<NewEntry> {
+        let mut entry = waiting(word, step, some, to)?;
+        if let Some(detail) = entry.detail.as_object_mut().filter(|_| word != REMINDS) {
+            detail.insert("programs".to_owned(), json!(self.programs));
+        }
+        Some(entry)
+    }
 }
 
 impl Reckoning<'_> {
@@ -206,23 +245,20 @@ impl Reckoning<'_> {
     }
 
     /// The word that is due on one ladder about these.
-    fn notice(&self, on: Ladderer, group: &[&Waiting], to: &Value) -> Option<Notice> {
+    fn notice(&self, on: &Ladderer, group: &[&Waiting], to: &Value) -> Option<Notice> {
         let number = self.ladder.step(until(on.begins, self.now));
         let renews = on.kind == Kind::One;
-        let step = Step { subject: on.subject, since: on.begins, step: number, renews };
-        let urgent = match on.kind {
-            Kind::Many => self.cannot_wait(&step, group),
-            Kind::One | Kind::Noted => Vec::new(),
-        };
-        let joined = urgent.iter().map(|it| self.mark(it, &step.subject)).collect();
-        if number >= on.least && is_news(&step, self.memory) {
-            let whole = waiting(&step, group, group.len(), to);
-            let late = waiting(&step, &urgent, urgent.len(), to);
+        let step = Step { subject: on.subject.clone(), since: on.begins, step: number, renews };
+        let (joining, apart) = self.joining(on.kind, &step, group);
+        let joined = joining.iter().map(|it| self.mark(on.kind, it, &step.subject)).collect();
+        if on.has(number) && is_news(&step, self.memory) {
+            let whole = on.says(on.kind.word(number), &step, group, to);
+            let late = on.says(on.kind.sudden(), &step, &joining, to);
             let said = on.kind != Kind::Noted || number > 0;
             return Some(Notice { step, joined, whole: whole.filter(|_| said), late });
         }
         let told = self.memory.get(&step.subject)?;
-        if urgent.is_empty() || self.spoke_lately(told, group) {
+        if joining.is_empty() || self.spoke_lately(on.kind, told, group, apart) {
             return None;
         }
         let step = if self.ladder.is_slow(told.step) {
@@ -230,36 +266,59 @@ impl Reckoning<'_> {
         } else {
             step
         };
-        let late = waiting(&step, &urgent, urgent.len(), to);
+        let late = on.says(on.kind.sudden(), &step, &joining, to);
         Some(Notice { step, joined, whole: None, late })
     }
 
-    /// Those that nobody was told of and for whom the next step could be too late.
-    fn cannot_wait<'w>(&self, step: &Step, group: &[&'w Waiting]) -> Vec<&'w Waiting> {
+    /// Those that nobody was told of and that do not wait for the next step, and how long they do
+    /// wait after the last word: questions for the first wait, since alone each would have been told
+    /// of at once; what cannot wait for the next step hardly at all.
+    fn joining<'w>(
+        &self,
+        kind: Kind,
+        step: &Step,
+        group: &[&'w Waiting],
+    ) -> (Vec<&'w Waiting>, Duration) {
         let next = after(step.since, self.ladder.next(step.step));
-        let presses = |it: &&&Waiting| {
+        let presses = |it: &Waiting| {
             let soon = it.publish_by > self.now && it.publish_by < next;
             soon || matches!(it.class, Class::Urgent | Class::Statement)
         };
-        let unknown =
-            |it: &&&Waiting| !self.memory.contains_key(&self.mark(it, &step.subject).subject);
-        group.iter().filter(presses).filter(unknown).copied().collect()
+        let unknown = group.iter().copied().filter(|it| {
+            let mark = self.mark(kind, it, &step.subject);
+            let told = self.memory.get(&mark.subject);
+            told.is_none_or(|told| mark.renews && told.since < mark.since)
+        });
+        match kind {
+            Kind::One | Kind::Noted => (Vec::new(), APART),
+            Kind::Many => (unknown.filter(|it| presses(it)).collect(), APART),
+            Kind::Asked { .. } => {
+                let unknown: Vec<&Waiting> = unknown.collect();
+                let pressing = unknown.iter().any(|it| presses(it));
+                let apart = if pressing { APART } else { self.ladder.next(0) };
+                (unknown, apart)
+            }
+        }
     }
 
-    /// That whoever is told under this subject knows of this delivery.
-    fn mark(&self, one: &Waiting, subject: &str) -> Step {
+    /// That whoever is told under this subject knows of this delivery: of a question, as it is asked
+    /// now.
+    fn mark(&self, kind: Kind, one: &Waiting, subject: &str) -> Step {
         let audience = subject.rsplit('|').next().unwrap_or_default();
         let subject = format!("{JOINED}{}|{audience}", one.id);
-        Step { subject, since: self.now, step: 0, renews: false }
+        let renews = matches!(kind, Kind::Asked { .. });
+        let since = if renews { one.since } else { self.now };
+        Step { subject, since, step: 0, renews }
     }
 
-    /// Whether there was a word about this group a moment ago.
-    fn spoke_lately(&self, told: &Told, group: &[&Waiting]) -> bool {
-        let marks = group
-            .iter()
-            .filter_map(|it| Some(self.memory.get(&self.mark(it, &told.subject).subject)?.told_at));
+    /// Whether there was a word about this group within so long.
+    fn spoke_lately(&self, kind: Kind, told: &Told, group: &[&Waiting], apart: Duration) -> bool {
+        let marks = group.iter().filter_map(|it| {
+            let mark = self.mark(kind, it, &told.subject);
+            Some(self.memory.get(&mark.subject)?.told_at)
+        });
         let last = marks.fold(told.told_at, Timestamp::max);
-        self.now < after(last, APART)
+        self.now < after(last, apart)
     }
 }
 
@@ -275,17 +334,18 @@ fn is_news(step: &Step, memory: &Memory) -> bool {
 }
 
 /// What is told of deliveries that wait; nothing of none.
-fn waiting(step: &Step, some: &[&Waiting], count: usize, to: &Value) -> Option<NewEntry> {
+fn waiting(word: &str, step: &Step, some: &[&Waiting], to: &Value) -> Option<NewEntry> {
     let sample = some.iter().min_by_key(|it| it.since)?;
     let mut detail = json!({
-        "code": sample.code, "cause": sample.cause, "count": count, "step": step.step,
+        "code": sample.code, "cause": sample.cause, "count": some.len(), "step": step.step,
         "since": step.since, "list": list(sample),
     });
     if let (Value::Object(detail), Value::Object(to)) = (&mut detail, to) {
         detail.extend(to.clone());
     }
     let common = sample.cause.split_once(':').map_or("", |(_, id)| id);
-    Some(entry(if count == 1 { sample.id.as_str() } else { common }, detail))
+    let subject = if some.len() == 1 { sample.id.as_str() } else { common };
+    Some(super::entry(word, subject, detail))
 }
 
 /// Where the deliveries are listed that are told of together with this one.
@@ -296,8 +356,4 @@ fn list(sample: &Waiting) -> String {
         _ => format!("waits_for=person&account_id={}", sample.account_id),
     };
     format!("/api/v1/deliveries?{filter}")
-}
-
-fn entry(subject: &str, detail: Value) -> NewEntry {
-    super::entry(Occasion::DeliveriesWaiting, subject, detail)
 }

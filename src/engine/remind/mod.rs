@@ -165,7 +165,7 @@ impl Remind {
             "owners": owners, "administrators": true,
         });
         let step = Step { subject, since: now, step: 0, renews: false };
-        Ok(Some(Notice::single(step, entry(event, hold.id.as_str(), detail))))
+        Ok(Some(Notice::single(step, entry(event.as_str(), hold.id.as_str(), detail))))
     }
 }
 
@@ -173,10 +173,10 @@ fn hold_subject(what: &str, hold: &HoldNews) -> String {
     format!("hold_{what}:{}", hold.id)
 }
 
-fn entry(event: Occasion, subject: &str, detail: Value) -> NewEntry {
+fn entry(action: &str, subject: &str, detail: Value) -> NewEntry {
     NewEntry {
         actor: "engine".to_owned(),
-        action: event.as_str().to_owned(),
+        action: action.to_owned(),
         subject: subject.to_owned(),
         detail,
     }
