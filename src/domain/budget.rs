@@ -75,6 +75,33 @@ pub fn money_scope(pool: &str) -> String {
     format!("money:{pool}")
 }
 
+/// Under which the looks at what an account or a platform shows are counted.
+pub fn looks_scope(whose: &str) -> String {
+    format!("looks:{whose}")
+}
+
+/// What is counted under a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Creates.
+    Creates,
+    /// Looks.
+    Looks,
+    /// Money.
+    Money,
+}
+
+impl Counted {
+    /// What is counted under this scope.
+    pub fn of(scope: &str) -> Self {
+        match scope.split_once(':') {
+            Some(("money", _)) => Self::Money,
+            Some(("looks", _)) => Self::Looks,
+            Some(_) | None => Self::Creates,
+        }
+    }
+}
+
 /// The first instant of a month in UTC: what money is counted by.
 pub fn month_of(now: Timestamp) -> Timestamp {
     let first = now.to_zoned(TimeZone::UTC).first_of_month();

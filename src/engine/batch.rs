@@ -128,7 +128,7 @@ impl Written {
         enqueued: &[NewJob],
     ) -> Result<(), Error> {
         if self.any {
-            audit::append(tx, &self.entries, now).await?;
+            audit::append(tx, &self.entries, now);
             jobs::enqueue(tx, enqueued, now).await?;
         }
         Ok(())

@@ -223,17 +223,24 @@ pub(super) async fn spend(
             slots.insert(&job.slot);
         }
     }
-    for (pool, count) in counts {
+    for (pool, count) in &counts {
         let limits = tools.pace.limits_of(pool);
         if !limits.per_app.is_empty() {
-            rows::spend(tx, pool, slice_at(now, slice_of(limits)), count, 0).await?;
-        }
-        if spoken.counts_of(pool) {
-            rows::use_up(tx, &[pool], count, now).await?;
+            rows::spend(tx, pool, slice_at(now, slice_of(limits)), *count, 0).await?;
         }
     }
+    counts.retain(|pool, _| spoken.counts_of(pool));
+    slots.retain(|slot| spoken.counts_of(slot));
+    let all: Vec<&str> = counts.keys().chain(&slots).copied().collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    rows::line_up(tx, &all).await?;
+    for (pool, count) in counts {
+        rows::use_up(tx, &[pool], count, now).await?;
+    }
     // Of one account one delivery at a time is guarded.
-    let slots: Vec<&str> = slots.into_iter().filter(|slot| spoken.counts_of(slot)).collect();
+    let slots: Vec<&str> = slots.into_iter().collect();
     if slots.is_empty() { Ok(()) } else { rows::use_up(tx, &slots, 1, now).await }
 }
 

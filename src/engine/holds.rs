@@ -83,7 +83,7 @@ impl Heed {
         }
         give_money_back(&mut tx, &withdrawn).await?;
         holds::confirm(&mut tx, &holder.node, holder.fence, newest).await?;
-        audit::append(&mut tx, &entries, now).await?;
+        audit::append(&mut tx, &entries, now);
         tx.commit().await?;
         self.heeded = newest;
         self.queue.look_again();
@@ -117,7 +117,7 @@ impl Heed {
             }
         }
         give_money_back(&mut tx, &withdrawn).await?;
-        audit::append(&mut tx, &entries, now).await?;
+        audit::append(&mut tx, &entries, now);
         tx.commit().await?;
         self.queue.look_again();
         Ok(())

@@ -10,6 +10,7 @@ use super::Tools;
 use super::budgets::{SLICES, slice_at};
 use super::publish::waiting_for;
 use crate::clock::{after, before};
+use crate::domain::budget::looks_scope as scope;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::DeliveryId;
 use crate::domain::work;
@@ -37,7 +38,7 @@ pub(super) async fn restrain<I>(
 ) -> Result<(), Error> {
     let slots: BTreeSet<&str> = looks.iter().map(|look| look.slot).collect();
     let put_off = used_up(tools, tx, now, &slots, 1).await?;
-    let mut waiting = Vec::new();
+    let (mut waiting, mut made) = (Vec::new(), Vec::new());
     for Look { slot, id, admission } in looks {
         if let Some(until) = put_off.get(slot) {
             let detail = format!("the account's reads are used up; looked for again at {until}");
@@ -46,6 +47,11 @@ pub(super) async fn restrain<I>(
             *admission = Admission::Not(Ending::Again(*until), "no reads left".to_owned());
             continue;
         }
+        made.push(slot);
+    }
+    // In one order everywhere.
+    made.sort_unstable();
+    for slot in made {
         count(tools, tx, now, slot).await?;
     }
     outcomes::transition(tx, &waiting, now).await?;
@@ -90,10 +96,11 @@ pub(super) async fn made<I>(
     jobs: &[Claimed],
     admissions: &[Admission<I>],
 ) -> Result<(), Error> {
-    for (job, admission) in jobs.iter().zip(admissions) {
-        if matches!(admission, Admission::Run(_)) {
-            count(tools, tx, now, &job.slot).await?;
-        }
+    let made = jobs.iter().zip(admissions).filter(|(_, it)| matches!(it, Admission::Run(_)));
+    let mut slots: Vec<&str> = made.map(|(job, _)| job.slot.as_str()).collect();
+    slots.sort_unstable();
+    for slot in slots {
+        count(tools, tx, now, slot).await?;
     }
     Ok(())
 }
@@ -177,8 +184,4 @@ fn slice_of(span: Duration) -> Duration {
 fn put_off_until<'a>(put_off: &mut HashMap<&'a str, Timestamp>, slot: &'a str, until: Timestamp) {
     let known = put_off.entry(slot).or_insert(until);
     *known = until.max(*known);
-}
-
-fn scope(whose: &str) -> String {
-    format!("looks:{whose}")
 }

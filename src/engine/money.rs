@@ -29,7 +29,8 @@ pub(super) async fn brakes(
     now: Timestamp,
     jobs: &[Claimed],
     stopped: &mut HashMap<DeliveryId, Brake>,
-) -> Result<(), Error> {
+) -> Result<Vec<Empty>, Error> {
+    let mut empty = Vec::new();
     for platform in tools.platforms.iter() {
         let pool = platform.id();
         let purse = Purse::of(tools.pace.limits_of(pool));
@@ -55,8 +56,23 @@ pub(super) async fn brakes(
             }
         }
         if stopped.values().any(|brake| brake.code == CODE) {
-            tell(tx, now, (pool, &purse, already), Occasion::MoneySpent).await?;
+            empty.push(Empty { pool, purse, spent: already });
         }
+    }
+    Ok(empty)
+}
+
+/// A platform for which the month's money is spent.
+pub(super) struct Empty {
+    pool: &'static str,
+    purse: Purse,
+    spent: i64,
+}
+
+/// Tells people that no money is left; after the guard.
+pub(super) async fn tell_empty(tx: &mut Tx, now: Timestamp, empty: &[Empty]) -> Result<(), Error> {
+    for Empty { pool, purse, spent } in empty {
+        tell(tx, now, (pool, purse, *spent), Occasion::MoneySpent).await?;
     }
     Ok(())
 }
@@ -116,28 +132,24 @@ impl<'a> Bill<'a> {
     }
 }
 
-/// Charges one look at a post that is out; false when there is no money for it. Creates go before: it
-/// takes nothing of what is kept for what cannot wait.
-pub(super) async fn pays_for_look(
+/// Whether there is money for one look at a post that is out, beside so many that are to be charged
+/// too. Creates go before: looks take nothing of what is kept for what cannot wait.
+pub(super) async fn affords_look(
     tools: &Tools,
     tx: &mut Tx,
     now: Timestamp,
-    pool: &str,
+    (pool, beside): (&str, usize),
 ) -> Result<bool, Error> {
     let platform = tools.platforms.get(pool);
     let Some(rule) = platform.and_then(|it| it.rules().cost) else { return Ok(true) };
-    let (cost, month) = (rule.read_usd_micros, month_of(now));
-    if let Some(purse) = Purse::of(tools.pace.limits_of(pool)) {
-        let spent = rows::cost(tx, &scope(pool), month).await?;
-        if !purse.affords(spent, cost, i64::from(Class::Evergreen.priority())) {
-            return Ok(false);
-        }
-    }
-    rows::spend(tx, &scope(pool), month, 0, cost).await?;
-    Ok(true)
+    let Some(purse) = Purse::of(tools.pace.limits_of(pool)) else { return Ok(true) };
+    let cost = rule.read_usd_micros;
+    let beside = cost.saturating_mul(i64::try_from(beside).unwrap_or(i64::MAX));
+    let spent = rows::cost(tx, &scope(pool), month_of(now)).await?.saturating_add(beside);
+    Ok(purse.affords(spent, cost, i64::from(Class::Evergreen.priority())))
 }
 
-/// Charges posts that were read because they had to be, whether there is money for them or not.
+/// Charges posts that were read or are to be, whether there is money for them or not.
 pub(super) async fn charge_reads(
     tools: &Tools,
     tx: &mut Tx,
@@ -201,7 +213,8 @@ async fn tell(
             "spent_usd_micros": spent, "most_usd_micros": purse.most,
         }),
     };
-    audit::append(tx, &[entry], now).await
+    audit::append(tx, &[entry], now);
+    Ok(())
 }
 
 /// What was spent in this month, in millionths of a dollar.

@@ -55,14 +55,14 @@ pub(super) async fn settle(
         };
         settlement.verdicts.push(recorder.record(&one.report));
     }
+    lessons.write(tx).await?;
     let written = batch.write_rows(tx, now).await?;
-    money::give_back(tx, done, |errand| written.closed.contains(&errand.attempt)).await?;
     let heard = done.iter().filter_map(|one| match &one.report {
         Report::Asked { answer, .. } => Some((one.job.slot.as_str(), answer.usage.as_slice())),
         Report::TakenBack | Report::NotNow { .. } | Report::Unfit { .. } => None,
     });
     budgets::hear(tx, now, heard).await?;
-    lessons.write(tx).await?;
+    money::give_back(tx, done, |errand| written.closed.contains(&errand.attempt)).await?;
     written.tell(tx, now, &settlement.enqueued).await?;
     Ok(settlement)
 }

@@ -128,7 +128,7 @@ impl Publish {
         }
         spacing::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
         let spoken = budgets::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
-        money::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
+        let empty = money::brakes(&self.tools, tx, now, jobs, &mut brakes.stopped).await?;
         let free: Vec<DeliveryId> =
             ids.iter().filter(|id| !brakes.stopped.contains_key(id)).cloned().collect();
         let guarded: HashSet<DeliveryId> =
@@ -141,6 +141,7 @@ impl Publish {
         if !refused.is_empty() {
             admissions.extend(self.explain(tx, &refused, &brakes.stopped, &guard).await?);
         }
+        money::tell_empty(tx, now, &empty).await?;
         Ok(jobs
             .iter()
             .map(|job| {
@@ -193,7 +194,7 @@ impl Publish {
         publishing::open(tx, &intents, self.lease.holder(), now).await?;
         bill.charge(tx, now).await?;
         rows::transition(tx, &moves, now).await?;
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         Ok(admissions)
     }
 
@@ -234,7 +235,7 @@ impl Publish {
             admissions.insert(standing.id, admission);
         }
         rows::transition(tx, &moves, now).await?;
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         Ok(admissions)
     }
 
@@ -374,7 +375,7 @@ impl Publish {
             entries.push(entry(&format!("delivery.{state}"), &id, json!({"code": "set_aside"})));
         }
         rows::transition(tx, &moves, now).await?;
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         let verdicts = jobs.iter().map(|_| Verdict::discarded("set aside")).collect();
         Ok(Settlement { verdicts, enqueued: Vec::new() })
     }

@@ -5,7 +5,7 @@
 //! sending has certainly ended. What looks like a delivery that is still to be sent is put before a person;
 //! what looks like none is kept, to be shown: nobody here knows it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -145,11 +145,35 @@ impl ReadBack {
             let verdict = self.settle_one(tx, now, one, &mut entries).await?;
             settlement.verdicts.push(verdict);
         }
+        self.count(tx, now, done).await?;
+        audit::append(tx, &entries, now);
+        Ok(settlement)
+    }
+
+    /// Counts what was read.
+    async fn count(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        done: &[Settled<Errand, Metered<Reading>>],
+    ) -> Result<(), Error> {
+        let mut read: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut paid: BTreeMap<&str, usize> = BTreeMap::new();
+        for one in done {
+            if let Reading::Whole { shown, pages, .. } = &one.report.value {
+                *read.entry(&one.job.slot).or_default() += pages.saturating_sub(1);
+                *paid.entry(work::pool(&one.job.slot)).or_default() += shown;
+            }
+        }
+        for (slot, pages) in read {
+            looks::count_more(&self.tools, tx, now, slot, pages).await?;
+        }
         let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
         budgets::hear(tx, now, heard).await?;
-        // Last: whoever has the head of the audit waits for nobody.
-        audit::append(tx, &entries, now).await?;
-        Ok(settlement)
+        for (pool, shown) in paid {
+            money::charge_reads(&self.tools, tx, now, pool, shown).await?;
+        }
+        Ok(())
     }
 
     async fn settle_one(
@@ -159,7 +183,7 @@ impl ReadBack {
         one: &Settled<Errand, Metered<Reading>>,
         entries: &mut Vec<NewEntry>,
     ) -> Result<Verdict, Error> {
-        let (account, slot) = (&one.item.account, one.job.slot.as_str());
+        let account = &one.item.account;
         let (posts, lookups) = match &one.report.value {
             Reading::CannotSee { detail, until } => {
                 tracing::warn!(account.id = %account.account_id, detail, "an account was not read");
@@ -167,11 +191,7 @@ impl ReadBack {
                 rows::failed(tx, &account.account_id, account.begun_at, &why).await?;
                 return Ok(Verdict::again(self.next(account, *until, now), why));
             }
-            Reading::Whole { posts, lookups, shown, pages } => {
-                looks::count_more(&self.tools, tx, now, slot, pages.saturating_sub(1)).await?;
-                money::charge_reads(&self.tools, tx, now, work::pool(slot), *shown).await?;
-                (posts, lookups)
-            }
+            Reading::Whole { posts, lookups, .. } => (posts, lookups),
         };
         let shown = shown(tx, &one.item, posts, lookups).await?;
         let ids: Vec<&DeliveryId> = shown.alike.keys().collect();

@@ -117,7 +117,7 @@ impl TakeBack {
                 admissions.push(Admission::Run(Errand { prepared, standing }));
             }
         }
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         Ok(admissions)
     }
 
@@ -217,8 +217,7 @@ impl TakeBack {
         transition(tx, &moves, now).await?;
         let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
         budgets::hear(tx, now, heard).await?;
-        // Last: whoever has the head of the audit waits for nobody.
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         Ok(settlement)
     }
 
@@ -307,7 +306,7 @@ impl TakeBack {
             rows::note(tx, &[Note { id: &it.id, recall: &stuck }], now).await?;
             entries.push(tell(it, &stuck));
         }
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         let soon = after(now, Duration::from_secs(1));
         let verdicts =
             jobs.iter().map(|job| Verdict::lost(job, soon, "lost while deleting")).collect();

@@ -257,10 +257,10 @@ impl Reconcile {
         let written = batch.write_rows(tx, now).await?;
         // What was looked for and is not there costs nothing.
         absent.retain(|attempt| written.closed.contains(*attempt));
-        crate::store::budgets::give_back(tx, &absent).await?;
         let heard =
             done.iter().map(|one| (one.job.slot.as_str(), one.report.looked.usage.as_slice()));
         budgets::hear(tx, now, heard).await?;
+        crate::store::budgets::give_back(tx, &absent).await?;
         written.tell(tx, now, &settlement.enqueued).await?;
         Ok(settlement)
     }
@@ -289,7 +289,7 @@ impl Reconcile {
             let soon = after(now, Duration::from_secs(1));
             settlement.verdicts.push(Verdict::again(soon, "lost while looking"));
         }
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         batch.write(tx, now, &[]).await?;
         Ok(settlement)
     }

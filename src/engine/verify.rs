@@ -5,7 +5,7 @@
 //! does not exist, and each time show that the account itself can be read, and another post of it. A read
 //! that fails says nothing, nor do many posts that are missed at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -106,14 +106,24 @@ impl Verify {
             });
         }
         looks::spare(&self.tools, tx, now, jobs, &mut admissions).await?;
+        let mut paid: BTreeMap<&str, usize> = BTreeMap::new();
         for (job, admission) in jobs.iter().zip(&mut admissions) {
-            let runs = matches!(admission, Admission::Run(_));
-            if runs && !money::pays_for_look(&self.tools, tx, now, work::pool(&job.slot)).await? {
+            if !matches!(admission, Admission::Run(_)) {
+                continue;
+            }
+            let pool = work::pool(&job.slot);
+            let looks = paid.entry(pool).or_default();
+            if money::affords_look(&self.tools, tx, now, (pool, *looks)).await? {
+                *looks += 1;
+            } else {
                 let why = "no money is left for looks".to_owned();
                 *admission = Admission::Not(Ending::Again(after(now, BROKE)), why);
             }
         }
         looks::made(&self.tools, tx, now, jobs, &admissions).await?;
+        for (pool, looks) in paid {
+            money::charge_reads(&self.tools, tx, now, pool, looks).await?;
+        }
         Ok(admissions)
     }
 
@@ -144,6 +154,8 @@ impl Verify {
         let standing: HashMap<DeliveryId, Standing> =
             rows::standing(tx, &ids).await?.into_iter().map(|it| (it.id.clone(), it)).collect();
         let mut settlement = Settlement::default();
+        let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
+        budgets::hear(tx, now, heard).await?;
         let (doubted, mut entries) = self.belief.doubted(tx, tally(done, &standing), now).await?;
         let mut moves = Vec::new();
         for one in done {
@@ -186,10 +198,7 @@ impl Verify {
             settlement.verdicts.push(verdict);
         }
         transition(tx, &moves, now).await?;
-        let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
-        budgets::hear(tx, now, heard).await?;
-        // Last: whoever has the head of the audit waits for nobody.
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         enqueue(tx, &settlement.enqueued, now).await?;
         Ok(settlement)
     }

@@ -224,7 +224,7 @@ async fn alarm(
             subject: "publishing".to_owned(),
             detail,
         };
-        audit::append(&mut tx, &[entry], now).await?;
+        audit::append(&mut tx, &[entry], now);
         tx.commit().await?;
     }
     Ok(())

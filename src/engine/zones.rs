@@ -119,7 +119,7 @@ async fn note(
         // What has waited for it need not wait for the guard's next look.
         jobs::hasten(&mut tx, work::PUBLISH, now, after(now, HELD)).await?;
     }
-    audit::append(&mut tx, &entries, now).await?;
+    audit::append(&mut tx, &entries, now);
     tx.commit().await
 }
 

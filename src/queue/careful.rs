@@ -81,7 +81,7 @@ async fn set_aside<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> 
     let finishes = super::settle::finishes(&claimed, &settlement.verdicts);
     jobs::finish(&mut tx, &finishes, &holder, now).await?;
     let told = aside::entries(W::KIND, claimed.iter().zip(&settlement.verdicts));
-    audit::append(&mut tx, &told, now).await?;
+    audit::append(&mut tx, &told, now);
     tx.commit().await?;
     tracing::error!(job.id = %due.id, job.kind = W::KIND, "a job was set aside");
     lane.agenda.release(&due.slot, None);

@@ -57,7 +57,7 @@ impl<W: Work> Rescue<'_, W> {
         let finishes = super::settle::finishes(&lost, &settlement.verdicts);
         jobs::finish(&mut tx, &finishes, self.holder, now).await?;
         let aside = aside::entries(W::KIND, lost.iter().zip(&settlement.verdicts));
-        audit::append(&mut tx, &aside, now).await?;
+        audit::append(&mut tx, &aside, now);
         crate::crash_point!("rescue.before_commit");
         tx.commit().await?;
         tracing::warn!(job.kind = W::KIND, count = lost.len(), "lost jobs were rescued");

@@ -152,7 +152,7 @@ pub async fn finish<T: Serialize + DeserializeOwned>(
             return kept.map_or(Err(Error::Busy), |kept| same_answer(key, kept));
         }
     }
-    audit::append(&mut tx, entries, now).await?;
+    audit::append(&mut tx, entries, now);
     tx.conclude().await?;
     Ok(Done { value, replayed: false })
 }

@@ -59,7 +59,7 @@ pub async fn create_administrator(
     };
     let mut tx = services.store.begin().await?;
     people::insert(&mut tx, &person, hash.as_deref()).await?;
-    audit::append(&mut tx, &[entry], now).await?;
+    audit::append(&mut tx, &[entry], now);
     tx.conclude().await?;
     Ok(person.id)
 }

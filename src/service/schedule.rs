@@ -214,7 +214,7 @@ impl Scheduling {
         }
         deliveries::insert(tx, &rows).await?;
         jobs::enqueue(tx, &new_jobs, now).await?;
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         Ok(written)
     }
 }

@@ -1,5 +1,5 @@
-//! The audit: a chain that only grows. Whoever appends does it last in his transaction, because the
-//! head stays locked until the commit.
+//! The audit: a chain that only grows. What is appended in a transaction is written when it is committed,
+//! after everything else, because the head stays locked until the commit is over.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,6 +7,7 @@ use sqlx::types::Json;
 
 use super::codec::At;
 use super::error::Error;
+use super::order::Lock;
 use super::sql::{on, statements};
 use super::{Reader, Tx};
 use crate::domain::audit::{self, Entry, NewEntry};
@@ -32,30 +33,40 @@ struct Row {
     hash: String,
 }
 
-/// Appends entries in their order. Their `detail` must be a JSON object.
-pub async fn append(tx: &mut Tx, entries: &[NewEntry], now: Timestamp) -> Result<(), Error> {
-    if entries.is_empty() {
-        return Ok(());
-    }
+/// Appends entries in their order, when the transaction is committed: whoever has the head of the chain
+/// waits for nobody any more, or two transactions could wait for each other. Their `detail` must be
+/// a JSON object.
+pub fn append(tx: &mut Tx, entries: &[NewEntry], now: Timestamp) {
+    tx.tells(entries.iter().map(|entry| (now, entry.clone())));
+}
+
+/// Writes what was appended and gives the newest link; the end of a transaction.
+pub(super) async fn write(
+    tx: &mut Tx,
+    entries: &[(Timestamp, NewEntry)],
+) -> Result<(i64, String), Error> {
+    tx.takes(Lock::Chain);
     let (mut seq, mut hash): (i64, String) =
         on!(tx, HEAD, |sql, conn| sqlx::query_as(sql).fetch_one(conn).await?);
-    let mut rows = Vec::with_capacity(entries.len());
-    for entry in entries {
-        seq += 1;
-        hash = audit::link(&hash, seq, now, entry);
-        rows.push(json!({
-            "seq": seq, "actor": entry.actor, "action": entry.action, "subject": entry.subject,
-            "detail": entry.detail, "hash": hash,
-        }));
+    for moment in entries.chunk_by(|one, next| one.0 == next.0) {
+        let Some((now, _)) = moment.first() else { continue };
+        let mut rows = Vec::with_capacity(moment.len());
+        for (_, entry) in moment {
+            seq += 1;
+            hash = audit::link(&hash, seq, *now, entry);
+            rows.push(json!({
+                "seq": seq, "actor": entry.actor, "action": entry.action,
+                "subject": entry.subject, "detail": entry.detail, "hash": hash,
+            }));
+        }
+        on!(tx, APPEND, |sql, conn| {
+            sqlx::query(sql).bind(Json(&rows)).bind(At(*now)).execute(conn).await?;
+        });
     }
-    on!(tx, APPEND, |sql, conn| {
-        sqlx::query(sql).bind(Json(&rows)).bind(At(now)).execute(conn).await?;
-    });
     on!(tx, MOVE_HEAD, |sql, conn| {
         sqlx::query(sql).bind(seq).bind(&hash).execute(conn).await?;
     });
-    tx.adds_link(seq, hash);
-    Ok(())
+    Ok((seq, hash))
 }
 
 /// Whether this link is in the chain. Waits for whoever is appending: afterwards it is certain.

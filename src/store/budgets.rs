@@ -7,9 +7,10 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::codec::At;
+use super::order::Lock;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
-use crate::domain::budget::{Said, money_scope, month_of};
+use crate::domain::budget::{Counted, Said, money_scope, month_of};
 use crate::domain::id::{AccountId, AttemptId, DeliveryId};
 
 statements! {
@@ -60,6 +61,12 @@ statements! {
     USE_UP =
         "UPDATE budgets SET remaining = remaining - $2
          WHERE counted IS TRUE AND resets_at > $3 AND scope IN " ids(1);
+    /// Whoever changes several takes them in the order in which [`say`] does.
+    LINE_UP =
+        "SELECT '' WHERE $1 IS NULL"
+        |
+        "SELECT scope FROM budgets WHERE scope IN (SELECT jsonb_array_elements_text($1))
+         ORDER BY scope, name FOR UPDATE";
     FORGET_SAID = "DELETE FROM budgets WHERE resets_at < $1";
     /// What a month has cost is kept.
     FORGET = "DELETE FROM spending WHERE slice < $1 AND cost = 0";
@@ -71,6 +78,7 @@ statements! {
 
 /// Waits for whoever is counting the same scope, until the end of the transaction.
 pub async fn lock(tx: &mut Tx, scope: &str) -> Result<(), Error> {
+    tx.takes(Lock::Counting);
     on!(tx, LOCK, |sql, conn| {
         sqlx::query(sql).bind(scope).execute(conn).await?;
     });
@@ -123,6 +131,11 @@ pub async fn spend(
     creates: i64,
     cost: i64,
 ) -> Result<i64, Error> {
+    tx.takes(match Counted::of(scope) {
+        Counted::Money => Lock::Money,
+        Counted::Looks => Lock::Looks,
+        Counted::Creates => Lock::Windows,
+    });
     Ok(on!(tx, SPEND, |sql, conn| {
         sqlx::query_scalar(sql)
             .bind(scope)
@@ -201,6 +214,7 @@ pub async fn contents(
 
 /// Keeps what a platform says about a window.
 pub async fn say(tx: &mut Tx, said: &Said, now: Timestamp) -> Result<(), Error> {
+    tx.takes(Lock::Windows);
     on!(tx, SAY, |sql, conn| {
         sqlx::query(sql)
             .bind(&said.scope)
@@ -238,6 +252,15 @@ pub async fn said(
         .collect())
 }
 
+/// Waits for whoever is changing what platforms said about the windows of these scopes.
+pub async fn line_up(tx: &mut Tx, scopes: &[&str]) -> Result<(), Error> {
+    tx.takes(Lock::Windows);
+    on!(tx, LINE_UP, |sql, conn| {
+        sqlx::query(sql).bind(Json(scopes)).execute(conn).await?;
+    });
+    Ok(())
+}
+
 /// Takes creates from what is left of the windows of scopes, where creates are counted.
 pub async fn use_up(
     tx: &mut Tx,
@@ -245,6 +268,7 @@ pub async fn use_up(
     creates: i64,
     now: Timestamp,
 ) -> Result<(), Error> {
+    tx.takes(Lock::Windows);
     on!(tx, USE_UP, |sql, conn| {
         sqlx::query(sql).bind(Json(scopes)).bind(creates).bind(At(now)).execute(conn).await?;
     });

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::types::Json;
 
 use super::codec::At;
+use super::order::Lock;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::circuit::{Circuit, Seen};
@@ -53,6 +54,7 @@ pub async fn find(reader: &mut Reader, scopes: &[&str]) -> Result<Vec<Circuit>, 
 
 /// Writes one circuit.
 pub async fn save(tx: &mut Tx, circuit: &Circuit, now: Timestamp) -> Result<(), Error> {
+    tx.takes(Lock::Circuits);
     on!(tx, SAVE, |sql, conn| {
         sqlx::query(sql)
             .bind(&circuit.scope)
@@ -74,6 +76,7 @@ pub async fn save(tx: &mut Tx, circuit: &Circuit, now: Timestamp) -> Result<(), 
 
 /// Closes circuits: what they remembered is forgotten.
 pub async fn close(tx: &mut Tx, scopes: &[&str]) -> Result<(), Error> {
+    tx.takes(Lock::Circuits);
     on!(tx, CLOSE, |sql, conn| {
         sqlx::query(sql).bind(Json(scopes)).execute(conn).await?;
     });
@@ -88,6 +91,7 @@ pub async fn probe(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<String>, Error> {
+    tx.takes(Lock::Circuits);
     Ok(on!(tx, PROBE, |sql, conn| {
         sqlx::query_scalar(sql)
             .bind(Json(scopes))
@@ -98,7 +102,7 @@ pub async fn probe(
     }))
 }
 
-/// Gives probes back that were not made.
+/// Gives probes back that were not made, by whoever has taken them in the same transaction.
 pub async fn unused(tx: &mut Tx, scopes: &[&str]) -> Result<(), Error> {
     on!(tx, UNUSED, |sql, conn| {
         sqlx::query(sql).bind(Json(scopes)).execute(conn).await?;

@@ -9,13 +9,17 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgConnection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+use super::audit;
 use super::error::Error;
+use super::order::{self, Lock};
 use super::session::{Server, Session};
 use crate::clock::{Clock as _, SystemClock};
+use crate::domain::audit::NewEntry;
 
 /// How long a caller waits for SQLite's file or its writer before the answer is "busy".
 const WAIT: Duration = Duration::from_secs(20);
@@ -54,6 +58,10 @@ pub struct Tx {
     purpose: &'static str,
     /// The link that it has added to the audit's chain, by which it can be known again.
     link: Option<(i64, String)>,
+    /// What the audit is to say, with its moment.
+    told: Vec<(Timestamp, NewEntry)>,
+    /// The last of the shared locks that it has taken.
+    taken: Option<Lock>,
 }
 
 /// The typed connection that the `on!` macro hands to a statement.
@@ -118,7 +126,7 @@ impl Db {
             Self::Sqlite { writer, .. } => Source::SqliteTx(begin_immediate(writer).await?),
             Self::Postgres(server) => Source::Postgres(server.begin().await?),
         });
-        Ok(Tx { reader, purpose, link: None })
+        Ok(Tx { reader, purpose, link: None, told: Vec::new(), taken: None })
     }
 
     pub(super) async fn close(&self) {
@@ -161,15 +169,33 @@ impl Reader {
 }
 
 impl Tx {
-    /// Notes the newest link that this transaction has added to the audit's chain.
-    pub(super) fn adds_link(&mut self, seq: i64, hash: String) {
-        self.link = Some((seq, hash));
+    /// Keeps entries for the audit until the commit.
+    pub(super) fn tells(&mut self, entries: impl Iterator<Item = (Timestamp, NewEntry)>) {
+        self.told.extend(entries);
+    }
+
+    /// Notes that from here on others who want the same wait for the end of this transaction.
+    pub(super) fn takes(&mut self, lock: Lock) {
+        if let Some(after) = self.taken.filter(|taken| *taken > lock) {
+            order::broken(self.purpose, after, lock);
+        }
+        self.taken = self.taken.max(Some(lock));
+    }
+
+    /// Writes what the audit is to say.
+    async fn write_down(&mut self) -> Result<(), Error> {
+        let told = std::mem::take(&mut self.told);
+        if !told.is_empty() {
+            self.link = Some(audit::write(self, &told).await?);
+        }
+        Ok(())
     }
 
     /// Makes the changes durable like [`Self::commit`]. When the answer to that is lost although the
     /// server may have made them, looks for the link that they added to the audit, and says what is
     /// true.
-    pub async fn conclude(self) -> Result<(), Error> {
+    pub async fn conclude(mut self) -> Result<(), Error> {
+        self.write_down().await?;
         let server = match &self.reader.0 {
             Source::Postgres(session) => Some(session.server()),
             // A file tells its outcome itself.
@@ -195,7 +221,8 @@ impl Tx {
     }
 
     /// Makes the changes durable. Only after this has returned may anybody be told of them.
-    pub async fn commit(self) -> Result<(), Error> {
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.write_down().await?;
         // Real time, whatever clock the caller has: it is the disk that is measured.
         let start = SystemClock.elapsed();
         let done = match self.reader.0 {
@@ -243,7 +270,7 @@ fn is_lost(error: &Error) -> bool {
 /// Whether a link is in the audit's chain.
 async fn looked(db: &Db, seq: i64, hash: &str) -> Result<bool, Error> {
     let mut tx = db.begin("look").await?;
-    super::audit::has(&mut tx, seq, hash).await
+    audit::has(&mut tx, seq, hash).await
 }
 
 impl Deref for Tx {

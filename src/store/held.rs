@@ -70,7 +70,7 @@ pub async fn release(
         })
         .collect();
     jobs::enqueue(tx, &jobs, now).await?;
-    audit::append(tx, &entries, now).await?;
+    audit::append(tx, &entries, now);
     Ok(jobs)
 }
 

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::codec::At;
+use super::order::Lock;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 
@@ -16,6 +17,7 @@ statements! {
 
 /// Notes that something has begun to be wrong; false when that is known.
 pub async fn open(tx: &mut Tx, kind: &str, now: Timestamp) -> Result<bool, Error> {
+    tx.takes(Lock::Incidents);
     Ok(on!(tx, OPEN, |sql, conn| {
         sqlx::query(sql).bind(kind).bind(At(now)).execute(conn).await?.rows_affected() == 1
     }))
@@ -31,6 +33,7 @@ pub async fn began(reader: &mut Reader, kind: &str) -> Result<Option<Timestamp>,
 
 /// Notes that it is wrong at this moment, too.
 pub async fn prolong(tx: &mut Tx, kind: &str, now: Timestamp) -> Result<(), Error> {
+    tx.takes(Lock::Incidents);
     on!(tx, PROLONG, |sql, conn| {
         sqlx::query(sql).bind(kind).bind(At(now)).execute(conn).await?;
     });
@@ -39,6 +42,7 @@ pub async fn prolong(tx: &mut Tx, kind: &str, now: Timestamp) -> Result<(), Erro
 
 /// Notes that it is over; false when it was not known to be wrong.
 pub async fn close(tx: &mut Tx, kind: &str) -> Result<bool, Error> {
+    tx.takes(Lock::Incidents);
     Ok(on!(tx, CLOSE, |sql, conn| {
         sqlx::query(sql).bind(kind).execute(conn).await?.rows_affected() == 1
     }))

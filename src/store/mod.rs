@@ -29,6 +29,7 @@ pub mod neighbours;
 pub mod nodes;
 pub mod notifications;
 mod open;
+mod order;
 pub mod outbox;
 pub mod outcomes;
 pub mod people;
@@ -57,6 +58,7 @@ pub use db::{Reader, Tx};
 pub use error::{Error, constraints};
 pub use group::{Answer, Applied, Apply, Group};
 pub use open::{LONGEST_WAIT, Location, SCHEMA_VERSION, Schema};
+pub use order::disorder;
 
 use std::sync::Arc;
 

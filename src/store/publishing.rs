@@ -8,6 +8,7 @@ use sqlx::types::Json;
 
 use super::codec::At;
 use super::jobs::Holder;
+use super::order::Lock;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
@@ -368,6 +369,7 @@ pub async fn guard(
     on!(tx, IN_TURN, |sql, conn| {
         sqlx::query(sql).bind(Json(ids)).execute(conn).await?;
     });
+    tx.takes(Lock::Guard);
     // A statement of its own: the next one sees everything that was committed before it.
     on!(tx, IN_LINE, |sql, conn| {
         sqlx::query(sql).execute(conn).await?;
@@ -393,6 +395,7 @@ pub async fn guard(
 /// committed then was seen by every later guard, and every earlier guard can be seen. To be called
 /// before anything else is locked, by whoever promises that nothing starts after his answer.
 pub async fn stand_still(tx: &mut Tx) -> Result<(), Error> {
+    tx.takes(Lock::Guard);
     on!(tx, STAND_STILL, |sql, conn| {
         sqlx::query(sql).execute(conn).await?;
     });

@@ -114,7 +114,7 @@ staged! { with OPTIONS;
         };
         let entries: Vec<NewEntry> = ids.iter().map(stuck).collect();
         let mut tx = stage.acts().store.begin().await.unwrap();
-        audit::append(&mut tx, &entries, stage.now()).await.unwrap();
+        audit::append(&mut tx, &entries, stage.now());
         tx.commit().await.unwrap();
         let all = notified(stage, 12).await;
         let told: Vec<_> = all.iter().map(|it| it.data["delivery_id"].as_str().unwrap()).collect();

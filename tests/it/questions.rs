@@ -62,7 +62,7 @@ async fn become_questions(stage: &Stage, ids: &[DeliveryId], event: &str) {
     stage.setting().database.execute(&sql).await;
     let entries: Vec<NewEntry> = ids.iter().map(entry).collect();
     let mut tx = stage.acts().store.begin().await.unwrap();
-    audit::append(&mut tx, &entries, stage.now()).await.unwrap();
+    audit::append(&mut tx, &entries, stage.now());
     tx.commit().await.unwrap();
 }
 

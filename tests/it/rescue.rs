@@ -73,7 +73,7 @@ async fn lose(store: &Store, ids: &[DeliveryId], how: Lost) {
                 detail: json!({"attempt": one.id}),
             })
             .collect();
-        audit::append(&mut tx, &told, now).await.unwrap();
+        audit::append(&mut tx, &told, now);
     }
     tx.commit().await.unwrap();
 }

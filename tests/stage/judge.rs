@@ -13,7 +13,7 @@ use chancery::domain::id::DeliveryId;
 use chancery::domain::invariant::{Invariant, state_after};
 use chancery::service::deliveries::{self, DeliveryDetail};
 use chancery::simulator::{CreateOutcome, JournalEntry};
-use chancery::store::{Store, audit, self_audit};
+use chancery::store::{Store, audit, disorder, self_audit};
 use jiff::SignedDuration;
 
 use super::{Outlet, Stage};
@@ -30,6 +30,8 @@ pub(super) async fn look(stage: &Stage) -> Vec<String> {
     let (mut found, intents) = chain(&services.store).await;
     promises(&services.store, &asked, &mut found).await;
     services.store.close().await;
+    // Whoever takes them in another order than the others can wait for them in a circle.
+    found.extend(disorder().into_iter().map(|it| format!("locks out of order, {it}")));
     for one in &shown {
         at_rest(one, &mut found);
         let told = intents.get(one.delivery.id.as_str()).copied().unwrap_or(0);

@@ -45,6 +45,7 @@ both! {
         let scopes = ["x", "x/a"];
         assert_eq!(budgets::said(&mut tx, &scopes, at(1)).await.unwrap(), []);
         budgets::say(&mut tx, &word(9, 60), at(1)).await.unwrap();
+        budgets::line_up(&mut tx, &["x"]).await.unwrap();
         budgets::use_up(&mut tx, &["x"], 3, at(2)).await.unwrap();
         assert_eq!(budgets::said(&mut tx, &scopes, at(2)).await.unwrap(), [word(6, 60)]);
         // An older answer that comes late does not give back what was used since; a lower count and

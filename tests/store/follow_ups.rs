@@ -132,7 +132,9 @@ both! {
             entry("delivery.publishing", "dlv_1"),
             entry("delivery.failed", "dlv_1"),
         ];
-        audit::append(&mut tx, &entries, now()).await.unwrap();
+        audit::append(&mut tx, &entries, now());
+        tx.commit().await.unwrap();
+        let mut tx = fresh.store.begin().await.unwrap();
         assert_eq!(outbox::reach(&mut tx).await.unwrap(), Reach { done: 0, newest: 3 });
         let happened = outbox::happened(&mut tx, 0, 3).await.unwrap();
         let seen: Vec<_> = happened.iter().map(|it| it.action.as_str()).collect();

@@ -24,6 +24,8 @@ mod nodes;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod planned;
 #[cfg(test)]
 mod plans;

@@ -57,7 +57,7 @@ async fn scene(fresh: &Fresh) -> Scene {
         words.push(word("delivery.publishing", &one.id));
         words.push(word("delivery.published", &one.id));
     }
-    audit::append(&mut tx, &words, now()).await.unwrap();
+    audit::append(&mut tx, &words, now());
     tx.commit().await.unwrap();
     let mut raw = fresh.raw().await;
     for (place, remote) in [(0, "r1"), (1, "r2")] {
@@ -161,11 +161,11 @@ both! {
         let scene = scene(fresh).await;
         let one = scene.ids[0].to_string();
         let mut tx = fresh.store.begin().await.unwrap();
-        audit::append(&mut tx, &[word("delivery.vanished", &scene.ids[0])], now()).await.unwrap();
+        audit::append(&mut tx, &[word("delivery.vanished", &scene.ids[0])], now());
         tx.commit().await.unwrap();
         nothing(&fresh.store, &scene).await;
         let mut tx = fresh.store.begin().await.unwrap();
-        audit::append(&mut tx, &[word("delivery.scheduled", &scene.ids[0])], now()).await.unwrap();
+        audit::append(&mut tx, &[word("delivery.scheduled", &scene.ids[0])], now());
         tx.commit().await.unwrap();
         assert_eq!(found(&fresh.store, &scene, Invariant::FinalStays).await, [one]);
     }

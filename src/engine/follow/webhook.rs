@@ -228,7 +228,7 @@ impl Tell {
         let known =
             |id: &WebhookId| done.iter().map(|one| &one.item.webhook).find(|it| it.id == *id);
         let entries: Vec<NewEntry> = disabled.iter().filter_map(known).map(switched_off).collect();
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         Ok(settlement)
     }
 }

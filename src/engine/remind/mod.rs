@@ -126,7 +126,7 @@ impl Remind {
                 it.whole.filter(|_| news.contains(&it.step.subject)).or(late)
             })
             .collect();
-        audit::append(&mut tx, &entries, now).await?;
+        audit::append(&mut tx, &entries, now);
         tx.commit().await
     }
 

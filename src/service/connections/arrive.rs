@@ -216,6 +216,6 @@ async fn write(
     };
     let mut tx = services.store.begin().await?;
     connections::update(&mut tx, kept, from).await?;
-    audit::append(&mut tx, &[entry], services.clock.now()).await?;
+    audit::append(&mut tx, &[entry], services.clock.now());
     Ok(tx.conclude().await?)
 }

@@ -56,7 +56,7 @@ pub(super) async fn by_itself(
     let name = name.map(|it| it.name.clone()).unwrap_or_default();
     let written = write(services, kept, "sign-in", "connection.finish").await?;
     let Written { mut tx, entries, released, .. } = written;
-    audit::append(&mut tx, &entries, services.clock.now()).await?;
+    audit::append(&mut tx, &entries, services.clock.now());
     tx.conclude().await?;
     released.announce(services);
     Ok(name)

@@ -213,7 +213,7 @@ async fn stopped(
                     budgets::give_back(&mut tx, &[&attempt]).await?;
                     let entry =
                         caller.entry("delivery.scheduled", id, json!({"code": "withdrawn"}));
-                    audit::append(&mut tx, &[entry], now).await?;
+                    audit::append(&mut tx, &[entry], now);
                     let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
                     return Ok((tx, delivery));
                 }

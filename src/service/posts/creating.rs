@@ -55,7 +55,7 @@ impl Creating {
             new.iter().map(|item| (&item.post.0.id, item.post.1.as_slice())).collect();
         variants::insert(tx, &rows, now, rand::random).await?;
         let entries: Vec<NewEntry> = new.iter().map(|item| item.entry.clone()).collect();
-        audit::append(tx, &entries, now).await?;
+        audit::append(tx, &entries, now);
         Ok(sorted.into_iter().map(|kind| Ok(kind.kept())).collect())
     }
 }
