@@ -3,10 +3,12 @@
 //! done so.
 //!
 //! Whoever places a hold, cancels or moves something, or pauses an account waits for that word of every
-//! process that has guarded something of it.
+//! process that has guarded something of it. When a server is lost with its last commits, nothing of what
+//! waits leaves: nobody could be told of it.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +17,7 @@ use crate::clock::after;
 use crate::domain::id::AttemptId;
 use crate::domain::work;
 use crate::queue::{Lease, Queue, Recall};
-use crate::store::{Error, Tx, audit, budgets, holds, recalls};
+use crate::store::{Error, Tx, audit, budgets, holds, installation, quarantine, recalls};
 
 /// How often it looks for new holds; a hold is answered so much later when several processes work.
 const PERIOD: Duration = Duration::from_millis(150);
@@ -27,7 +29,12 @@ pub(super) struct Heed {
     lease: Lease,
     queue: Queue,
     heeded: i64,
+    /// On which server, and since when in quarantine, as it was seen last.
+    seen: Option<Seen>,
 }
+
+/// What changes when commits may have been lost.
+type Seen = (Option<String>, Option<Timestamp>);
 
 /// What was taken back for somebody waits so long before it is guarded again: he is to come first.
 const HIS: Duration = Duration::from_millis(250);
@@ -35,7 +42,7 @@ const HIS: Duration = Duration::from_millis(250);
 impl Heed {
     /// Takes back from this queue what was guarded under this lease.
     pub(super) fn new(tools: Tools, lease: Lease, queue: Queue) -> Self {
-        Self { tools, lease, queue, heeded: 0 }
+        Self { tools, lease, queue, heeded: 0, seen: None }
     }
 
     /// Looks until told to stop.
@@ -53,6 +60,10 @@ impl Heed {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
+        if !self.is_trusted().await? {
+            // What was guarded here may be known to nobody: there is nothing that could be confirmed.
+            return Ok(());
+        }
         let heeded = self.heed().await;
         // One does not wait for the other: a hold is heeded although this fails, and the other way.
         if let Err(error) = self.give_back().await {
@@ -60,6 +71,21 @@ impl Heed {
             tracing::warn!(%error, "what others want back cannot be given back; they wait for it");
         }
         heeded
+    }
+
+    /// False as long as commits may be lost of which the database does not know yet. What was guarded by
+    /// them leaves no trace there, so whoever places a hold, or looks for what was sent, cannot know of it:
+    /// nothing of what waits here leaves, now or when a quarantine has begun since the last look.
+    async fn is_trusted(&mut self) -> Result<bool, Error> {
+        let mut reader = self.tools.store.read().await?;
+        let Some(server) = installation::server(&mut reader).await? else { return Ok(true) };
+        let since = quarantine::find(&mut reader).await?.map(|it| it.since);
+        let (lost, seen) = (server.has_changed(), (server.kept, since));
+        if lost || self.seen.as_ref().is_some_and(|it| *it != seen && seen.1.is_some()) {
+            self.queue.gate().recall_all();
+        }
+        self.seen = Some(seen);
+        Ok(!lost)
     }
 
     /// Takes back what new holds cover, and confirms them.

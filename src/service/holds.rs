@@ -11,6 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit};
+use crate::clock::before;
 use crate::config::Place;
 use crate::domain::class::Class;
 use crate::domain::fault::Fault;
@@ -20,7 +21,7 @@ use crate::domain::policy::{Action, Subject};
 use crate::domain::{locale::quoted, post, work};
 use crate::queue::Recall;
 use crate::store::holds::{self, Covered, Filter, Kept};
-use crate::store::{Reader, accounts, publishing, units};
+use crate::store::{self, Reader, accounts, installation, publishing, quarantine, units};
 
 /// How often it is asked whether the other processes have followed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -297,8 +298,11 @@ async fn stopped(services: &Services, id: &HoldId) -> Result<Vec<InFlight>, Erro
     let alone = matches!(services.config.database.place, Place::Sqlite(_));
     let patience = clock.elapsed() + services.config.server.request_timeout / 2;
     loop {
-        let covered = holds::covered(&mut services.store.read().await?, id).await?;
-        let (mut in_flight, mut unclear) = (Vec::new(), 0_usize);
+        let mut reader = services.store.read().await?;
+        let covered = holds::covered(&mut reader, id).await?;
+        let lost = !alone && may_be_lost(services, &mut reader, id).await?;
+        drop(reader);
+        let (mut in_flight, mut unclear) = (Vec::new(), usize::from(lost));
         for one in covered {
             let begun = match services.queue.gate().recall(&work::publish_key(&one.delivery_id)) {
                 Recall::Taken => false,
@@ -326,6 +330,26 @@ async fn stopped(services: &Services, id: &HoldId) -> Result<Vec<InFlight>, Erro
         }
         clock.sleep(LOOK).await;
     }
+}
+
+/// Whether something may wait elsewhere that was guarded by a commit which is lost, so that nothing is
+/// known of it here: while a failover is not noticed, and then until every process has said that nothing
+/// waits there.
+async fn may_be_lost(
+    services: &Services,
+    reader: &mut Reader,
+    id: &HoldId,
+) -> Result<bool, store::Error> {
+    let Some(server) = installation::server(reader).await? else { return Ok(false) };
+    if server.has_changed() {
+        return Ok(true);
+    }
+    if quarantine::find(reader).await?.is_none() {
+        return Ok(false);
+    }
+    // Whoever has not been seen for so long has no lease, and sends nothing.
+    let since = before(services.clock.now(), services.config.publish.lease * 3);
+    Ok(holds::unheeded(reader, id, since).await? > 0)
 }
 
 /// Says that a hold may end. With the last person that it needs it is lifted: what is still before

@@ -131,6 +131,10 @@ statements! {
          JOIN attempts AS t ON t.delivery_id = d.id AND t.outcome = 'open' AND t.node = $1
          WHERE d.id IN (SELECT id FROM deliveries WHERE state = 'publishing')";
     NEWEST = "SELECT COALESCE(MAX(seq), 0) FROM holds";
+    UNHEEDED =
+        "SELECT COUNT(*) FROM nodes
+         WHERE stopped_at IS NULL AND seen_at >= $2
+           AND holds_seen < (SELECT seq FROM holds WHERE id = $1)";
     CONFIRM = "UPDATE nodes SET holds_seen = $3 WHERE id = $1 AND fence = $2";
     STANDING =
         "SELECT COUNT(*) FROM holds WHERE stands_until IS NULL OR stands_until > $1";
@@ -255,6 +259,13 @@ pub async fn covered(reader: &mut Reader, id: &HoldId) -> Result<Vec<Covered>, E
             confirmed: confirmed.unwrap_or(false),
         })
         .collect())
+}
+
+/// How many of the processes that were seen since an instant have not confirmed a hold.
+pub async fn unheeded(reader: &mut Reader, id: &HoldId, since: Timestamp) -> Result<i64, Error> {
+    Ok(on!(reader, UNHEEDED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(id).bind(At(since)).fetch_one(conn).await?
+    }))
 }
 
 /// What any hold covers of what this process has guarded; in no order.

@@ -10,13 +10,15 @@ use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::service::deliveries::{self, Adoption};
+use chancery::service::holds;
 use chancery::service::quarantine::{self, Release};
 use chancery::simulator::Kind as FaultKind;
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::read_back::all_read;
-use crate::stage::{Outlet, Relay, Stage, Wanted, eventually, now};
+use crate::stage::{Outlet, Relay, Stage, Wanted, eventually, now, pass};
+use crate::stops::everything;
 
 /// A PostgreSQL of this test alone, and later its copy; ended when dropped.
 struct Servers {
@@ -109,11 +111,7 @@ async fn lost_seconds(successor: Successor, service: Service) {
     if service == Service::IsDown {
         stage.resume().await;
     }
-    eventually("it is in quarantine", async || {
-        let view = quarantine::show(stage.acts(), stage.caller()).await;
-        if view.as_ref().is_ok_and(|it| it.quarantined) { Ok(()) } else { Err(format!("{view:?}")) }
-    })
-    .await;
+    is_in_quarantine(&stage).await;
     for id in &sent {
         stage.published(id).await;
         assert_eq!(stage.doubts(id).await, 1, "it was looked for");
@@ -131,6 +129,90 @@ async fn lost_seconds(successor: Successor, service: Service) {
     // The judge knows one instant of what was moved: that of tomorrow.
     let found = stage.finish_with_findings().await;
     assert!(found.len() == 1 && found[0].contains("although due at"), "{found:?}");
+}
+
+/// How far ahead of its instant a delivery is guarded here.
+const AHEAD: Duration = Duration::from_secs(20);
+
+/// A delivery waits at the gate of a living service, and the commit that guarded it is lost. Nobody can
+/// know of it there: who places a hold would be told that nothing is on its way, and who looks for what
+/// was sent would look too early. So it does not leave, and goes out once, after the release.
+async fn what_waits_at_the_gate(hold: bool) {
+    if is_left_out() {
+        eprintln!("SKIPPED: PostgreSQL, because CHANCERY_TEST_SKIP says so");
+        return;
+    }
+    let servers = Servers::new();
+    let (relay, url) = Relay::before(&servers.ask(&["start"])).await;
+    let mut stage = Stage::start_on(url).await;
+    stage.stop().await;
+    stage.set_option("CHANCERY_PUBLISH__LOOKAHEAD", &format!("{}s", AHEAD.as_secs()));
+    stage.set_option("CHANCERY_PUBLISH__LEASE", "90s");
+    stage.resume().await;
+    let outlets = stage.both().await;
+    let due = after(stage.now(), AHEAD * 2);
+    let mut ids = Vec::new();
+    for outlet in &outlets {
+        ids.push(stage.deliver(outlet, &Wanted::text("waits at the gate").at(due)).await);
+    }
+    servers.ask(&["copy", "standby"]);
+    let guarded = after(stage.now(), AHEAD);
+    assert!(guarded < due, "the copy took too long for what this test wants to show");
+    stage.advance(chancery::clock::until(guarded, due) + Duration::from_secs(1));
+    for id in &ids {
+        stage.until(id, DeliveryState::Publishing).await;
+    }
+    servers.ask(&["crash"]);
+    relay.lead_to(&servers.ask(&["promote"]));
+    if hold {
+        // Before anybody has noticed.
+        eventually("a hold is placed", async || {
+            let all = serde_json::from_value(everything()).unwrap();
+            let placed = holds::place(stage.acts(), stage.caller(), all).await;
+            placed.map(|it| assert!(it.value.in_flight.is_empty())).map_err(|it| it.to_string())
+        })
+        .await;
+    } else {
+        is_in_quarantine(&stage).await;
+        pass(Duration::from_millis(500)).await;
+    }
+    assert!(stage.now() < due, "too slow: they are due");
+    stage.advance(chancery::clock::until(stage.now(), due) + Duration::from_secs(1));
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(stage.world().counts().created, 0, "it left although nobody could know of it");
+    if hold {
+        return;
+    }
+    // The accounts are read when whoever sent before has certainly ended.
+    for _ in 0..6 {
+        stage.advance(AHEAD);
+        pass(Duration::from_millis(300)).await;
+    }
+    all_read(&stage).await;
+    quarantine::release(stage.acts(), stage.caller(), &Release::default()).await.unwrap();
+    for (id, outlet) in ids.iter().zip(&outlets) {
+        stage.published(id).await;
+        assert_eq!(stage.creates(outlet).len(), 1);
+    }
+    stage.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_guarded_by_a_lost_commit_does_not_leave() {
+    what_waits_at_the_gate(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_after_a_failover_stops_what_was_guarded_by_a_lost_commit() {
+    what_waits_at_the_gate(true).await;
+}
+
+async fn is_in_quarantine(stage: &Stage) {
+    eventually("it is in quarantine", async || {
+        let view = quarantine::show(stage.acts(), stage.caller()).await;
+        if view.as_ref().is_ok_and(|it| it.quarantined) { Ok(()) } else { Err(format!("{view:?}")) }
+    })
+    .await;
 }
 
 /// A person wants it at once.

@@ -228,10 +228,13 @@ both! {
         assert_eq!(here, [(other.clone(), attempt.clone())]);
         assert!(holds::covered_at(&mut tx, &NodeId::new(now(), 9)).await.unwrap().is_empty());
         let newest = holds::newest(&mut tx).await.unwrap();
+        assert_eq!(holds::unheeded(&mut tx, &placed.id, now()).await.unwrap(), 1);
+        assert_eq!(holds::unheeded(&mut tx, &placed.id, after(now(), Duration::from_mins(1))).await.unwrap(), 0, "long gone");
         holds::confirm(&mut tx, &holder.node, holder.fence + 1, newest).await.unwrap();
         assert!(!holds::covered(&mut tx, &placed.id).await.unwrap()[0].confirmed, "another fence");
         holds::confirm(&mut tx, &holder.node, holder.fence, newest).await.unwrap();
         assert!(holds::covered(&mut tx, &placed.id).await.unwrap()[0].confirmed);
+        assert_eq!(holds::unheeded(&mut tx, &placed.id, now()).await.unwrap(), 0);
         assert!(recalls::withdraw(&mut tx, (&other, &attempt), due, due).await.unwrap());
         assert!(holds::covered(&mut tx, &placed.id).await.unwrap().is_empty());
     }
