@@ -9,7 +9,7 @@ use super::lane::{ASIDE, Lane, PAUSE};
 use super::{aside, contained};
 use crate::clock::after;
 use crate::store::jobs::Due;
-use crate::store::{Error, audit, jobs};
+use crate::store::{Error, audit, care, jobs};
 
 /// Claims each of these alone; says how many those were.
 pub(super) async fn claim<W: Work>(lane: &mut Lane<W>, picked: Vec<Due>) -> usize {
@@ -29,11 +29,15 @@ pub(super) async fn claim<W: Work>(lane: &mut Lane<W>, picked: Vec<Due>) -> usiz
 
 async fn begin<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
     let one = std::slice::from_ref(due);
+    let now = lane.clock.now();
+    let until = after(now, lane.lease.left());
+    // Whoever was careful before and left it so is gone.
+    let apart = care::Care { now: if lane.timing.alone { until } else { now }, until };
     let mut tx = lane.store.begin().await?;
-    let losses = jobs::suspect(&mut tx, &due.id).await?;
+    let losses = care::suspect(&mut tx, &due.id, lane.lease.holder(), apart).await?;
     tx.commit().await?;
     match losses {
-        // Somebody else has it, or has taken it back.
+        // Somebody else has it, is careful with it, or has taken it back.
         None => lane.rest_slots(one, PAUSE),
         Some(losses) if losses > SET_ASIDE => set_aside(lane, due).await?,
         Some(losses) => {
@@ -47,7 +51,7 @@ async fn begin<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
                 }
                 // The process lives: it was not this.
                 let mut tx = lane.store.begin().await?;
-                jobs::acquit(&mut tx, std::slice::from_ref(&due.id)).await?;
+                care::acquit_queued(&mut tx, std::slice::from_ref(&due.id)).await?;
                 tx.commit().await?;
                 return Err(error);
             }
@@ -60,7 +64,7 @@ async fn begin<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
 /// it has done so too often.
 pub(super) async fn blame<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> {
     let mut tx = lane.store.begin().await?;
-    let losses = jobs::suspect(&mut tx, &due.id).await?;
+    let losses = care::count_loss(&mut tx, &due.id).await?;
     tx.commit().await?;
     match losses {
         Some(losses) if losses >= SET_ASIDE => set_aside(lane, due).await,
@@ -83,7 +87,9 @@ async fn set_aside<W: Work>(lane: &mut Lane<W>, due: &Due) -> Result<(), Error> 
     let told = aside::entries(W::KIND, claimed.iter().zip(&settlement.verdicts));
     audit::append(&mut tx, &told, now);
     tx.commit().await?;
-    tracing::error!(job.id = %due.id, job.kind = W::KIND, "a job was set aside");
+    if !claimed.is_empty() {
+        tracing::error!(job.id = %due.id, job.kind = W::KIND, "a job was set aside");
+    }
     lane.agenda.release(&due.slot, None);
     lane.queue.announce(&settlement.enqueued);
     Ok(())

@@ -22,7 +22,7 @@ use crate::clock::{SharedClock, after, before};
 use crate::domain::id::JobId;
 use crate::domain::work;
 use crate::store::jobs::{Claimed, Due, Ending, Finish};
-use crate::store::{Error, Store, jobs};
+use crate::store::{Error, Store, care, jobs};
 
 /// Most jobs that one transaction claims.
 const BATCH: usize = 256;
@@ -80,7 +80,7 @@ pub struct Lane<W: Work> {
     pub(super) clock: SharedClock,
     pub(super) lease: Lease,
     pub(super) queue: Queue,
-    timing: Timing,
+    pub(super) timing: Timing,
     pub(super) agenda: Agenda,
     inbox: mpsc::UnboundedReceiver<Message>,
     ended: mpsc::UnboundedSender<Ended<W>>,
@@ -442,7 +442,11 @@ impl<W: Work> Lane<W> {
         let mut tx = self.store.begin().await?;
         let mut claimed = jobs::claim(&mut tx, &ids, &holder, lease_until, horizon).await?;
         if suspected {
-            jobs::acquit_claimed(&mut tx, &mut claimed).await?;
+            // Got or not: this process lives.
+            care::acquit(&mut tx, &ids).await?;
+            for job in &mut claimed {
+                job.losses -= 1;
+            }
         }
         // RETURNING has no order.
         claimed.sort_by(|a, b| (a.priority, a.due_at, &a.id).cmp(&(b.priority, b.due_at, &b.id)));

@@ -16,7 +16,7 @@ use crate::domain::locale;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::work;
 use crate::store::read_backs::{self, Counts, Unread};
-use crate::store::{Reader, jobs, outcomes, quarantine};
+use crate::store::{self, Reader, jobs, outcomes, quarantine};
 
 /// What the guard has refused is looked at again after at most so long.
 const BETWEEN_LOOKS: Duration = Duration::from_mins(1);
@@ -197,9 +197,13 @@ pub async fn release(
     }
     let mut tx = services.store.begin().await?;
     let was = view(&mut tx).await?;
-    if !quarantine::release(&mut tx).await? {
+    let Some(since) = was.since else {
         let detail = "the database is not in quarantine; it sends as usual";
         return Err(Error::Conflict(Told::new("not_quarantined", detail)));
+    };
+    if !quarantine::release(&mut tx, since).await? {
+        // Released by somebody else, or begun anew since it was looked at.
+        return Err(store::Error::Busy.into());
     }
     if was.unknown > 0 && !how.force {
         let detail = format!(

@@ -224,9 +224,6 @@ statements! {
                 created_at FROM jobs
          WHERE kind = $1 AND state = 'running' AND fence <> $2
          ORDER BY lease_until, id LIMIT 500";
-    SUSPECT =
-        "UPDATE jobs SET losses = losses + 1 WHERE state = 'queued' AND id = $1 RETURNING losses";
-    ACQUIT = "UPDATE jobs SET losses = losses - 1 WHERE state = $2 AND losses > 0 AND id IN " ids(1);
     LOSE = "UPDATE jobs SET losses = losses + 1 WHERE state = 'running' AND id IN " ids(1);
     TAKE_OVER =
         "UPDATE jobs SET fence = $2, node = $3 WHERE state = 'running'
@@ -422,36 +419,6 @@ pub async fn take_orphaned(
         sqlx::query_as(sql).bind(kind).bind(holder.fence).fetch_all(conn).await?
     });
     take_over(tx, rows, holder).await
-}
-
-/// Counts a queued job as lost before it is claimed; gives how often it was, this time included, or
-/// nothing when it is not queued any more. Whoever lives to claim it takes that back.
-pub async fn suspect(tx: &mut Tx, id: &JobId) -> Result<Option<i64>, Error> {
-    Ok(on!(tx, SUSPECT, |sql, conn| sqlx::query_scalar(sql).bind(id).fetch_optional(conn).await?))
-}
-
-/// Takes back that queued jobs were counted as lost.
-pub async fn acquit(tx: &mut Tx, ids: &[JobId]) -> Result<(), Error> {
-    acquit_in(tx, ids, "queued").await
-}
-
-/// The same of jobs that were claimed in this transaction.
-pub async fn acquit_claimed(tx: &mut Tx, claimed: &mut [Claimed]) -> Result<(), Error> {
-    let ids: Vec<JobId> = claimed.iter().map(|job| job.id.clone()).collect();
-    for job in claimed.iter_mut() {
-        job.losses -= 1;
-    }
-    acquit_in(tx, &ids, "running").await
-}
-
-async fn acquit_in(tx: &mut Tx, ids: &[JobId], state: &str) -> Result<(), Error> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    on!(tx, ACQUIT, |sql, conn| {
-        sqlx::query(sql).bind(Json(ids)).bind(state).execute(conn).await?;
-    });
-    Ok(())
 }
 
 /// Counts that these running jobs were lost while they were at work.

@@ -8,6 +8,7 @@ pub mod after;
 pub mod audit;
 pub mod backup;
 pub mod budgets;
+pub mod care;
 pub mod circuits;
 mod codec;
 pub mod connections;
@@ -106,6 +107,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         audit::STATEMENTS,
         backup::STATEMENTS,
         budgets::STATEMENTS,
+        care::STATEMENTS,
         circuits::STATEMENTS,
         connections::STATEMENTS,
         credentials::STATEMENTS,

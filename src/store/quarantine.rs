@@ -20,7 +20,7 @@ statements! {
          WHERE id = 1 AND quarantined_at IS NOT NULL";
     RELEASE =
         "UPDATE installation SET quarantined_at = NULL, quarantine_reason = NULL, state_of = NULL
-         WHERE id = 1 AND quarantined_at IS NOT NULL";
+         WHERE id = 1 AND quarantined_at = $1";
     /// By instant and state, so that a page of them can be taken until none is left. What was due long
     /// ago may have been sent last, when it had waited for something.
     SENT_PERHAPS =
@@ -102,9 +102,11 @@ pub async fn find(reader: &mut Reader) -> Result<Option<Quarantine>, Error> {
     }))
 }
 
-/// Ends the quarantine; false when there is none.
-pub async fn release(tx: &mut Tx) -> Result<bool, Error> {
-    Ok(on!(tx, RELEASE, |sql, conn| sqlx::query(sql).execute(conn).await?.rows_affected() > 0))
+/// Ends the quarantine that began at `since`; false when there is none, or another one.
+pub async fn release(tx: &mut Tx, since: Timestamp) -> Result<bool, Error> {
+    Ok(on!(tx, RELEASE, |sql, conn| {
+        sqlx::query(sql).bind(At(since)).execute(conn).await?.rows_affected() > 0
+    }))
 }
 
 /// Some of what was due until `now` and is said not to have been sent: however long ago it was due,

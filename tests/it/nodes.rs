@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chancery::clock::{after, before};
+use chancery::clock::{after, before, until};
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{DeliveryId, NodeId};
 use chancery::service::{Error, accounts, health, posts, schedule, units};
@@ -348,5 +348,39 @@ async fn a_node_leaves_to_others_what_it_cannot_send_soon() {
     .await;
     stage.world().faults().clear();
     assert!(other.stop().await);
+    stage.finish().await;
+}
+
+/// Two nodes that claim with care, since they began beside one that may have died: neither counts what the
+/// other does as a loss, so that nothing is set aside which has done no harm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_are_careful_do_not_blame_each_other() {
+    let Some(mut stage) = Stage::start(Kind::Postgres, &[]).await else { return };
+    stage.world().change_settings(|settings| settings.rate_limits = false);
+    let mut outlets = Vec::new();
+    for _ in 0..12 {
+        outlets.push(stage.outlet(Platform::X).await);
+    }
+    let others = [stage.another(&[]).await, stage.another(&[]).await];
+    let due = after(stage.now(), Duration::from_secs(40));
+    for number in 0..5 {
+        for outlet in &outlets {
+            stage.deliver(outlet, &Wanted::text(&format!("with care {number}")).at(due)).await;
+        }
+    }
+    stage.stop().await;
+    assert!(stage.now() < due, "too slow: the first node has sent some");
+    stage.advance(until(stage.now(), due));
+    eventually("all are out", async || {
+        let made = outlets.iter().map(|outlet| stage.made(outlet)).sum::<usize>();
+        if made == 60 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    for other in others {
+        assert!(other.stop().await);
+    }
+    let sql = "SELECT kind, CAST(losses AS TEXT), COALESCE(note, '') FROM jobs WHERE losses > 0";
+    let blamed = stage.setting().database.rows(sql).await;
+    assert!(blamed.is_empty(), "{blamed:?}");
     stage.finish().await;
 }

@@ -4,6 +4,7 @@ use chancery::domain::account::{Account, CredentialKind};
 use chancery::domain::attempt::{AttemptOutcome, Receipt};
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{AttemptId, JobId, NodeId};
+use chancery::store::care::{self, Care};
 use chancery::store::credentials::Credential;
 use chancery::store::jobs::{Holder, NewJob};
 use chancery::store::outcomes::{Close, Move};
@@ -101,8 +102,9 @@ both! {
         drop(reader);
 
         let mut tx = store.begin().await.unwrap();
-        assert!(quarantine::release(&mut tx).await.unwrap());
-        assert!(!quarantine::release(&mut tx).await.unwrap());
+        assert!(!quarantine::release(&mut tx, at(8)).await.unwrap(), "that was another one");
+        assert!(quarantine::release(&mut tx, at(9)).await.unwrap());
+        assert!(!quarantine::release(&mut tx, at(9)).await.unwrap());
         assert_eq!(quarantine::find(&mut tx).await.unwrap(), None);
         tx.commit().await.unwrap();
     }
@@ -208,20 +210,31 @@ both! {
         let all = [job(1, at(0)), job(2, at(0))];
         jobs::enqueue(&mut tx, &all, at(0)).await.unwrap();
         let [first, second] = all.map(|one| one.id);
+        let apart = |now: i64| Care { now: at(now), until: at(now + 60) };
         for losses in 1..=3 {
-            assert_eq!(jobs::suspect(&mut tx, &first).await.unwrap(), Some(losses));
+            let told = care::suspect(&mut tx, &first, &holder, apart(0)).await.unwrap();
+            assert_eq!(told, Some(losses));
         }
-        jobs::acquit(&mut tx, std::slice::from_ref(&first)).await.unwrap();
+        // Another one leaves it alone until then, and is not counted.
+        let other = Holder { node: NodeId::new(at(0), 2), fence: 2 };
+        assert_eq!(care::suspect(&mut tx, &first, &other, apart(59)).await.unwrap(), None);
+        assert_eq!(care::suspect(&mut tx, &first, &other, apart(60)).await.unwrap(), Some(4));
+        let one = std::slice::from_ref(&first);
+        care::acquit_queued(&mut tx, one).await.unwrap();
+        assert_eq!(care::suspect(&mut tx, &first, &holder, apart(60)).await.unwrap(), Some(4));
         let ids = [first.clone(), second];
-        let mut claimed = jobs::claim(&mut tx, &ids, &holder, at(60), at(0)).await.unwrap();
+        let mut claimed = jobs::claim(&mut tx, &ids, &other, at(60), at(0)).await.unwrap();
         claimed.sort_by(|a, b| a.id.cmp(&b.id));
-        assert_eq!((claimed[0].losses, claimed[1].losses), (2, 0));
-        jobs::acquit_claimed(&mut tx, &mut claimed[..1]).await.unwrap();
-        assert_eq!(claimed[0].losses, 1);
-        assert_eq!(jobs::suspect(&mut tx, &first).await.unwrap(), None, "somebody has it");
-        jobs::acquit(&mut tx, std::slice::from_ref(&first)).await.unwrap();
-        let held = jobs::held_by(&mut tx, &ids[..1], &holder).await.unwrap();
-        assert_eq!(held[0].losses, 1, "what is at work is acquitted by its claim alone");
+        assert_eq!((claimed[0].losses, claimed[1].losses), (4, 0));
+        // Whoever suspected it and did not get it takes his word back all the same.
+        care::acquit_queued(&mut tx, one).await.unwrap();
+        let held = jobs::held_by(&mut tx, one, &other).await.unwrap();
+        assert_eq!(held[0].losses, 4, "a claim whose commit was made has done it");
+        care::acquit(&mut tx, one).await.unwrap();
+        let held = jobs::held_by(&mut tx, one, &other).await.unwrap();
+        assert_eq!(held[0].losses, 3, "and it is still held");
+        assert_eq!(care::suspect(&mut tx, &first, &holder, apart(99)).await.unwrap(), None);
+        assert_eq!(care::count_loss(&mut tx, &first).await.unwrap(), None, "it is at work");
     }
 
     async fn losses_are_counted_and_what_is_hastened_is_due_now(fresh) {
