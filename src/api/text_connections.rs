@@ -17,6 +17,12 @@ pub(super) const WORDS: &[Words] = &[
         "Tài khoản này có giá trị {own}; kết nối lại không thay đổi được.",
     ),
     words(
+        "administrators_own",
+        "The token of another administrator",
+        "Token của quản trị viên khác",
+        "Quản trị viên tự tạo token của mình, hoặc tạo ngay trên máy chủ.",
+    ),
+    words(
         "not_yours",
         "Begun by somebody else",
         "Do người khác bắt đầu",

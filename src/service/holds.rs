@@ -17,7 +17,7 @@ use crate::domain::class::Class;
 use crate::domain::fault::Fault;
 use crate::domain::hold::{Hold, HoldScope, HoldState, Lift, NotLifted};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PersonId, UnitId};
-use crate::domain::policy::{Action, Subject};
+use crate::domain::policy::{Action, Refused, Subject};
 use crate::domain::{locale::quoted, post, work};
 use crate::queue::Recall;
 use crate::store::holds::{self, Covered, Filter, Kept};
@@ -364,6 +364,10 @@ pub async fn lift(
     }
     let mut tx = services.store.begin().await?;
     let Kept { mut hold, waiting } = see(&mut tx, caller, Action::WriteHolds, id).await?;
+    if hold.lift_needs > 1 && !caller.actor.administrator {
+        // Tokens of others can be made by an administrator, who would be two people with one.
+        return Err(Refused::NeedsAdministrator.into());
+    }
     let from = hold.version;
     let now = services.clock.now();
     hold.lift(&caller.actor.person_id, now).map_err(|why| not_lifted(why, &hold))?;

@@ -83,6 +83,27 @@ both! {
         lift(world, &second, &hold).await.problem(409, "hold_over");
     }
 
+    /// A token with this one right can be made by an administrator for somebody else: he would be both.
+    async fn what_needs_two_people_needs_two_administrators(world) {
+        let officer = colleague(world).await;
+        let own = world.ask_as(&officer, "POST", "/api/v1/tokens").json(&json!({"name": "own"})).await;
+        let made = format!("/api/v1/tokens/{}", own.expect(201)["id"].as_str().unwrap());
+        let person = world.ask("GET", &made).send().await.expect(200)["person_id"].clone();
+        world.change("UPDATE people SET administrator = false WHERE email = 'binh.tran@mofa.example'").await;
+        let body = json!({"name": "stops", "person_id": person, "scopes": ["holds:read", "holds:write"]});
+        let stops = world.token(body).await["token"].as_str().unwrap().to_owned();
+        let body = json!({"scope": {"all": true}, "reason": "Khủng hoảng", "lift_needs": 2});
+        let hold = place(world, &body).await.expect(201)["hold"].clone();
+        lift(world, &world.admin, &hold).await.expect(200);
+        lift(world, &stops, &hold).await.problem(403, "needs_administrator");
+        let shown = world.ask("GET", &place_of(&hold)).send().await.expect(200);
+        assert_eq!((&shown["state"], shown["lifts"].as_array().unwrap().len()), (&json!("active"), 1));
+        // What one person may lift he lifts.
+        let body = json!({"scope": {"class": "routine"}, "reason": "Tạm ngừng"});
+        let hold = place(world, &body).await.expect(201)["hold"].clone();
+        assert_eq!(lift(world, &stops, &hold).await.expect(200)["state"], "lifted");
+    }
+
     async fn everything_that_is_wrong_is_told_at_once(world) {
         let bad = json!({
             "scope": {"all": true, "class": "urgent"}, "reason": " ", "lift_needs": 3,

@@ -62,6 +62,21 @@ both! {
         assert_eq!(codes, ["bad_expiry", "blank", "unknown_scope"]);
     }
 
+    /// Two administrators are two people: with the other's token in his hand one would be both.
+    async fn an_administrator_makes_no_token_of_another_administrator(world) {
+        let colleague = world.colleague("binh.tran@mofa.example").await;
+        let own = world.ask_as(&colleague, "POST", "/api/v1/tokens").json(&json!({"name": "own"})).await;
+        let place = format!("/api/v1/tokens/{}", own.expect(201)["id"].as_str().unwrap());
+        let person = world.ask("GET", &place).send().await.expect(200)["person_id"].clone();
+        let body = json!({"name": "his", "person_id": person, "scopes": ["holds:write"]});
+        let refused = world.ask("POST", "/api/v1/tokens").json(&body).await;
+        assert_eq!(refused.faults(), [("/person_id".to_owned(), "administrators_own".to_owned())]);
+        // He may revoke it, and may make one for somebody who is none.
+        assert_eq!(world.ask("DELETE", &place).send().await.status, 204);
+        world.change("UPDATE people SET administrator = false WHERE email = 'binh.tran@mofa.example'").await;
+        world.ask("POST", "/api/v1/tokens").json(&body).await.expect(201);
+    }
+
     /// The fault names the place where the asker wrote it, whatever order the accounts are kept in.
     async fn an_account_that_is_not_there_is_named_by_its_place(world) {
         let unit = world.unit().await;
