@@ -4,6 +4,8 @@
 //! Who comes here has no token; he is known by the state that his browser was given. What is not
 //! exactly as a platform sends it is turned away before anything is looked at.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -14,11 +16,12 @@ use secrecy::SecretString;
 
 use super::Api;
 use super::frame::ForPeople;
+use super::limits::Peer;
 use super::problem::Problem;
 use super::text::Tongue;
 use super::text_landing::{Page, page};
 use crate::service::Error;
-use crate::service::connections::{Arrived, Landing, Said, arrive};
+use crate::service::connections::{Arrived, Landing, Said, arrive, waits};
 use crate::telemetry::Chain;
 
 /// The longest query that is looked at.
@@ -43,6 +46,7 @@ pub(super) fn routes() -> Router<Api> {
 
 async fn land(
     State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
     Path(platform): Path<String>,
     RawQuery(query): RawQuery,
     method: Method,
@@ -54,20 +58,32 @@ async fn land(
         if method == Method::GET { read(query.as_deref().unwrap_or_default()) } else { None };
     let Some(arrived) = arrived else { return show(&Landing::Stale, tongue) };
     let services = api.services;
+    let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(peer)| peer.0);
+    // Anybody may come here: who brings nothing that is known costs a look, and no place among those who
+    // write. It ends with his connection, so their number is bounded with that of connections.
+    match api.auth.known(from, waits(&services, &platform, &arrived)).await {
+        Ok(true) => {}
+        Ok(false) => return show(&Landing::Stale, tongue),
+        Err(error) => return failed(&error),
+    }
     // On its own: a code is good once, so what was begun is finished even when the browser goes away.
     let work = tokio::spawn(async move { arrive(&services, &platform, arrived).await });
     match work.await {
         Ok(Ok(landing)) => show(&landing, tongue),
-        Ok(Err(Error::Busy)) => Problem::from(Error::Busy).into_response(),
-        Ok(Err(error)) => {
-            tracing::error!(error = %Chain(&error), "a sign-in failed by our fault");
-            Problem::internal().into_response()
-        }
+        Ok(Err(error)) => failed(&error),
         Err(panicked) => {
             tracing::error!(error = %Chain(&panicked), "a sign-in panicked");
             Problem::internal().into_response()
         }
     }
+}
+
+fn failed(error: &Error) -> Response {
+    if matches!(error, Error::Busy) {
+        return Problem::from(Error::Busy).into_response();
+    }
+    tracing::error!(error = %Chain(error), "a sign-in failed by our fault");
+    Problem::internal().into_response()
 }
 
 /// What a platform sends: one state, and either one code or one word for a refusal. Anything else is

@@ -53,6 +53,7 @@ pub struct Auth {
     services: Services,
     memory: Arc<Mutex<Memory>>,
     attempts: Arc<Attempts>,
+    strangers: Arc<Attempts>,
 }
 
 #[derive(Debug)]
@@ -72,8 +73,8 @@ impl Auth {
             used: HashSet::new(),
             noted: services.clock.elapsed(),
         };
-        let (memory, attempts) = (Arc::new(Mutex::new(memory)), Arc::default());
-        Self { services, memory, attempts }
+        let memory = Arc::new(Mutex::new(memory));
+        Self { services, memory, attempts: Arc::default(), strangers: Arc::default() }
     }
 
     /// Who sent a request with these headers from this address. A token in force is always good;
@@ -85,6 +86,24 @@ impl Auth {
             Err(Error::Unknown) => Err(self.refused(from)),
             other => other,
         }
+    }
+
+    /// Looks something up for somebody at this address who has no token, but a word that nobody guesses:
+    /// whoever has sent many that are not known is looked up one at a time.
+    pub async fn known<E>(
+        &self,
+        from: IpAddr,
+        look_up: impl Future<Output = Result<bool, E>>,
+    ) -> Result<bool, E> {
+        let now = self.services.clock.elapsed();
+        let known = self.strangers.in_turn(from, now, look_up).await?;
+        if !known && let Refusal::TooMany { news: true, .. } = self.strangers.refused(from, now) {
+            tracing::warn!(
+                client.address = %from,
+                "many callbacks that belong to no sign-in come from one address"
+            );
+        }
+        Ok(known)
     }
 
     fn refused(&self, from: IpAddr) -> Error {
@@ -246,6 +265,28 @@ mod tests {
         }
         drop(under_way);
         assert!(matches!(waiting.await, Err(Error::TooMany { retry_after_s: 31.. })));
+        auth.services.store.close().await;
+    }
+
+    #[tokio::test]
+    async fn whoever_brings_many_unknown_words_is_looked_up_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = auth(&folder).await;
+        let [flooded, calm] = ["192.0.2.1", "192.0.2.2"].map(|it| it.parse::<IpAddr>().unwrap());
+        let told = |known: bool| std::future::ready(Ok::<_, Error>(known));
+        for _ in 0..50 {
+            assert!(auth.known(calm, told(true)).await.unwrap());
+            assert!(!auth.known(flooded, told(false)).await.unwrap());
+        }
+        for (from, at_once) in [(calm, true), (flooded, false)] {
+            let never = std::future::pending::<Result<bool, Error>>();
+            let mut first = Box::pin(auth.known(from, never));
+            assert!(first.as_mut().now_or_never().is_none());
+            let second = auth.known(from, told(true));
+            assert_eq!(second.now_or_never().is_some(), at_once, "{from}");
+            drop(first);
+            assert!(auth.known(from, told(true)).now_or_never().is_some(), "{from}");
+        }
         auth.services.store.close().await;
     }
 

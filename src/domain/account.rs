@@ -16,7 +16,7 @@ words! {
         Connected = "connected",
         /// Its credential is dead; a person must connect it again.
         NeedsReconnect = "needs_reconnect",
-        /// Switched off by a person, or the platform took a right away.
+        /// Switched off by a person (`health.paused_by`), or the platform took a right away.
         Paused = "paused",
         /// The organisation took the connection back at the platform.
         Revoked = "revoked",
@@ -60,6 +60,10 @@ pub struct Health {
     /// When that was.
     #[serde(default)]
     pub connected_at: Option<Timestamp>,
+    /// Who has switched it off, while it is `paused`; `null` when that was the platform. What a person
+    /// has switched off only a person switches on again.
+    #[serde(default)]
+    pub paused_by: Option<PersonId>,
     /// When the platform stops giving data unless a person signs in again, where it said so.
     #[serde(default)]
     pub data_access_ends_at: Option<Timestamp>,

@@ -190,6 +190,11 @@ impl Connection {
         self.expected_remote_id.as_deref() == Some(remote_id)
     }
 
+    /// Whether an account with this id may come of it at all: when one was named beforehand, no other.
+    pub fn may_become(&self, remote_id: &str) -> bool {
+        self.expected_remote_id.is_none() || self.is_named(remote_id)
+    }
+
     /// How it stands at an instant.
     pub fn status_at(&self, now: Timestamp) -> ConnectionStatus {
         if self.status.is_over() || now < self.expires_at {

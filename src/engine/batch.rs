@@ -16,6 +16,7 @@ use crate::platforms::outcome::Doubt;
 use crate::store::jobs::{self, NewJob};
 use crate::store::outcomes::{Close, Learn, Move};
 use crate::store::publishing::Prepared;
+use crate::store::scrub::{scrub, scrubbed};
 use crate::store::{Error, Tx, audit, outcomes as rows};
 
 /// Changes that are written together.
@@ -142,19 +143,6 @@ fn fallen_out(account: &AccountId, status: &str) -> NewEntry {
         action: format!("account.{status}"),
         subject: account.to_string(),
         detail: json!({}),
-    }
-}
-
-fn scrubbed(text: &str) -> String {
-    text.replace('\0', "")
-}
-
-fn scrub(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = scrubbed(text),
-        Value::Array(items) => items.iter_mut().for_each(scrub),
-        Value::Object(members) => members.values_mut().for_each(scrub),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -11,7 +11,7 @@ use super::ownership::{self, NewCredential};
 use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit, recall};
 use crate::domain::account::{Account, AccountStatus, Health};
 use crate::domain::fault::Fault;
-use crate::domain::id::{AccountId, UnitId};
+use crate::domain::id::{AccountId, PersonId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::work;
 use crate::platforms::outcome::OwnerError;
@@ -190,6 +190,7 @@ pub async fn change(
             account.status = AccountStatus::Connected;
         }
     }
+    account.health.paused_by = pauser(&account, &change, caller);
     account.version = from + 1;
     account.updated_at = now;
     let mut tx = services.store.begin().await?;
@@ -218,6 +219,18 @@ pub async fn change(
     released.announce(services);
     take_back(services, &done.value).await?;
     Ok(done)
+}
+
+/// Who has switched the account off, after a change.
+fn pauser(account: &Account, change: &AccountChange, caller: &Caller) -> Option<PersonId> {
+    match (account.status, change.status) {
+        (AccountStatus::Paused, Some(_)) => Some(caller.actor.person_id.clone()),
+        (AccountStatus::Paused, None) => account.health.paused_by.clone(),
+        (
+            AccountStatus::Connected | AccountStatus::NeedsReconnect | AccountStatus::Revoked,
+            Some(_) | None,
+        ) => None,
+    }
 }
 
 /// An account that may not publish: what is guarded and has not left is taken back, so that nothing
@@ -402,8 +415,15 @@ fn note(
         Ok(owner) if owner.remote_id == account.remote_id => {
             account.handle.clone_from(&owner.handle);
             account.health = ownership::healthy(&account.health, owner, now);
-            if account.status == AccountStatus::NeedsReconnect {
-                account.status = AccountStatus::Connected;
+            let by_person = account.health.paused_by.is_some();
+            match account.status {
+                AccountStatus::Paused if by_person => {}
+                // The platform took a right away or wanted something done: should it still, it says so
+                // again with the next post.
+                AccountStatus::NeedsReconnect | AccountStatus::Paused => {
+                    account.status = AccountStatus::Connected;
+                }
+                AccountStatus::Connected | AccountStatus::Revoked => {}
             }
         }
         Ok(other) => {

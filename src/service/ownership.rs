@@ -11,8 +11,8 @@ use crate::domain::account::{Account, CredentialKind, Health};
 use crate::domain::fault::Fault;
 use crate::platforms::outcome::{Owner, OwnerError};
 use crate::platforms::session::Session;
-use crate::store::Tx;
 use crate::store::credentials::{self, Credential};
+use crate::store::{Tx, scrub::scrubbed};
 use crate::vault::Binding;
 
 /// When to try again after a platform could not be asked.
@@ -78,7 +78,12 @@ pub(super) async fn ask(
         return Ok(Err(OwnerError::Unreachable("the platform is not in this build".to_owned())));
     };
     let session = session(services, account, token);
-    Ok(platform.owner(&session).await)
+    // Names are their owners' to choose, but for what a database cannot keep.
+    Ok(platform.owner(&session).await.map(|owner| Owner {
+        name: scrubbed(&owner.name),
+        handle: owner.handle.as_deref().map(scrubbed),
+        ..owner
+    }))
 }
 
 /// An account ready to be asked for.

@@ -16,7 +16,10 @@ statements! {
             status, state_hash, verifier, chosen, accounts, version, created_at, updated_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15)";
     TAKE =
-        "UPDATE connections SET status = 'exchanging', version = version + 1, updated_at = $3
+        "UPDATE connections SET status = 'exchanging', version = version + 1, updated_at = $3, expires_at = $4
+         WHERE state_hash = $1 AND platform = $2 AND status = 'waiting' AND expires_at > $3";
+    WAITS =
+        "SELECT version FROM connections
          WHERE state_hash = $1 AND platform = $2 AND status = 'waiting' AND expires_at > $3";
     BY_STATE =
         "SELECT id, person_id, unit_id, platform, account_id, expected_remote_id, wishes, status, verifier, sealed, granted, chosen, accounts, approved_by, problem, problem_detail, version, created_at, updated_at, expires_at
@@ -143,19 +146,40 @@ pub async fn insert(tx: &mut Tx, kept: &Kept, state_hash: &str) -> Result<(), Er
     })
 }
 
-/// Takes the sign-in with this state, for whoever comes first; `None` when there is none on this
-/// platform that waits and has not ended.
+/// Whether there is a sign-in with this state on this platform that waits and has not ended; whoever
+/// comes first takes it.
+pub async fn waits(
+    reader: &mut Reader,
+    state_hash: &str,
+    platform: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    on!(reader, WAITS, |sql, conn| {
+        let found: Option<i64> = sqlx::query_scalar(sql)
+            .bind(state_hash)
+            .bind(platform)
+            .bind(At(now))
+            .fetch_optional(conn)
+            .await?;
+        Ok(found.is_some())
+    })
+}
+
+/// Takes the sign-in with this state, for whoever comes first, who has until `until` to finish; `None`
+/// when there is none on this platform that waits and has not ended.
 pub async fn take(
     tx: &mut Tx,
     state_hash: &str,
     platform: &str,
     now: Timestamp,
+    until: Timestamp,
 ) -> Result<Option<Kept>, Error> {
     let taken = on!(tx, TAKE, |sql, conn| {
         sqlx::query(sql)
             .bind(state_hash)
             .bind(platform)
             .bind(At(now))
+            .bind(At(until))
             .execute(conn)
             .await?
             .rows_affected()

@@ -41,6 +41,7 @@ pub mod read_backs;
 pub mod recalls;
 pub mod reminders;
 pub mod review;
+pub mod scrub;
 pub mod sealed;
 pub mod self_audit;
 mod session;

@@ -65,8 +65,17 @@ both! {
     async fn a_sign_in_is_taken_once_on_its_own_platform_and_in_time(fresh) {
         let kept = begun(&fresh.store, 1, "one").await;
         let mut tx = fresh.store.begin().await.unwrap();
+        for (state, platform, second, waits) in [
+            ("another", "somewhere", 1, false),
+            ("one", "elsewhere", 1, false),
+            ("one", "somewhere", 600, false),
+            ("one", "somewhere", 599, true),
+        ] {
+            let found = connections::waits(&mut tx, state, platform, at(second)).await.unwrap();
+            assert_eq!(found, waits, "{state} {platform} {second}");
+        }
         let mut take = async |state: &str, platform: &str, now| {
-            connections::take(&mut tx, state, platform, now).await.unwrap()
+            connections::take(&mut tx, state, platform, now, at(900)).await.unwrap()
         };
         assert_eq!(take("another", "somewhere", at(1)).await, None);
         assert_eq!(take("one", "elsewhere", at(1)).await, None);
@@ -76,6 +85,18 @@ both! {
         assert_eq!((taken.connection.version, &taken.verifier), (2, &kept.verifier));
         assert_eq!(taken.connection.wishes, kept.connection.wishes);
         assert_eq!(take("one", "somewhere", at(1)).await, None);
+        assert!(!connections::waits(&mut tx, "one", "somewhere", at(1)).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+
+    async fn whoever_is_back_at_the_last_moment_has_time_to_exchange(fresh) {
+        let kept = begun(&fresh.store, 1, "one").await;
+        let mut tx = fresh.store.begin().await.unwrap();
+        let taken = connections::take(&mut tx, "one", "somewhere", at(599), at(1199));
+        let taken = taken.await.unwrap().unwrap();
+        assert_eq!(taken.connection.expires_at, at(1199));
+        assert_eq!(connections::expire(&mut tx, at(1198)).await.unwrap(), []);
+        assert_eq!(connections::expire(&mut tx, at(1199)).await.unwrap(), [kept.connection.id]);
         tx.commit().await.unwrap();
     }
 

@@ -6,14 +6,14 @@
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{CHOOSE, changed, complete, hash, redirect, seal};
+use super::{CHOOSE, SIGN_IN, changed, complete, hash, redirect, seal};
 use crate::clock::after;
 use crate::domain::audit::NewEntry;
-use crate::domain::connection::{ConnectionStatus, SignInProblem};
+use crate::domain::connection::{ConnectionStatus, Granted, SignInProblem};
 use crate::platforms::sign_in::{Arrival, Bounty, Means, SignInError};
 use crate::service::{Error, Services};
-use crate::store::audit;
 use crate::store::connections::{self, Kept};
+use crate::store::{audit, scrub};
 
 /// The longest that is kept of a platform's words.
 const LONGEST_WORDS: usize = 200;
@@ -49,18 +49,28 @@ pub enum Landing {
     Stale,
 }
 
+/// Whether what a browser brings belongs to a sign-in that waits. A read alone: most that comes unasked
+/// ends here.
+pub async fn waits(services: &Services, platform: &str, arrived: &Arrived) -> Result<bool, Error> {
+    if services.platforms.get(platform).is_none() {
+        return Ok(false);
+    }
+    let mut reader = services.store.read().await?;
+    let now = services.clock.now();
+    Ok(connections::waits(&mut reader, &hash(&arrived.state), platform, now).await?)
+}
+
 /// Takes what a browser brings to the address of a platform.
 pub async fn arrive(
     services: &Services,
     platform: &str,
     arrived: Arrived,
 ) -> Result<Landing, Error> {
-    if services.platforms.get(platform).is_none() {
-        return Ok(Landing::Stale);
-    }
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
-    let taken = connections::take(&mut tx, &hash(&arrived.state), platform, now).await?;
+    // The time to exchange is his own: he was back in time.
+    let until = after(now, SIGN_IN);
+    let taken = connections::take(&mut tx, &hash(&arrived.state), platform, now, until).await?;
     let Some(kept) = taken else { return Ok(Landing::Stale) };
     // Before the platform hears of the code: whatever happens now, nobody comes a second time.
     tx.commit().await?;
@@ -116,7 +126,7 @@ async fn exchange(
 
 /// Keeps what was granted, and connects the account where it was named beforehand.
 async fn land(services: &Services, mut kept: Kept, bounty: Bounty) -> Result<Landing, Error> {
-    let granted = bounty.granted;
+    let granted = storable(&bounty.granted)?;
     let lacks = granted.lacks_needed();
     let missing: Vec<&str> = granted.missing.iter().map(|it| it.scope.as_str()).collect();
     let missing = missing.join(", ");
@@ -157,6 +167,13 @@ async fn land(services: &Services, mut kept: Kept, bounty: Bounty) -> Result<Lan
             })
         }
     }
+}
+
+/// Without what a database cannot keep: names are their owners' to choose.
+fn storable(granted: &Granted) -> Result<Granted, Error> {
+    let mut value = serde_json::to_value(granted).map_err(Error::internal)?;
+    scrub::scrub(&mut value);
+    serde_json::from_value(value).map_err(Error::internal)
 }
 
 async fn grant(services: &Services, mut kept: Kept, sealed: Vec<u8>) -> Result<Kept, Error> {

@@ -1,20 +1,31 @@
 //! What comes of a sign-in: accounts, new or connected again, each proven by its own credential.
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{account_of, changed, seal};
 use crate::domain::account::{Account, AccountStatus, Health};
+use crate::domain::actor::Actor;
 use crate::domain::audit::NewEntry;
 use crate::domain::connection::{Connection, ConnectionStatus};
 use crate::domain::id::ConnectionId;
+use crate::domain::policy::{self, Action, Subject};
 use crate::platforms::outcome::Owner;
 use crate::service::accounts::Released;
 use crate::service::{
-    Caller, Done, Error, NewCredential, Services, Told, accounts, finish, ownership,
+    Caller, Done, Error, NewCredential, Services, Told, accounts, all_well, finish, ownership,
 };
 use crate::store::connections::{self, Kept};
-use crate::store::{Tx, audit, credentials, people, units};
+use crate::store::people::{self, Person};
+use crate::store::tokens::{self, Token};
+use crate::store::{Tx, audit, credentials, units};
+
+/// Accounts that are proven at once.
+const AT_ONCE: usize = 10;
+
+/// Tokens that are read at once.
+const PAGE: u32 = 100;
 
 /// An account that its own credential has proven.
 struct Proven {
@@ -72,7 +83,7 @@ async fn write(
     let now = services.clock.now();
     let from = kept.connection.version;
     let mut tx = services.store.begin().await?;
-    still_his(&mut tx, &kept.connection).await?;
+    still_his(&mut tx, &kept.connection, now).await?;
     let (mut entries, mut released) = (Vec::new(), Released::default());
     let entry = |action: &str, subject: String, detail| NewEntry {
         actor: actor.to_owned(),
@@ -113,29 +124,72 @@ async fn write(
     Ok(Written { tx, connection, entries, released })
 }
 
-/// The one who began it may have left meanwhile: then nothing comes of it.
-async fn still_his(tx: &mut Tx, connection: &Connection) -> Result<(), Error> {
+/// The one who began it may have left meanwhile, or lost what let him: then nothing comes of it.
+async fn still_his(tx: &mut Tx, connection: &Connection, now: Timestamp) -> Result<(), Error> {
     let person = people::find(tx, &connection.person_id).await?;
-    if person.is_some_and(|person| person.disabled_at.is_none()) {
+    if let Some(person) = person.filter(|person| person.disabled_at.is_none())
+        && may_act(tx, &person, connection, now).await?
+    {
         return Ok(());
     }
     let detail = "the one who began the sign-in may not act any more";
     Err(Error::Conflict(Told::new("begun_by_nobody", detail)))
 }
 
+/// Whether a token of his is in force with which he could begin it now. A browser brings none, and which
+/// one he began it with says nothing about him.
+async fn may_act(
+    tx: &mut Tx,
+    person: &Person,
+    connection: &Connection,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let subject = connection.account_id.as_ref().map_or(Subject::Any, Subject::Account);
+    let lets = |token: Token| {
+        let actor = Actor {
+            person_id: person.id.clone(),
+            token_id: Some(token.id),
+            administrator: person.administrator,
+            scopes: token.scopes,
+            accounts: token.accounts.map(|it| it.into_iter().collect()),
+        };
+        token.revoked_at.is_none()
+            && token.expires_at.is_none_or(|end| end > now)
+            && policy::may(&actor, Action::WriteAccounts, subject).is_ok()
+    };
+    let mut after = None;
+    loop {
+        let page = tokens::list(tx, Some(&person.id), after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(false) };
+        after = Some(last.id.clone());
+        if page.into_iter().any(lets) {
+            return Ok(true);
+        }
+    }
+}
+
 /// Asks the platform about each account by its own credential. No transaction is open.
 async fn prove(services: &Services, kept: &Kept) -> Result<Vec<Proven>, Error> {
     let connection = &kept.connection;
     let mut held = seal::open_credentials(services, kept)?;
-    let mut proven = Vec::new();
+    let mut chosen = Vec::new();
     for remote_id in &connection.chosen {
         let gone = || Error::internal("a chosen account has no credential");
         let credential = held.remove(remote_id).ok_or_else(gone)?;
         let offered = connection.granted.as_ref().and_then(|it| it.offered(remote_id));
         let name = offered.map_or("", |it| it.name.as_str());
         let account = account_of(connection, remote_id, name, services);
-        let owner = ownership::prove(services, &account, &credential).await?;
-        proven.push(Proven { account, credential, owner });
+        chosen.push((account, credential));
+    }
+    // Several at once: the most that may be chosen are proven within the time of one request.
+    let mut proven = Vec::new();
+    let mut chosen = chosen.into_iter().peekable();
+    while chosen.peek().is_some() {
+        let some = chosen.by_ref().take(AT_ONCE).map(|(account, credential)| async move {
+            let owner = ownership::prove(services, &account, &credential).await?;
+            Ok::<_, Error>(Proven { account, credential, owner })
+        });
+        proven.extend(try_join_all(some).await?);
     }
     Ok(proven)
 }
@@ -171,6 +225,8 @@ async fn enter(
     account.time_zone = wishes.time_zone.clone().unwrap_or(unit.time_zone);
     account.handle.clone_from(&owner.handle);
     account.health = health(connection, owner, now);
+    // The name may be the platform's.
+    all_well(account.check())?;
     crate::store::accounts::insert(tx, &account)
         .await
         .map_err(|error| accounts::taken(error, &account))?;
@@ -196,8 +252,12 @@ async fn renew(
     }
     let from = account.version;
     account.handle.clone_from(&owner.handle);
+    let paused_by = account.health.paused_by.take();
     account.health = health(connection, owner, now);
-    if account.status != AccountStatus::Paused {
+    if account.status == AccountStatus::Paused && paused_by.is_some() {
+        account.health.paused_by = paused_by;
+    } else {
+        // Also what the platform had paused: mostly for a right that the new credential has.
         account.status = AccountStatus::Connected;
     }
     account.version = from + 1;

@@ -33,7 +33,7 @@ use crate::platforms::sign_in::Departure;
 use crate::store::connections::{self, Kept};
 use crate::store::{Reader, units};
 
-pub use arrive::{Arrived, Landing, Said, arrive};
+pub use arrive::{Arrived, Landing, Said, arrive, waits};
 
 /// How long somebody may be at the platform.
 const SIGN_IN: std::time::Duration = std::time::Duration::from_mins(10);
@@ -384,7 +384,7 @@ fn unfit(connection: &Connection, remote_ids: &[String]) -> Vec<Fault> {
         if !seen.insert(id) {
             let detail = format!("{value} is named twice");
             faults.push(Fault::new(pointer, "repeated", detail).with("value", value));
-        } else if offered.is_none() {
+        } else if offered.is_none() || !connection.may_become(id) {
             let detail = format!("the platform has not offered {value}");
             faults.push(Fault::new(pointer, "not_offered", detail).with("value", value));
         } else if let Some(why) = offered.and_then(|it| it.hindrance.as_deref()) {

@@ -1,6 +1,8 @@
 //! Sign-ins that connect accounts, through the front door and the platforms' own pages.
 
+mod again;
 mod callbacks;
+mod forgotten;
 mod people;
 
 use chancery::simulator::{Person, Platform, Role};

@@ -87,6 +87,37 @@ both! { with APP;
         no_secret_is_kept(world).await;
     }
 
+    /// A hundred accounts are proven within the time of one request.
+    async fn accounts_are_proven_beside_each_other(world) {
+        prepare(world);
+        let (unit, colleague) = (world.unit().await, world.colleague("yen.ho@mofa.example").await);
+        let begun = begin(world, &json!({"unit_id": unit["id"], "platform": "facebook"})).await;
+        land(world, &visit(&begun.url, &format!("&sim_user={PRESS}")).await).await;
+        let place = format!("/api/v1/accounts/connections/{}", begun.id);
+        let choice = json!({"remote_ids": [page(world, 0), page(world, 1), page(world, 2)]});
+        world.ask("POST", &format!("{place}/finish")).json(&choice).await.expect(200);
+        let faults = [Kind::HangBefore { ms: 3_000 }, Kind::HangAfter { ms: 0 }, Kind::HangAfter { ms: 0 }];
+        for (office, kind) in faults.into_iter().enumerate() {
+            let fault = Fault::once(Platform::Facebook, Operation::Identity, kind);
+            world.simulators.world().faults().push(fault.on_account(page(world, office)));
+        }
+        let approve = format!("{place}/approve");
+        let refused = world.ask_as(&colleague, "POST", &approve).send().await;
+        refused.problem(409, "platform_unreachable");
+        // The others were asked about while the first one hung.
+        assert_eq!(world.simulators.world().faults().waiting(), []);
+        assert!(accounts(world).await.is_empty());
+        let done = world.ask_as(&colleague, "POST", &approve).send().await.expect(200);
+        assert_eq!(done["accounts"].as_array().unwrap().len(), 3);
+        // In the order in which they were chosen.
+        let mut remote_ids = Vec::new();
+        for id in done["accounts"].as_array().unwrap() {
+            let place = format!("/api/v1/accounts/{}", id.as_str().unwrap());
+            remote_ids.push(world.ask("GET", &place).send().await.expect(200)["remote_id"].clone());
+        }
+        assert_eq!(json!(remote_ids), choice["remote_ids"]);
+    }
+
     async fn whoever_is_no_administrator_cannot_approve(world) {
         prepare(world);
         let unit = world.unit().await;
@@ -225,8 +256,14 @@ both! { with APP;
         assert_eq!(land(world, &back).await.status, 200);
         assert_eq!(shown(world, &begun.id).await["status"], "granted");
         assert!(accounts(world).await.is_empty());
-        // It was named beforehand, so the one who began it needs nobody else.
         let finish = format!("/api/v1/accounts/connections/{}/finish", begun.id);
+        // It is what the sign-in is for; no other account that the person reaches comes of it.
+        for others in [vec![page(world, 1)], vec![page(world, 0), page(world, 2)]] {
+            let faults = world.ask("POST", &finish).json(&json!({"remote_ids": others})).await.faults();
+            let at = format!("/remote_ids/{}", others.len() - 1);
+            assert_eq!(faults, [(at, "not_offered".to_owned())]);
+        }
+        // It was named beforehand, so the one who began it needs nobody else.
         let choice = json!({"remote_ids": [page(world, 0)]});
         let done = world.ask("POST", &finish).json(&choice).await.expect(200);
         assert_eq!(done["status"], "done");
@@ -280,6 +317,25 @@ both! { with APP;
         land(world, &visit(&begun.url, &format!("&sim_user={}", user(world, 0))).await).await;
         assert_eq!(shown(world, &begun.id).await["status"], "granted");
         assert!(accounts(world).await.is_empty());
+    }
+
+    async fn whoever_may_not_act_any_more_connects_nothing(world) {
+        prepare(world);
+        let unit = world.unit().await;
+        let body = json!({"unit_id": unit["id"], "platform": "x", "expected_remote_id": user(world, 0)});
+        let demoted = world.colleague("giang.vo@mofa.example").await;
+        let without_token = world.colleague("hoa.bui@mofa.example").await;
+        let (one, other) =
+            (begin_as(world, &demoted, &body).await, begin_as(world, &without_token, &body).await);
+        world.change("UPDATE people SET administrator = false WHERE email = 'giang.vo@mofa.example'").await;
+        let revoked = "UPDATE tokens SET revoked_at = created_at WHERE person_id IN \
+            (SELECT id FROM people WHERE email = 'hoa.bui@mofa.example')";
+        world.change(revoked).await;
+        for begun in [one, other] {
+            land(world, &visit(&begun.url, &format!("&sim_user={}", user(world, 0))).await).await;
+            assert_eq!(shown(world, &begun.id).await["status"], "granted");
+            assert!(accounts(world).await.is_empty());
+        }
     }
 
     async fn what_is_not_finished_in_time_is_forgotten(world) {

@@ -160,6 +160,11 @@ impl World {
         Database::Sqlite { file }.execute(sql).await;
     }
 
+    /// The acts themselves, past the front door.
+    pub(crate) fn acts(&self) -> &chancery::service::Services {
+        self.app.acts()
+    }
+
     /// Where the service listens.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.app.address()
