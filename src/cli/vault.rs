@@ -87,8 +87,9 @@ async fn reseal(services: &Services) -> Result<(), Failure> {
     say(format_args!("{} credentials and webhooks sealed with key {key}", done.rows))?;
     if done.unopened.is_empty() {
         return say(
-            "no older key is needed any more, except for backups that were made before: copy the keys \
-             to where you keep them, and take the older ones away when those backups are gone",
+            "no older key is needed any more, except for an hour by sign-ins that are under way, and \
+             for backups that were made before: copy the keys to where you keep them, and take the \
+             older ones away when those backups are gone",
         );
     }
     let lines: Vec<String> =

@@ -91,6 +91,7 @@ impl ReadBack {
             });
         }
         looks::spare(&self.tools, tx, now, jobs, &mut admissions).await?;
+        looks::made(&self.tools, tx, now, jobs, &admissions).await?;
         Ok(admissions)
     }
 
@@ -117,7 +118,12 @@ impl ReadBack {
 
     async fn read(&self, errand: &Errand) -> Metered<Reading> {
         let cannot_see = |detail: &str| Metered {
-            value: Reading::CannotSee { detail: detail.to_owned(), until: None },
+            value: Reading::CannotSee {
+                detail: detail.to_owned(),
+                until: None,
+                shown: 0,
+                pages: 0,
+            },
             usage: Vec::new(),
         };
         let ToRead { platform, remote_id, handle, credential, .. } = &errand.account;
@@ -150,7 +156,8 @@ impl ReadBack {
         Ok(settlement)
     }
 
-    /// Counts what was read.
+    /// Counts what was read; the first page of each was counted when it was admitted. What was shown is
+    /// paid for, whether or not it said something.
     async fn count(
         &self,
         tx: &mut Tx,
@@ -160,10 +167,10 @@ impl ReadBack {
         let mut read: BTreeMap<&str, u32> = BTreeMap::new();
         let mut paid: BTreeMap<&str, usize> = BTreeMap::new();
         for one in done {
-            if let Reading::Whole { shown, pages, .. } = &one.report.value {
-                *read.entry(&one.job.slot).or_default() += pages.saturating_sub(1);
-                *paid.entry(work::pool(&one.job.slot)).or_default() += shown;
-            }
+            let (Reading::CannotSee { shown, pages, .. } | Reading::Whole { shown, pages, .. }) =
+                &one.report.value;
+            *read.entry(&one.job.slot).or_default() += pages.saturating_sub(1);
+            *paid.entry(work::pool(&one.job.slot)).or_default() += shown;
         }
         for (slot, pages) in read {
             looks::count_more(&self.tools, tx, now, slot, pages).await?;
@@ -185,7 +192,7 @@ impl ReadBack {
     ) -> Result<Verdict, Error> {
         let account = &one.item.account;
         let (posts, lookups) = match &one.report.value {
-            Reading::CannotSee { detail, until } => {
+            Reading::CannotSee { detail, until, .. } => {
                 tracing::warn!(account.id = %account.account_id, detail, "an account was not read");
                 let why = detail.replace('\0', "");
                 rows::failed(tx, &account.account_id, account.begun_at, &why).await?;
@@ -275,7 +282,7 @@ async fn shown(
     let free = |post: &&Receipt| !taken.contains(&post.remote_id);
     let mut shown = Shown::default();
     for (id, lookup) in errand.to_come.iter().zip(lookups) {
-        let alike: Vec<Receipt> = candidates(lookup).iter().filter(free).cloned().collect();
+        let alike: Vec<Receipt> = candidates(lookup).iter().filter(free).map(storable).collect();
         if !alike.is_empty() {
             shown.alike.insert(id.clone(), alike);
         }
@@ -283,8 +290,14 @@ async fn shown(
     let alike: HashSet<&str> =
         shown.alike.values().flatten().map(|post| post.remote_id.as_str()).collect();
     let is_new = |post: &&Receipt| free(post) && !alike.contains(post.remote_id.as_str());
-    shown.not_known = posts.iter().filter(is_new).cloned().collect();
+    shown.not_known = posts.iter().filter(is_new).map(storable).collect();
     Ok(shown)
+}
+
+/// A post as it may be kept: what a platform calls its address can be anything.
+fn storable(post: &Receipt) -> Receipt {
+    let permalink = post.permalink.clone().filter(|link| !link.contains(char::is_control));
+    Receipt { permalink, ..post.clone() }
 }
 
 /// The posts that may be the delivery: one that is alike is a question, too.
@@ -376,5 +389,25 @@ impl Work for ReadBack {
         jobs: &'a [Claimed],
     ) -> Later<'a, Result<Settlement, Error>> {
         Box::pin(Self::lose_all(tx, now, jobs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_no_database_keeps_is_left_out() {
+        let published_at = Timestamp::UNIX_EPOCH;
+        let post = |link: &str| Receipt {
+            remote_id: "1".to_owned(),
+            permalink: Some(link.to_owned()),
+            published_at,
+        };
+        let good = post("https://x.com/i/status/1");
+        assert_eq!(storable(&good), good);
+        for bad in ["https://x.com/\0", "https://x.com/\n"] {
+            assert_eq!(storable(&post(bad)), Receipt { permalink: None, ..good.clone() });
+        }
     }
 }

@@ -122,6 +122,10 @@ pub enum Reading {
         detail: String,
         /// When to try again at the earliest, if the platform said so.
         until: Option<Timestamp>,
+        /// How many posts were shown all the same.
+        shown: usize,
+        /// How many answers of lists were asked for.
+        pages: u32,
     },
 }
 

@@ -12,7 +12,7 @@ use chancery::engine::quarantine::restored;
 use chancery::service::deliveries::{self, Adoption, DeliveryDetail};
 use chancery::service::quarantine::{self, QuarantineView, Release};
 use chancery::service::{Error, accounts};
-use chancery::simulator::{Kind, Operation};
+use chancery::simulator::{Kind, Operation, Platform};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -355,4 +355,41 @@ async fn what_is_in_doubt_is_settled_first() {
     let found = stage.finish_with_findings().await;
     let unmade = found.iter().filter(|it| it.contains("is published as")).count();
     assert_eq!((unmade, found.len()), (2, 2), "{found:?}");
+}
+
+staged! {
+    with &[("CHANCERY_X__LOOKS_PER_ACCOUNT", "60/2h")];
+
+    /// The first of its pages is a read like any other, and what was shown is paid for, although the
+    /// second page fails and nothing comes of it.
+    async fn what_was_read_in_vain_is_counted_and_paid_for(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        for number in 0..12 {
+            appears(stage, &outlet, &format!("number {number}"));
+        }
+        let whole = on(&outlet, Operation::Read, Kind::HangAfter { ms: 0 });
+        let blind = on(&outlet, Operation::Read, Kind::ServerError { execute: false });
+        stage.world().faults().push(whole);
+        stage.world().faults().push(blind.always());
+        comes_back(stage, true).await;
+        let sum = async |column: &str, scope: &str| {
+            let sql = format!(
+                "SELECT CAST(COALESCE(SUM({column}), 0) AS TEXT) FROM spending WHERE scope LIKE '{scope}'"
+            );
+            stage.setting().database.rows(&sql).await[0][0].parse::<i64>().unwrap()
+        };
+        eventually("it was asked three times", async || {
+            let seen = view(stage).await;
+            let tries = seen.unread.first().map_or(0, |it| it.tries);
+            if tries >= 3 { Ok(()) } else { Err(format!("{seen:?}")) }
+        })
+        .await;
+        // Two pages, and then the first one again, at least twice.
+        let looks = sum("creates", "looks:x/%").await;
+        assert!(looks >= 4, "{looks}");
+        // Ten posts for five thousandths each.
+        assert_eq!(sum("cost", "money:x").await, 50_000);
+        stage.world().faults().clear();
+        all_read(stage).await;
+    }
 }

@@ -12,9 +12,13 @@ const MOST_PAGES: usize = 40;
 
 pub(super) async fn read_back(settings: &Settings, on: &Session, gap: &Gap) -> Metered<Reading> {
     let mut usage = Vec::new();
-    let value = look(settings, on, gap, &mut usage)
-        .await
-        .unwrap_or_else(|blind| Reading::CannotSee { detail: blind.detail, until: blind.until });
+    let value =
+        look(settings, on, gap, &mut usage).await.unwrap_or_else(|blind| Reading::CannotSee {
+            detail: blind.detail,
+            until: blind.until,
+            shown: blind.shown,
+            pages: blind.pages,
+        });
     Metered { value, usage }
 }
 

@@ -33,18 +33,21 @@ const MOST_PAGES: usize = 4;
 pub(super) struct Blind {
     pub(super) detail: String,
     pub(super) until: Option<Timestamp>,
+    /// How many posts of a list were shown all the same, and on how many of its pages.
+    pub(super) shown: usize,
+    pub(super) pages: u32,
     /// The platform did not like the question itself.
     pub(super) bad_question: bool,
 }
 
 impl From<Unsendable> for Blind {
     fn from(fault: Unsendable) -> Self {
-        Self { detail: fault.refusal().detail, until: None, bad_question: false }
+        blind(&fault.refusal().detail)
     }
 }
 
 pub(super) fn blind(detail: &str) -> Blind {
-    Blind { detail: detail.to_owned(), until: None, bad_question: false }
+    Blind { detail: detail.to_owned(), until: None, shown: 0, pages: 0, bad_question: false }
 }
 
 pub(super) async fn find(settings: &Settings, on: &Session, probe: &Probe) -> Metered<Lookup> {
@@ -146,10 +149,26 @@ async fn list(
     (fields, most_pages): (&str, usize),
     usage: &mut Vec<Usage>,
 ) -> Result<(Vec<Post>, u32), Blind> {
+    let (mut posts, mut pages) = (Vec::new(), 0);
+    let asked = (fields, most_pages);
+    match turn_pages(on, graph, not_before, asked, (&mut posts, &mut pages), usage).await {
+        Ok(()) => Ok((posts, pages)),
+        Err(blind) => Err(Blind { shown: posts.len(), pages, ..blind }),
+    }
+}
+
+async fn turn_pages(
+    on: &Session,
+    graph: &Graph<'_>,
+    not_before: Timestamp,
+    (fields, most_pages): (&str, usize),
+    (posts, pages): (&mut Vec<Post>, &mut u32),
+    usage: &mut Vec<Usage>,
+) -> Result<(), Blind> {
     let since = shift(not_before, -LIST_SLACK);
-    let mut posts = Vec::new();
     let mut after: Option<String> = None;
-    for pages in (1..).take(most_pages) {
+    for number in (1..).take(most_pages) {
+        *pages = number;
         let request = graph.published(fields, since, after.as_deref())?;
         let (value, _) = read(on, request, usage).await?;
         let data = value.get("data").and_then(Value::as_array);
@@ -161,7 +180,7 @@ async fn list(
         after = value.pointer("/paging/cursors/after").and_then(Value::as_str).map(str::to_owned);
         let has_next = value.pointer("/paging/next").is_some();
         if past || !has_next {
-            return Ok((posts, pages));
+            return Ok(());
         }
         if after.is_none() {
             return Err(blind("the list goes on without a cursor"));
@@ -201,6 +220,7 @@ fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blind> {
         detail: format!("status {status}: {} {}", error.word(), error.detail()),
         until: meaning.filter(|_| throttled).map(|meaning| free_at(answer, meaning, now)),
         bad_question: error.word() == "100",
+        ..blind("")
     })
 }
 

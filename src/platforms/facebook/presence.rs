@@ -68,7 +68,7 @@ async fn look(
         return Err(Blind {
             detail: format!("{} {}", error.word(), error.detail()),
             until: seen.iter().filter_map(Usage::blocked_until).max(),
-            bad_question: false,
+            ..blind("")
         });
     }
     control(on, &graph, (id, witness), seen).await?;

@@ -12,9 +12,12 @@ const MOST_PAGES: usize = 20;
 
 /// The usage headers of reads are left out, as in a look for one post.
 pub(super) async fn read_back(settings: &Settings, on: &Session, gap: &Gap) -> Metered<Reading> {
-    let value = look(settings, on, gap)
-        .await
-        .unwrap_or_else(|blind| Reading::CannotSee { detail: blind.detail, until: blind.until });
+    let value = look(settings, on, gap).await.unwrap_or_else(|blind| Reading::CannotSee {
+        detail: blind.detail,
+        until: blind.until,
+        shown: blind.shown,
+        pages: blind.pages,
+    });
     Metered { value, usage: Vec::new() }
 }
 

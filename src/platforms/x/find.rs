@@ -27,6 +27,9 @@ const MOST_PAGES: usize = 3;
 pub(super) struct Blind {
     pub(super) detail: String,
     pub(super) until: Option<Timestamp>,
+    /// How many posts of a list were shown all the same, and on how many of its pages.
+    pub(super) shown: usize,
+    pub(super) pages: u32,
 }
 
 impl From<Unsendable> for Blind {
@@ -36,7 +39,7 @@ impl From<Unsendable> for Blind {
 }
 
 pub(super) fn blind(detail: &str) -> Blind {
-    Blind { detail: detail.to_owned(), until: None }
+    Blind { detail: detail.to_owned(), until: None, shown: 0, pages: 0 }
 }
 
 /// The usage headers of reads are left out: they carry the names of those of creates and would
@@ -114,14 +117,29 @@ pub(super) async fn list(
     since: Option<&str>,
     most_pages: usize,
 ) -> Result<(Vec<Tweet>, u32), Blind> {
-    let mut tweets = Vec::new();
+    let (mut tweets, mut pages) = (Vec::new(), 0);
+    match turn_pages(on, api, since, most_pages, (&mut tweets, &mut pages)).await {
+        Ok(()) => Ok((tweets, pages)),
+        // They were shown, and are paid for, all the same.
+        Err(blind) => Err(Blind { shown: tweets.len(), pages, ..blind }),
+    }
+}
+
+async fn turn_pages(
+    on: &Session,
+    api: &Api<'_>,
+    since: Option<&str>,
+    most_pages: usize,
+    (tweets, pages): (&mut Vec<Tweet>, &mut u32),
+) -> Result<(), Blind> {
     let mut after: Option<String> = None;
-    for pages in (1..).take(most_pages) {
+    for number in (1..).take(most_pages) {
+        *pages = number;
         let (value, _) = read(on, api.own_posts(since, after.as_deref())?).await?;
         tweets.extend(page(&value, api.user)?);
         after = value.pointer("/meta/next_token").and_then(Value::as_str).map(str::to_owned);
         if after.is_none() {
-            return Ok((tweets, pages));
+            return Ok(());
         }
     }
     Err(blind("there are too many posts since then to look through"))
@@ -164,7 +182,7 @@ pub(super) fn interpret(answer: &Response, now: Timestamp) -> Result<Value, Blin
         Some(Meaning::RateLimited) => free_at(answer, now).0,
         Some(Meaning::Capped | Meaning::Refused(_)) | None => None,
     };
-    Err(Blind { detail: format!("{} {}", problem.word(), problem.said()), until })
+    Err(Blind { until, ..blind(&format!("{} {}", problem.word(), problem.said())) })
 }
 
 /// What is looked for.
