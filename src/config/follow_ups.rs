@@ -1,5 +1,6 @@
 //! What follows from what happened: notifications, webhooks, mail, and when lateness is told of.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -56,6 +57,8 @@ pub struct Mail {
     pub port: u16,
     /// How the connection is protected.
     pub security: MailSecurity,
+    /// Certificates in PEM of those whom to trust besides the system's own authorities.
+    pub ca_file: Option<PathBuf>,
     /// With whom to sign in, if at all.
     pub username: Option<String>,
     /// The password for it.
@@ -124,6 +127,7 @@ pub(super) fn read_mail(read: &Read<'_>) -> Mail {
         host: read.optional("mail.host"),
         port: read.number("mail.port", 1..=65_535),
         security,
+        ca_file: read.optional("mail.ca_file").map(PathBuf::from),
         username: read.optional("mail.username"),
         password: read.secret("mail.password"),
         from: read.optional("mail.from"),
@@ -145,6 +149,9 @@ fn check(mail: &Mail, read: &Read<'_>) {
     let here = ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
     if mail.security == MailSecurity::None && !here {
         read.fault("mail.security", "may be none only for a server on this machine");
+    }
+    if mail.security == MailSecurity::None && mail.ca_file.is_some() {
+        read.fault("mail.ca_file", "has no use where mail.security is none");
     }
     if mail.username.is_some() != mail.password.is_some() {
         read.fault("mail.username", "must be set together with mail.password, or neither");

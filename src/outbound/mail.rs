@@ -4,13 +4,18 @@
 //! smuggled in: the library encodes what it is given, and nothing here writes headers by hand.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use lettre::message::{Mailbox, header};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 
 use crate::config;
+
+/// How a certificate in PEM begins.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 type Way = AsyncSmtpTransport<Tokio1Executor>;
 
@@ -53,6 +58,12 @@ pub enum SetupError {
     /// The sender is no address.
     #[error("mail.from is no address such as Chancery <desk@mofa.example>")]
     From(#[source] lettre::address::AddressError),
+    /// The file of certificates cannot be read.
+    #[error("mail.ca_file cannot be read: {}", .0.display())]
+    CaFile(PathBuf, #[source] std::io::Error),
+    /// There is no certificate in it.
+    #[error("mail.ca_file has no certificate in PEM: {}", .0.display())]
+    NoCertificate(PathBuf),
     /// TLS cannot be set up.
     #[error("TLS for mail cannot be set up")]
     Tls(#[source] lettre::transport::smtp::Error),
@@ -69,11 +80,13 @@ impl Mailer {
     pub fn configured(settings: &config::Mail) -> Result<Option<Self>, SetupError> {
         let (Some(host), Some(from)) = (&settings.host, &settings.from) else { return Ok(None) };
         let from = from.parse().map_err(SetupError::From)?;
-        let builder = match settings.security {
-            config::MailSecurity::StartTls => Way::starttls_relay(host).map_err(SetupError::Tls)?,
-            config::MailSecurity::Tls => Way::relay(host).map_err(SetupError::Tls)?,
-            config::MailSecurity::None => Way::builder_dangerous(host.as_str()),
+        // Without a valid certificate for this name there is no connection, so neither a password.
+        let tls = match settings.security {
+            config::MailSecurity::StartTls => Tls::Required(tls(host, settings)?),
+            config::MailSecurity::Tls => Tls::Wrapper(tls(host, settings)?),
+            config::MailSecurity::None => Tls::None,
         };
+        let builder = Way::builder_dangerous(host.as_str()).tls(tls);
         let mut builder = builder.port(settings.port).timeout(Some(settings.timeout));
         if let (Some(user), Some(password)) = (&settings.username, &settings.password) {
             let password = password.expose_secret().to_owned();
@@ -106,6 +119,20 @@ impl Mailer {
             .header(header::ContentType::TEXT_PLAIN)
             .body(letter.body.clone())?)
     }
+}
+
+/// Trusts the system's authorities and those of the operator.
+fn tls(host: &str, settings: &config::Mail) -> Result<TlsParameters, SetupError> {
+    let mut trusts = TlsParameters::builder(host.to_owned());
+    if let Some(file) = &settings.ca_file {
+        let pem = std::fs::read(file).map_err(|error| SetupError::CaFile(file.clone(), error))?;
+        // The library takes a file without any for one without a fault.
+        if !pem.windows(BEGIN.len()).any(|it| it == BEGIN) {
+            return Err(SetupError::NoCertificate(file.clone()));
+        }
+        trusts = trusts.add_root_certificate(Certificate::from_pem(&pem).map_err(SetupError::Tls)?);
+    }
+    trusts.build().map_err(SetupError::Tls)
 }
 
 /// A line of a head: whatever would end it becomes a space.

@@ -58,6 +58,8 @@ mod limits;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod mail_tls;
+#[cfg(test)]
 mod media;
 #[cfg(test)]
 mod money;

@@ -4,4 +4,4 @@ mod hook;
 mod smtp;
 
 pub(crate) use hook::{Hook, Mood};
-pub(crate) use smtp::{Post, Temper};
+pub(crate) use smtp::{Guarded, Post, Temper};
