@@ -122,7 +122,7 @@ async fn read_all(
     let all: Vec<NewJob> = accounts.iter().map(job).collect();
     // One that is at work finds that another quarantine has begun.
     let keys: Vec<String> = all.iter().map(|one| one.unique_key.clone()).collect();
-    jobs::remove_queued(tx, &keys).await?;
+    jobs::remove_idle(tx, &keys).await?;
     jobs::enqueue(tx, &all, now).await?;
     Ok(accounts.len())
 }
@@ -230,7 +230,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<Vec<NewEntry>, store::Error> {
     let keys: Vec<String> = ids.iter().map(|id| work::publish_key(id)).collect();
-    jobs::remove_queued(tx, &keys).await?;
+    jobs::remove_idle(tx, &keys).await?;
     let closes: Vec<Close> = found.iter().map(|one| one.close.clone()).collect();
     outcomes::close(tx, &closes, now).await?;
     let moves: Vec<Move> = found.iter().filter_map(|one| one.change.clone()).collect();

@@ -233,6 +233,15 @@ statements! {
     REMOVE_QUEUED =
         "DELETE FROM jobs WHERE state = 'queued' AND state IN ('queued', 'running')
          AND unique_key IN " ids(1);
+    REMOVE_IDLE =
+        "DELETE FROM jobs WHERE state = 'queued' AND state IN ('queued', 'running')
+         AND unique_key IN (SELECT value FROM jsonb_each($1))"
+        |
+        "WITH idle AS MATERIALIZED (
+             SELECT id FROM jobs WHERE state = 'queued' AND state IN ('queued', 'running')
+               AND unique_key IN (SELECT jsonb_array_elements_text($1))
+             FOR UPDATE SKIP LOCKED)
+         DELETE FROM jobs WHERE id IN (SELECT id FROM idle)";
     MOVE_QUEUED =
         "UPDATE jobs SET due_at = $2
          WHERE state = 'queued' AND state IN ('queued', 'running') AND unique_key = $1";
@@ -459,6 +468,14 @@ async fn take_over(
 /// Removes queued jobs by key; running ones are left alone.
 pub async fn remove_queued(tx: &mut Tx, unique_keys: &[String]) -> Result<u64, Error> {
     Ok(on!(tx, REMOVE_QUEUED, |sql, conn| {
+        sqlx::query(sql).bind(Json(unique_keys)).execute(conn).await?.rows_affected()
+    }))
+}
+
+/// The same, and without waiting for those that are being claimed; for whoever holds what a claim waits
+/// for, and has made sure that the claim will come to nothing.
+pub async fn remove_idle(tx: &mut Tx, unique_keys: &[String]) -> Result<u64, Error> {
+    Ok(on!(tx, REMOVE_IDLE, |sql, conn| {
         sqlx::query(sql).bind(Json(unique_keys)).execute(conn).await?.rows_affected()
     }))
 }

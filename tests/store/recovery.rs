@@ -17,7 +17,7 @@ use chancery::store::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::database::both;
+use crate::database::{Fresh, both};
 use crate::planned;
 
 fn at(second: i64) -> Timestamp {
@@ -237,6 +237,16 @@ both! {
         assert_eq!(care::count_loss(&mut tx, &first).await.unwrap(), None, "it is at work");
     }
 
+    async fn what_nobody_is_about_to_claim_is_removed(fresh) {
+        let all = [job(1, at(0)), job(2, at(0))];
+        let keys = all.each_ref().map(|one| one.unique_key.clone());
+        let mut tx = fresh.store.begin().await.unwrap();
+        jobs::enqueue(&mut tx, &all, at(0)).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = fresh.store.begin().await.unwrap();
+        assert_eq!(jobs::remove_idle(&mut tx, &keys).await.unwrap(), 2);
+    }
+
     async fn losses_are_counted_and_what_is_hastened_is_due_now(fresh) {
         let store = &fresh.store;
         let holder = Holder { node: NodeId::new(at(0), 1), fence: 1 };
@@ -265,4 +275,29 @@ both! {
         assert_eq!(due.len(), 3, "{due:?}");
         tx.commit().await.unwrap();
     }
+}
+
+/// A failover holds what claims wait for, and must not wait for them.
+#[tokio::test]
+async fn what_is_being_claimed_is_not_waited_for() {
+    let Some(fresh) = Fresh::postgres().await else { return };
+    let holder = Holder { node: NodeId::new(at(0), 1), fence: 1 };
+    let all = [job(1, at(0)), job(2, at(0))];
+    let keys = all.each_ref().map(|one| one.unique_key.clone());
+    let mut tx = fresh.store.begin().await.unwrap();
+    jobs::enqueue(&mut tx, &all, at(0)).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut failover = fresh.store.begin().await.unwrap();
+    publishing::stand_still(&mut failover).await.unwrap();
+    let mut claim = fresh.store.begin().await.unwrap();
+    let ids = [all[0].id.clone()];
+    assert_eq!(jobs::claim(&mut claim, &ids, &holder, at(60), at(0)).await.unwrap().len(), 1);
+    let claim = tokio::spawn(async move {
+        publishing::stand_still(&mut claim).await?;
+        claim.commit().await
+    });
+    assert_eq!(jobs::remove_idle(&mut failover, &keys).await.unwrap(), 1);
+    failover.commit().await.unwrap();
+    claim.await.unwrap().unwrap();
+    fresh.remove().await;
 }
