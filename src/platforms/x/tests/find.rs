@@ -186,3 +186,29 @@ fn a_failed_read_says_nothing() {
     let until = read(429, r#"{"title":"Too Many Requests"}"#, Some("1795342500")).err();
     assert_eq!(until.and_then(|blind| blind.until), Timestamp::from_second(1_795_342_500).ok());
 }
+
+/// X may answer with a host in punycode and a path in percent; both lead to where the sent one does.
+#[test]
+fn the_two_spellings_of_an_address_are_one() {
+    let tweet = |link: &str| {
+        let (short, text) = ("https://t.co/abcdefghij", "Xem https://t.co/abcdefghij");
+        Tweet::from_json(&json!({
+            "id": "1992173824000000009", "author_id": USER, "text": text,
+            "entities": {"urls": [{"url": short, "expanded_url": link}]},
+        }))
+        .expect("post")
+    };
+    let (mine, hosts) = ("https://ngoạigiao.vn/tin-tức", "https://ngoạigiao.vn/");
+    let ascii = url::Url::parse(mine).expect("an address").to_string();
+    assert!(ascii.contains("//xn--") && ascii.contains("t%E1%BB%A9c"), "{ascii}");
+    for (sent, answered) in [
+        (mine, ascii.as_str()),
+        (ascii.as_str(), mine),
+        ("https://mofa.gov.vn/tin-tức", "https://mofa.gov.vn/tin-t%E1%BB%A9c"),
+        ("https://MOFA.gov.vn", "https://mofa.gov.vn/"),
+    ] {
+        assert!(found_id(&probe("Xem", Some(sent), 0), &[tweet(answered)]).is_some(), "{sent}");
+    }
+    let other = verdict(&probe("Xem", Some(hosts), 0), &[tweet(&ascii)]);
+    assert_eq!(other, Lookup::Absent, "another page of the same host");
+}
