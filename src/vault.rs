@@ -43,6 +43,12 @@ pub struct Binding<'a> {
     pub version: i64,
 }
 
+/// The name that a refresh token is bound to: another than its access token's, so that neither can be
+/// put in the place of the other.
+pub fn refresh_name(remote_id: &str) -> String {
+    format!("{remote_id}#refresh")
+}
+
 /// A sealed value as it is kept. Not printable and not serialisable: it goes to the database only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {

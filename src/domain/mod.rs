@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod outbox_text;
 pub mod policy;
 pub mod post;
+pub mod refresh;
 pub mod schedule;
 pub mod text;
 pub mod token;

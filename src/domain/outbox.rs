@@ -39,6 +39,8 @@ words! {
         ClockTrusted = "time.trusted",
         /// The platform does not take an account's credential any more.
         AccountNeedsReconnect = "account.needs_reconnect",
+        /// An account's access ends unless somebody signs in again.
+        AccountEnding = "account.ending",
         /// The platform wants something done before an account may publish again.
         AccountPaused = "account.paused",
         /// Most of what creates may cost in this month is spent.
@@ -127,6 +129,7 @@ impl Occasion {
             | Self::ClockDoubted
             | Self::ClockTrusted
             | Self::AccountNeedsReconnect
+            | Self::AccountEnding
             | Self::AccountPaused
             | Self::MoneyLow
             | Self::MoneySpent

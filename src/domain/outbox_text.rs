@@ -60,14 +60,14 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::AccountNeedsReconnect => {
             ["Tài khoản cần kết nối lại", "An account must be connected again"]
         }
+        O::AccountEnding => {
+            ["Một tài khoản cần đăng nhập lại sớm", "An account's access ends soon"]
+        }
         O::AccountPaused => {
             ["Tài khoản bị nền tảng tạm ngừng", "The platform has paused an account"]
         }
         O::MoneyLow => ["Ngân sách tháng sắp hết", "The month's budget runs low"],
-        O::MoneySpent => [
-            "Ngân sách tháng đã hết; bài thường phải chờ",
-            "The month's budget is spent; ordinary posts wait",
-        ],
+        O::MoneySpent => ["Ngân sách tháng đã hết; bài thường phải chờ", "The budget is spent"],
         O::DeliveriesWaiting => ["Có bài đang chờ bạn quyết định", "Posts wait for you"],
         O::DeliveriesStuck => ["Có bài bị kẹt giữa chừng", "Deliveries are stuck"],
         O::DeliveriesMoving => ["Không còn bài nào bị kẹt", "No delivery is stuck any more"],

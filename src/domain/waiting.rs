@@ -68,6 +68,8 @@ words! {
         Incident = "incident",
         /// The same text is in doubt there.
         SameTextInDoubt = "same_text_in_doubt",
+        /// A new access token in the place of one that has ended.
+        TokenRefresh = "token_refresh",
         /// Another try, after something that passes.
         Retry = "retry",
     }
@@ -123,6 +125,7 @@ impl Cause {
             | Self::Circuit
             | Self::Incident
             | Self::SameTextInDoubt
+            | Self::TokenRefresh
             | Self::Retry => Party::Service,
         }
     }
@@ -191,6 +194,9 @@ impl Cause {
             ],
             Self::SameTextInDoubt => {
                 ["Chờ kết quả của bài giống hệt", "Waits for the outcome of the same text"]
+            }
+            Self::TokenRefresh => {
+                ["Chờ gia hạn quyền truy cập của tài khoản", "Waits for its account's new token"]
             }
             Self::Retry => ["Sẽ thử lại", "Will be tried again"],
         }

@@ -27,9 +27,12 @@ pub const SELF_AUDIT: &str = "self_audit";
 /// Reads an account through whose last posts the database may not know.
 pub const READ_BACK: &str = "read_back";
 
+/// Gets an account a new access token before its old one ends.
+pub const REFRESH: &str = "refresh";
+
 /// Every kind there is.
 pub const KINDS: &[&str] =
-    &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK];
+    &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK, REFRESH];
 
 /// What a publish job needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +86,18 @@ pub struct ReadBack {
 /// The key that makes the reading of an account unique.
 pub fn read_back_key(account: &AccountId) -> String {
     format!("{READ_BACK}:{account}")
+}
+
+/// What a refresh job needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// Which account.
+    pub account_id: AccountId,
+}
+
+/// The key that makes the refresh of an account's credential unique.
+pub fn refresh_key(account: &AccountId) -> String {
+    format!("{REFRESH}:{account}")
 }
 
 /// The slot of an account's jobs: at most one of a kind is at work. It begins with the pool.

@@ -58,6 +58,9 @@ pub(super) const HELD: Duration = Duration::from_mins(1);
 /// Wait before a delivery is guarded again whose text is in doubt on the same account.
 const IN_DOUBT: Duration = Duration::from_secs(5);
 
+/// Wait before a delivery is guarded again whose account is getting a new access token.
+const TOKEN: Duration = Duration::from_secs(2);
+
 /// Names the first clause that failed, most lasting one first.
 pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Failed {
     let again = |span| Ending::Again(after(now, span).min(standing.publish_by));
@@ -104,10 +107,8 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
         let ending = Ending::Again(brake.until.max(standing.due_at).min(standing.publish_by));
         return Failed { clause: brake.code, change: Some(change), ending };
     }
-    if let Some(until) = standing.blocked_until.0.filter(|until| *until > now) {
-        let change = wait(standing, "rate_limit", "the platform lets the account wait");
-        let ending = Ending::Again(until.max(standing.due_at).min(standing.publish_by));
-        return Failed { clause: "rate_limit", change: Some(change), ending };
+    if let Some(failed) = of_account(standing, now) {
+        return failed;
     }
     if standing.due_at > now && !standing.busy && !standing.doubtful {
         let ending = Ending::Again(standing.due_at);
@@ -123,6 +124,19 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     }
     let clause = if standing.busy { BUSY } else { "fence" };
     Failed { clause, change: None, ending: again(BEHIND) }
+}
+
+/// What its account waits for by itself.
+fn of_account(standing: &Standing, now: Timestamp) -> Option<Failed> {
+    if standing.token_ended {
+        let change = wait(standing, "token_refresh", "a new access token of its account");
+        let ending = Ending::Again(after(now, TOKEN).min(standing.publish_by));
+        return Some(Failed { clause: "token_refresh", change: Some(change), ending });
+    }
+    let until = standing.blocked_until.0.filter(|until| *until > now)?;
+    let change = wait(standing, "rate_limit", "the platform lets the account wait");
+    let ending = Ending::Again(until.max(standing.due_at).min(standing.publish_by));
+    Some(Failed { clause: "rate_limit", change: Some(change), ending })
 }
 
 /// What only a person can let go on.
@@ -236,6 +250,7 @@ mod tests {
             publish_by: at(1_000),
             late: false,
             account_unfit: false,
+            token_ended: false,
             blocked_until: Blocked(None),
             withdrawn: false,
             unapproved: false,
@@ -275,6 +290,7 @@ mod tests {
                 "rate_limit",
                 Some(S::Scheduled),
             ),
+            (Standing { token_ended: true, ..sound() }, "token_refresh", Some(S::Scheduled)),
             (Standing { doubtful: true, ..sound() }, "same_text_in_doubt", Some(S::Scheduled)),
             (Standing { busy: true, ..sound() }, "account_busy", None),
             (Standing { due_at: at(500), ..sound() }, "not_due", None),

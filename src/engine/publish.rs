@@ -115,9 +115,11 @@ impl Publish {
     ) -> Result<Vec<Admission<Errand>>, Error> {
         let ids: Vec<DeliveryId> = jobs.iter().filter_map(delivery_of).collect();
         let today = now.strftime("%Y-%m-%d").to_string();
+        let horizon = after(now, self.tools.pace.lookahead);
         let guard = Guard {
             now,
-            horizon: after(now, self.tools.pace.lookahead),
+            horizon,
+            token_until: after(horizon, self.tools.pace.request_timeout),
             repeat_since: before(now, REPEAT_WINDOW),
             today: &today,
             holder: self.lease.holder(),

@@ -16,7 +16,9 @@ use crate::store::jobs::{Holder, NewJob};
 use crate::store::outcomes::{Close, Move};
 use crate::store::publishing::Intent;
 use crate::store::quarantine::{self, Quarantine, SentPerhaps};
-use crate::store::{self, Store, Tx, audit, jobs, nodes, outcomes, publishing, read_backs};
+use crate::store::{
+    self, Store, Tx, audit, jobs, nodes, outcomes, publishing, read_backs, refreshes,
+};
 
 /// What was sent so long before the backup may not be known to it: an attempt takes a while.
 const BEFORE_BACKUP: Duration = Duration::from_hours(1);
@@ -80,6 +82,8 @@ pub(super) async fn begin(
     }
     quarantine::begin(tx, quarantine).await?;
     nodes::jump(tx, now).await?;
+    // Refresh tokens, too, may have been spent in what is lost.
+    refreshes::doubt(tx, now).await?;
     let begun = NewEntry {
         actor: actor.to_owned(),
         action: "quarantine.begin".to_owned(),

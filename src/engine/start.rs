@@ -17,6 +17,7 @@ use super::publish::Publish;
 use super::read_back::ReadBack;
 use super::recall::TakeBack;
 use super::reconcile::Reconcile;
+use super::refresh::Refresh;
 use super::remind::Remind;
 use super::self_audit::SelfAudit;
 use super::sweep::{Keep, Sweep};
@@ -192,9 +193,11 @@ impl Lanes<'_> {
         let (tools, lease, queue) = (self.tools.clone(), self.lease.clone(), self.queue.clone());
         let time = Timekeeper::new(tools.clone(), lease.clone(), queue.clone());
         let on_walls = super::zones::keep(tools.clone(), stop.clone());
+        let tokens = super::credentials::keep(tools.clone(), queue.clone(), stop.clone());
         let mut all = vec![
             tokio::spawn(vital("clock", time.keep(stop.clone()))),
             tokio::spawn(vital("zones", on_walls)),
+            tokio::spawn(vital("credentials", tokens)),
             tokio::spawn(vital("sign_ins", super::sign_ins::keep(tools.clone(), stop.clone()))),
         ];
         if !alone {
@@ -205,11 +208,13 @@ impl Lanes<'_> {
         all
     }
 
-    /// Starts what has to do with what is out, and with what was done.
+    /// Starts what has to do with what is out, with what was done, and with credentials.
     fn looking_back(&self, belief: Belief, lanes: &TaskTracker, stop: &CancellationToken) {
         let tools = self.tools;
         let take_back = self.lane(TakeBack::new(tools.clone(), belief.pause));
         lanes.spawn(vital("recall", take_back.run(stop.clone())));
+        let refresh = self.lane(Refresh::new(tools.clone(), self.lease.clone()));
+        lanes.spawn(vital("refresh", refresh.run(stop.clone())));
         let verify = self.lane(Verify::new(tools.clone(), belief));
         lanes.spawn(vital("verify", verify.run(stop.clone())));
         let read_back = self.lane(ReadBack::new(tools.clone()));

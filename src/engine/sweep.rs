@@ -12,7 +12,8 @@ use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::Claimed;
 use crate::store::{
-    Error, Tx, budgets, idempotency, jobs, mail_items, nodes, notifications, outbox, webhook_tries,
+    Error, Tx, budgets, idempotency, jobs, mail_items, nodes, notifications, outbox, refreshes,
+    webhook_tries,
 };
 
 /// Processes that were not seen for this long are forgotten.
@@ -20,6 +21,9 @@ const NODES: Duration = Duration::from_hours(30 * 24);
 
 /// No window is longer than this.
 const COUNTED: Duration = Duration::from_hours(40 * 24);
+
+/// No refresh token lives longer than half a year: one that was presented so long ago is known to nobody.
+const PRESENTED: Duration = Duration::from_hours(400 * 24);
 
 /// The kind of work that sweeps.
 #[derive(Debug)]
@@ -60,6 +64,7 @@ impl Sweep {
             round += mail_items::forget(&mut tx, told).await?;
             round += webhook_tries::forget(&mut tx, told).await?;
             round += outbox::forget(&mut tx, told).await?;
+            round += refreshes::forget(&mut tx, before(now, PRESENTED)).await?;
             tx.commit().await?;
             swept += round;
             if round == 0 {

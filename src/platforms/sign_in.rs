@@ -16,6 +16,7 @@ use super::session::Session;
 use super::wire::describe;
 use crate::clock::SharedClock;
 use crate::domain::account::CredentialKind;
+use crate::domain::attempt::Reach;
 use crate::domain::connection::{Granted, MissingScope, Offered, ScopePurpose};
 use crate::outbound::{Label, Outbound, Request};
 
@@ -162,6 +163,19 @@ pub enum SignInError {
     Unreachable(String),
 }
 
+/// What came of presenting a refresh token, which may be done once.
+#[derive(Debug, Clone)]
+pub enum Renewal {
+    /// A new pair. Without a refresh token in it the presented one goes on, as RFC 6749, 6 has it.
+    Fresh(Fresh),
+    /// The platform says that it does not take this token: the account must be connected again.
+    Refused(String),
+    /// Certainly not looked at: it may be presented later.
+    NotTaken(String),
+    /// It may have been spent, and what it gave is lost.
+    Unknown(String),
+}
+
 /// What a platform offers to people who sign in.
 pub trait SignIn: Send + Sync {
     /// The rights to be asked for.
@@ -176,12 +190,25 @@ pub trait SignIn: Send + Sync {
         means: &'a Means,
         with: Arrival<'a>,
     ) -> Answer<'a, Result<Bounty, SignInError>>;
+
+    /// Presents a refresh token. A platform without any says that it has not taken it.
+    fn refresh<'a>(&'a self, means: &'a Means, token: &'a SecretString) -> Answer<'a, Renewal>;
 }
 
 /// A request of the OAuth library got no answer that could be its own.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Lost(pub(super) String);
+#[error("{detail}")]
+pub(super) struct Lost {
+    pub(super) detail: String,
+    /// Whether the platform has certainly done nothing about it.
+    pub(super) nothing_done: bool,
+}
+
+impl Lost {
+    fn before(detail: String) -> Self {
+        Self { detail, nothing_done: true }
+    }
+}
 
 /// Carries a request of the OAuth library over our own client: no redirects, one deadline, no replay.
 pub(super) async fn forward(
@@ -190,7 +217,8 @@ pub(super) async fn forward(
     request: oauth2::HttpRequest,
 ) -> Result<oauth2::HttpResponse, Lost> {
     let (parts, body) = request.into_parts();
-    let url: Url = parts.uri.to_string().parse().map_err(|_shown| Lost("no address".to_owned()))?;
+    let url: Url =
+        parts.uri.to_string().parse().map_err(|_shown| Lost::before("no address".to_owned()))?;
     let mut headers: HeaderMap = parts.headers;
     if let Some(value) = headers.get_mut(http::header::AUTHORIZATION) {
         value.set_sensitive(true);
@@ -204,13 +232,18 @@ pub(super) async fn forward(
         max_answer: LARGEST_ANSWER,
         label: Label { destination, kind: "token" },
     };
-    let answer = means.outbound.send(request).await.map_err(|it| Lost(describe(&it)))?;
+    let answer = means.outbound.send(request).await.map_err(|it| Lost {
+        detail: describe(&it),
+        nothing_done: it.reach == Reach::NotConnected,
+    })?;
     let status = answer.status;
     // Only a refusal in the platform's own words is one.
     if !status.is_success() && !status.is_client_error()
         || status == http::StatusCode::TOO_MANY_REQUESTS
     {
-        return Err(Lost(format!("status {}", status.as_u16())));
+        // A limit stands before everything else; what else fails may have done its work first.
+        let nothing_done = status == http::StatusCode::TOO_MANY_REQUESTS;
+        return Err(Lost { detail: format!("status {}", status.as_u16()), nothing_done });
     }
     let mut response = http::Response::new(answer.body.to_vec());
     *response.status_mut() = status;

@@ -13,7 +13,7 @@ use crate::platforms::outcome::{Owner, OwnerError};
 use crate::platforms::session::Session;
 use crate::store::credentials::{self, Credential};
 use crate::store::{Tx, scrub::scrubbed};
-use crate::vault::Binding;
+use crate::vault::{Binding, refresh_name};
 
 /// When to try again after a platform could not be asked.
 const RETRY_AFTER_S: u64 = 30;
@@ -161,12 +161,6 @@ pub(super) fn healthy(before: &Health, owner: Owner, now: Timestamp) -> Health {
         checked_at: Some(now),
         ..before.clone()
     }
-}
-
-/// The name that a refresh token is bound to: another than its access token's, so that neither can be
-/// put in the place of the other.
-pub(super) fn refresh_name(remote_id: &str) -> String {
-    format!("{remote_id}#refresh")
 }
 
 /// Seals a credential for its account and stores it.

@@ -143,7 +143,7 @@ fn credential(
     vault: &Vault,
     row: &SealedCredential,
 ) -> Result<(Vec<u8>, Option<Vec<u8>>), vault::Error> {
-    let refresh_name = super::ownership::refresh_name(&row.remote_id);
+    let refresh_name = vault::refresh_name(&row.remote_id);
     let bound = |remote_id| Binding { platform: &row.platform, remote_id, version: row.version };
     let token = again(vault, bound(&row.remote_id), &row.key_id, &row.sealed)?;
     let refresh = row.refresh.as_ref();

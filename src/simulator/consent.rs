@@ -227,6 +227,14 @@ impl World {
         consents.refresh.iter().map(|(word, (_, times))| (word.clone(), *times)).collect()
     }
 
+    /// What a person's consent gives the application that X knows: an access and a refresh token.
+    pub fn consent(&self, user: &str) -> [String; 2] {
+        let client = self.consents().client().id.clone();
+        let scopes = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"];
+        let pair = self.found_family(user, &client, scopes.map(str::to_owned).to_vec());
+        [pair.access, pair.refresh.unwrap_or_default()]
+    }
+
     /// Begins a family for an account on X.
     pub(crate) fn found_family(&self, user: &str, client: &str, scopes: Vec<String>) -> Pair {
         let refreshable = scopes.iter().any(|scope| scope == "offline.access");

@@ -39,6 +39,7 @@ pub mod publishing;
 pub mod quarantine;
 pub mod read_backs;
 pub mod recalls;
+pub mod refreshes;
 pub mod reminders;
 pub mod review;
 pub mod scrub;
@@ -134,6 +135,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         quarantine::STATEMENTS,
         read_backs::STATEMENTS,
         recalls::STATEMENTS,
+        refreshes::STATEMENTS,
         reminders::STATEMENTS,
         review::STATEMENTS,
         sealed::STATEMENTS,

@@ -177,12 +177,17 @@ statements! {
                   progress JSONB, attempts BIGINT, doubts BIGINT, refusals BIGINT)
          WHERE deliveries.id = v.id AND deliveries.state = v.\"from\"
          RETURNING deliveries.id";
+    /// While a refresh is on its way nothing is learned of the credential: its access token may have died
+    /// of it, and the next one is about to be kept.
     LEARN =
         "UPDATE accounts SET high_water = COALESCE(v.high_water, accounts.high_water),
                 blocked_until = COALESCE(v.blocked_ms, accounts.blocked_until),
                 status = CASE WHEN v.status IS NOT NULL AND accounts.status = 'connected' AND EXISTS (
                               SELECT 1 FROM credentials AS c WHERE c.account_id = accounts.id
                               AND c.version = v.credential_version)
+                              AND NOT EXISTS (
+                              SELECT 1 FROM refreshes AS r WHERE r.account_id = accounts.id
+                              AND r.version = v.credential_version AND r.outcome = 'presenting')
                          THEN v.status ELSE accounts.status END,
                 version = version + CASE WHEN v.status IS NULL THEN 0 ELSE 1 END, updated_at = $2
          FROM (SELECT value->>'id' AS id, value->>'high_water' AS high_water,
@@ -198,6 +203,9 @@ statements! {
                 status = CASE WHEN v.status IS NOT NULL AND accounts.status = 'connected' AND EXISTS (
                               SELECT 1 FROM credentials AS c WHERE c.account_id = accounts.id
                               AND c.version = v.credential_version)
+                              AND NOT EXISTS (
+                              SELECT 1 FROM refreshes AS r WHERE r.account_id = accounts.id
+                              AND r.version = v.credential_version AND r.outcome = 'presenting')
                          THEN v.status ELSE accounts.status END,
                 version = version + CASE WHEN v.status IS NULL THEN 0 ELSE 1 END, updated_at = $2
          FROM jsonb_to_recordset($1) AS v(id TEXT, high_water TEXT, blocked_ms BIGINT, status TEXT,

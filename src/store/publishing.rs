@@ -24,6 +24,8 @@ pub struct Guard<'a> {
     pub horizon: Timestamp,
     /// The same text to the same account is refused when it was published after this instant.
     pub repeat_since: Timestamp,
+    /// An access token must live until then.
+    pub token_until: Timestamp,
     /// Today, as `2026-09-02`: units that closed before it publish nothing.
     pub today: &'a str,
     /// This process.
@@ -102,8 +104,11 @@ pub struct Standing {
     pub publish_by: Timestamp,
     /// Its latest useful time has passed.
     pub late: bool,
-    /// Its account cannot publish: not connected, removed or without credential.
+    /// Its account cannot publish: not connected, removed or without credential, or with one that has
+    /// ended and that only a person can renew.
     pub account_unfit: bool,
+    /// Its account's access token has ended, and is about to be refreshed.
+    pub token_ended: bool,
     /// Its account waits for the platform until then.
     #[sqlx(try_from = "Option<At>")]
     pub blocked_until: Blocked,
@@ -271,6 +276,7 @@ statements! {
                WHERE a.id = deliveries.account_id
                  AND a.status = 'connected' AND a.removed_at IS NULL
                  AND (a.blocked_until IS NULL OR a.blocked_until <= $2)
+                 AND (c.expires_at IS NULL OR c.expires_at > $10)
                  AND p.removed_at IS NULL AND u.approval = 'none'
                  AND (u.closed_on IS NULL OR u.closed_on > $7))
            AND NOT EXISTS (
@@ -297,8 +303,12 @@ statements! {
     /// changed since: only a person's review ends that.
     STANDING =
         "SELECT d.id, d.state, d.due_at, d.publish_by, d.publish_by <= $2 AS late,
-                (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL)
+                (a.status <> 'connected' OR a.removed_at IS NOT NULL OR c.account_id IS NULL
+                 OR (COALESCE(c.expires_at <= $7, FALSE) AND (c.refresh IS NULL OR EXISTS (
+                     SELECT 1 FROM refreshes AS r WHERE r.account_id = c.account_id
+                     AND r.version = c.version AND r.outcome IN ('refused', 'lost', 'orphaned')))))
                     AS account_unfit,
+                COALESCE(c.expires_at <= $7, FALSE) AS token_ended,
                 a.blocked_until,
                 (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $4, FALSE)) AS withdrawn,
                 u.approval <> 'none' AS unapproved,
@@ -386,6 +396,7 @@ pub async fn guard(
             .bind(with.today)
             .bind(seq)
             .bind(&hash)
+            .bind(At(with.token_until))
             .fetch_all(conn)
             .await?
     }))
@@ -417,6 +428,7 @@ pub async fn standing(
             .bind(with.today)
             .bind(seq)
             .bind(&hash)
+            .bind(At(with.token_until))
             .fetch_all(conn)
             .await?
     }))

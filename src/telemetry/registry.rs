@@ -154,6 +154,12 @@ pub const METRICS: &[Metric] = &[
         "Tries to delete a published post that somebody wants to be recalled",
     ),
     metric(
+        "chancery_refreshes_total",
+        Kind::Counter,
+        &["platform", "outcome"],
+        "Refresh tokens that were presented to a platform, by what came of them",
+    ),
+    metric(
         "chancery_webhook_tries_total",
         Kind::Counter,
         &["outcome"],

@@ -90,6 +90,8 @@ mod receiver;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
 mod reminded;
 #[cfg(test)]
 mod reminders;

@@ -168,6 +168,7 @@ async fn a_batch_is_not_lost_to_another_nodes_claim() {
     let holder = Holder { node: node_id, fence: node[1].parse().unwrap() };
     let guard = Guard {
         now: due,
+        token_until: due,
         horizon: due,
         repeat_since: before(due, Duration::from_hours(24)),
         today: "2026-01-01",

@@ -43,6 +43,7 @@ async fn lose(store: &Store, ids: &[DeliveryId], how: Lost) {
     if how == Lost::Guarded {
         let guard = Guard {
             now,
+            token_until: now,
             horizon: now,
             repeat_since: before(now, Duration::from_hours(24)),
             today: "2000-01-01",

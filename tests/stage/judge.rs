@@ -194,6 +194,11 @@ async fn secrets(stage: &Stage, outlets: &[Outlet], found: &mut Vec<String>) {
                 found.push(format!("a secret is in {place}: {seen}"));
             }
         }
+        for word in ["sim-access-token-", "sim-refresh-token-"] {
+            if places_of(bytes, word.as_bytes()).next().is_some() {
+                found.push(format!("a secret is in {place}: {word}"));
+            }
+        }
     }
 }
 

@@ -89,7 +89,7 @@ async fn node(tx: &mut Tx) -> Holder {
 
 fn guard(holder: &Holder, now: Timestamp) -> Guard<'_> {
     let today = "2026-09-02";
-    Guard { now, horizon: now, repeat_since: now, today, holder }
+    Guard { now, horizon: now, token_until: now, repeat_since: now, today, holder }
 }
 
 fn job(id: &DeliveryId, due_at: Timestamp) -> NewJob {

@@ -32,6 +32,8 @@ mod plans;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod refreshes;
+#[cfg(test)]
 mod reminders;
 #[cfg(test)]
 mod schema;

@@ -16,7 +16,9 @@ use super::{Facebook, ID, Settings};
 use crate::domain::connection::ScopePurpose;
 use crate::outbound::{Label, Request, Response};
 use crate::platforms::Answer;
-use crate::platforms::sign_in::{Arrival, Bounty, Departure, Means, Scope, SignIn, SignInError};
+use crate::platforms::sign_in::{
+    Arrival, Bounty, Departure, Means, Renewal, Scope, SignIn, SignInError,
+};
 use crate::platforms::wire::{Body, Unsendable, address, describe, open_request, text_at};
 
 const GUIDE: &str = "Pages API permissions, developers.facebook.com, copies of 2026-08-23";
@@ -67,6 +69,10 @@ impl SignIn for Facebook {
         with: Arrival<'a>,
     ) -> Answer<'a, Result<Bounty, SignInError>> {
         Box::pin(exchange(&self.settings, means, with))
+    }
+
+    fn refresh<'a>(&'a self, _: &'a Means, _: &'a SecretString) -> Answer<'a, Renewal> {
+        Box::pin(async { Renewal::NotTaken("Facebook has no refresh tokens".to_owned()) })
     }
 }
 

@@ -4,10 +4,11 @@
 //! `Authorization` header, or, for a public client, with its id in the body.
 
 use jiff::{SignedDuration, Timestamp};
-use oauth2::basic::{BasicClient, BasicTokenResponse};
+use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, RequestTokenError, TokenResponse as _, TokenUrl,
+    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    TokenResponse as _, TokenUrl,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -18,7 +19,8 @@ use crate::domain::connection::ScopePurpose;
 use crate::platforms::Answer;
 use crate::platforms::outcome::OwnerError;
 use crate::platforms::sign_in::{
-    Arrival, Bounty, Candidate, Departure, Fresh, Means, Scope, SignIn, SignInError, forward,
+    Arrival, Bounty, Candidate, Departure, Fresh, Means, Renewal, Scope, SignIn, SignInError,
+    forward,
 };
 use crate::platforms::wire::{address, shorten};
 
@@ -65,6 +67,10 @@ impl SignIn for X {
     ) -> Answer<'a, Result<Bounty, SignInError>> {
         Box::pin(exchange(&self.settings, means, with))
     }
+
+    fn refresh<'a>(&'a self, means: &'a Means, token: &'a SecretString) -> Answer<'a, Renewal> {
+        Box::pin(refresh(&self.settings, means, token))
+    }
 }
 
 async fn exchange(
@@ -103,6 +109,24 @@ fn end(asked_at: Timestamp, life: std::time::Duration) -> Option<Timestamp> {
     asked_at.checked_add(SignedDuration::try_from(life).ok()?).ok()
 }
 
+/// The application at the token endpoint.
+type Client =
+    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
+fn client(settings: &Settings) -> Option<Client> {
+    let id = settings.client_id.clone()?;
+    let url = address(&settings.api_url, &["2", "oauth2", "token"]).ok()?;
+    let client = BasicClient::new(ClientId::new(id))
+        .set_token_uri(TokenUrl::from_url(url))
+        .set_auth_type(AuthType::BasicAuth);
+    Some(match &settings.client_secret {
+        Some(secret) => {
+            client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
+        }
+        None => client,
+    })
+}
+
 async fn tokens(
     settings: &Settings,
     means: Means,
@@ -111,24 +135,11 @@ async fn tokens(
     redirect: RedirectUrl,
 ) -> Result<BasicTokenResponse, SignInError> {
     let not_configured = || SignInError::Refused("the application is not configured".to_owned());
-    let id = settings.client_id.clone().ok_or_else(not_configured)?;
-    let url = address(&settings.api_url, &["2", "oauth2", "token"])
-        .map_err(|_unusable| not_configured())?;
-    let mut client = BasicClient::new(ClientId::new(id))
-        .set_token_uri(TokenUrl::from_url(url))
-        .set_redirect_uri(redirect)
-        .set_auth_type(AuthType::BasicAuth);
-    if let Some(secret) = &settings.client_secret {
-        client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
-    }
+    let client = client(settings).ok_or_else(not_configured)?.set_redirect_uri(redirect);
     let over_ours = move |request| forward(means.clone(), ID, request);
     client.exchange_code(code).set_pkce_verifier(verifier).request_async(&over_ours).await.map_err(
         |error| match error {
-            RequestTokenError::ServerResponse(said) => {
-                let word = said.error().as_ref();
-                let words = said.error_description().map_or("", |it| it.as_str());
-                SignInError::Refused(shorten(&format!("{word} {words}")))
-            }
+            RequestTokenError::ServerResponse(said) => SignInError::Refused(words(&said)),
             RequestTokenError::Request(lost) => SignInError::Unreachable(lost.to_string()),
             // The library's words would show the answer, in which there may be a token.
             RequestTokenError::Parse(_, _) | RequestTokenError::Other(_) => {
@@ -136,4 +147,60 @@ async fn tokens(
             }
         },
     )
+}
+
+fn words(said: &BasicErrorResponse) -> String {
+    let words = said.error_description().map_or("", |it| it.as_str());
+    shorten(&format!("{} {words}", said.error().as_ref()))
+}
+
+/// Presents a refresh token. X rotates it, as others report, and takes one that was replaced for theft:
+/// so only what X says in its own words, and what has certainly not reached it, is known.
+async fn refresh(settings: &Settings, means: &Means, token: &SecretString) -> Renewal {
+    let asked_at = means.clock.now();
+    let Some(client) = client(settings) else {
+        return Renewal::NotTaken("the application is not configured".to_owned());
+    };
+    let token = RefreshToken::new(token.expose_secret().to_owned());
+    let over_ours = |request| forward(means.clone(), ID, request);
+    let answer = client.exchange_refresh_token(&token).request_async(&over_ours).await;
+    match answer {
+        // An empty token never takes the place of one that is not.
+        Ok(pair) if pair.access_token().secret().is_empty() => {
+            Renewal::Unknown("the answer has no access token".to_owned())
+        }
+        Ok(pair) => Renewal::Fresh(Fresh {
+            kind: CredentialKind::Oauth2,
+            access: SecretString::from(pair.access_token().secret().clone()),
+            refresh: pair
+                .refresh_token()
+                .filter(|it| !it.secret().is_empty())
+                .map(|it| SecretString::from(it.secret().clone())),
+            expires_at: pair.expires_in().and_then(|life| end(asked_at, life)),
+        }),
+        Err(RequestTokenError::ServerResponse(said)) => refused(&said),
+        Err(RequestTokenError::Request(lost)) if lost.nothing_done => {
+            Renewal::NotTaken(lost.to_string())
+        }
+        Err(RequestTokenError::Request(lost)) => Renewal::Unknown(lost.to_string()),
+        // The library's words would show the answer, in which there may be a token.
+        Err(RequestTokenError::Parse(_, _) | RequestTokenError::Other(_)) => {
+            Renewal::Unknown("the answer could not be read".to_owned())
+        }
+    }
+}
+
+/// What a refusal in the words of RFC 6749, 5.2 means. X says `invalid_request` of a token that it does
+/// not take, too. Who we are is looked at before what we bring: a wrong secret spends nothing.
+fn refused(said: &BasicErrorResponse) -> Renewal {
+    let about_the_token = || {
+        let words = said.error_description().map(|it| it.to_ascii_lowercase());
+        words.is_some_and(|it| it.contains("token"))
+    };
+    match said.error().as_ref() {
+        "invalid_grant" => Renewal::Refused(words(said)),
+        "invalid_request" if about_the_token() => Renewal::Refused(words(said)),
+        "invalid_client" | "unauthorized_client" => Renewal::NotTaken(words(said)),
+        _ => Renewal::Unknown(words(said)),
+    }
 }

@@ -116,7 +116,7 @@ pub struct ContentView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitsForView {
     /// Stable machine word: `due`, `platform`, `reconcile`, `person`, `account`, `rate_limit`, `hold`,
-    /// `review`, `clock`, `time_zone`, …
+    /// `review`, `clock`, `time_zone`, `token_refresh`, …
     pub code: String,
     /// In a few words, in both languages.
     pub title: TitleView,

@@ -10,6 +10,7 @@ mod flips;
 mod nodes;
 #[cfg(feature = "crash-points")]
 mod points;
+mod refresh;
 mod stops;
 mod storage;
 mod storm;
