@@ -49,7 +49,7 @@ staged! {
                 let state = stage.show(id).await.delivery.state;
                 publishing += usize::from(state == DeliveryState::Publishing);
             }
-            if publishing >= 4 { Ok(()) } else { Err(format!("{publishing} are publishing")) }
+            if publishing >= 2 { Ok(()) } else { Err(format!("{publishing} are publishing")) }
         })
         .await;
         for user in &users {
