@@ -124,7 +124,7 @@ pub(super) const WORDS: &[Words] = &[
         "bad_setting",
         "Not a setting of the platform",
         "Thiết lập không đúng",
-        "Nền tảng này không có thiết lập như vậy.",
+        "Nền tảng này không có thiết lập như vậy, hoặc giá trị không dùng được; danh mục nền tảng cho biết được đặt những gì.",
     ),
     words(
         "count_out_of_range",

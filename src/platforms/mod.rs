@@ -8,6 +8,7 @@ pub mod facebook;
 pub mod outcome;
 pub mod rules;
 pub mod session;
+mod settings;
 pub mod sign_in;
 mod staging;
 mod wire;
@@ -112,6 +113,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// The newer of two remote ids of one account, for the high-water mark.
     fn newer(&self, a: &str, b: &str) -> std::cmp::Ordering;
+
+    /// The JSON Schema of the settings that a delivery may have here.
+    fn settings_schema(&self) -> serde_json::Value;
 
     /// Checks the per-platform settings of a delivery; pairs of pointer and reason.
     fn check_settings(&self, settings: &serde_json::Value) -> Vec<(String, String)>;

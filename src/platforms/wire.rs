@@ -25,6 +25,8 @@ pub(super) enum Unsendable {
     Address,
     /// The token holds characters that no header can.
     Token,
+    /// The settings of the delivery are not what was checked.
+    Settings,
 }
 
 impl Unsendable {
@@ -36,6 +38,9 @@ impl Unsendable {
             }
             Self::Token => {
                 (RefusalKind::Credential, "token", "the token holds characters that cannot be sent")
+            }
+            Self::Settings => {
+                (RefusalKind::Content, "settings", "the settings of the delivery cannot be read")
             }
         };
         Refusal { kind, code: code.to_owned(), detail: detail.to_owned() }
@@ -319,23 +324,6 @@ pub(super) fn number_order(a: &str, b: &str) -> Ordering {
         })
     };
     rank(a).cmp(&rank(b))
-}
-
-/// What is wrong with the settings of a delivery on a platform that has none: everything in them.
-pub(super) fn no_settings(settings: &Value) -> Vec<(String, String)> {
-    match settings {
-        Value::Null => Vec::new(),
-        Value::Object(fields) => fields
-            .keys()
-            .map(|key| {
-                let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
-                (pointer, "this platform has no such setting".to_owned())
-            })
-            .collect(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            vec![(String::new(), "settings are an object".to_owned())]
-        }
-    }
 }
 
 #[cfg(test)]

@@ -163,6 +163,8 @@ pub struct PostRecord {
     pub photos: Vec<PhotoRecord>,
     /// The X post that this one answers.
     pub reply_to: Option<String>,
+    /// Who may answer it on X; whom Facebook is to show it rather, as it was sent. None for everybody.
+    pub audience: Option<String>,
     /// When it was created, by our clock.
     pub created_at: Timestamp,
     /// From when on lists show it; later than `created_at` when reads lag.

@@ -268,6 +268,7 @@ impl World {
             link: None,
             photos: Vec::new(),
             reply_to: None,
+            audience: None,
             created_at: at,
             visible_at: at,
             application: None,

@@ -119,3 +119,33 @@ staged! {
 fn whole_seconds(instant: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(instant.as_second()).unwrap()
 }
+
+staged! {
+    /// What only one platform has: who may answer on X, and whom Facebook is to show a post rather.
+    async fn settings_of_a_platform_arrive_there(stage) {
+        let [page, user] = stage.both().await;
+        let targeting = json!({"feed_targeting": {"countries": ["LA", "KH"], "locales": [47]}});
+        let wanted = [
+            (&page, Wanted::text("to neighbours").set(targeting.clone())),
+            (&user, Wanted::text("few may answer").set(json!({"reply_settings": "mentionedUsers"}))),
+            (&page, Wanted::text("to everybody")),
+            (&user, Wanted::text("everybody may answer")),
+        ];
+        for (outlet, wanted) in &wanted {
+            let id = stage.deliver(outlet, wanted).await;
+            stage.published(&id).await;
+        }
+        let audiences = |outlet: &Outlet| -> Vec<Option<String>> {
+            stage.posts(outlet).into_iter().map(|it| it.audience).collect()
+        };
+        let [shown, everybody] = audiences(&page).try_into().unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&shown.unwrap()).unwrap();
+        assert_eq!(shown, json!({"geo_locations": {"countries": ["LA", "KH"]}, "locales": [47]}));
+        assert_eq!(everybody, None);
+        assert_eq!(audiences(&user), [Some("mentionedUsers".to_owned()), None]);
+        let post = stage.write(&Wanted::text("refused")).await;
+        let there = Wanted::text("refused").set(targeting).delivery(&user);
+        let refused = stage.try_schedule(&post, &[there]).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("/deliveries/0/settings/feed_targeting"), "{refused:?}");
+    }
+}

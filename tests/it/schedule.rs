@@ -72,6 +72,17 @@ both! {
         assert_eq!(list["items"], json!([]));
     }
 
+    async fn a_platform_says_what_can_be_set_there(world) {
+        let x = world.ask("GET", "/api/v1/platforms/x").send().await.expect(200);
+        assert_eq!((&x["id"], &x["name"]), (&json!("x"), &json!("X")));
+        let words = &x["settings"]["properties"]["reply_settings"];
+        assert!(words.to_string().contains("mentionedUsers"), "{words}");
+        assert_eq!(x["settings"]["additionalProperties"], json!(false));
+        let all = world.ask("GET", "/api/v1/platforms").send().await.expect(200);
+        assert!(all["items"].as_array().unwrap().contains(&x));
+        world.ask("GET", "/api/v1/platforms/friendster").send().await.expect(404);
+    }
+
     async fn the_neighbours_of_a_skipped_time_are_offered_in_both_languages(world) {
         let desk = Desk::open(world).await;
         let post = desk.post(world, "Câu").await;

@@ -246,6 +246,7 @@ impl Seeding<'_> {
             vec![self.create("units", embassy()).await, self.create("units", embassy()).await];
         let unit = units[0].clone();
         ids.insert("units".to_owned(), units);
+        ids.insert("platforms".to_owned(), vec!["facebook".to_owned(), "x".to_owned()]);
         ids.insert("accounts/connections".to_owned(), self.connections(&unit).await);
         let mut accounts = Vec::new();
         for number in 0..4 {

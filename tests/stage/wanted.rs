@@ -21,7 +21,7 @@ pub(crate) struct Wanted {
     pictures: Vec<(MediaId, String)>,
     at: Option<Timestamp>,
     publish_by: Option<Timestamp>,
-    repeat: bool,
+    settings: Value,
 }
 
 impl Wanted {
@@ -36,7 +36,7 @@ impl Wanted {
             pictures: Vec::new(),
             at: None,
             publish_by: None,
-            repeat: false,
+            settings: json!({}),
         }
     }
 
@@ -63,7 +63,12 @@ impl Wanted {
 
     /// The same text is meant to be said again.
     pub(crate) fn repeat(self) -> Self {
-        Self { repeat: true, ..self }
+        self.set(json!({"intended_repeat": true}))
+    }
+
+    /// With settings of the delivery.
+    pub(crate) fn set(self, settings: Value) -> Self {
+        Self { settings, ..self }
     }
 
     /// The post's variant, as a request names it.
@@ -83,8 +88,8 @@ impl Wanted {
         if let Some(publish_by) = self.publish_by {
             wanted["publish_by"] = json!(publish_by.to_string());
         }
-        if self.repeat {
-            wanted["settings"] = json!({"intended_repeat": true});
+        if self.settings != json!({}) {
+            wanted["settings"] = self.settings.clone();
         }
         wanted
     }

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::Settings;
+use super::post_settings::PostSettings;
 use crate::outbound::Request;
 use crate::platforms::outcome::Usage;
 use crate::platforms::session::{Item, ItemMedia, Session};
+use crate::platforms::settings;
 use crate::platforms::wire::{Body, Caller, FilePart, Unsendable, address, header, text_at};
 
 /// Fields that the create answers with at once (Graph API, read-after-write).
@@ -91,6 +93,10 @@ impl<'a> Graph<'a> {
         for (index, photo) in photos.iter().enumerate() {
             let attached = json!({ "media_fbid": photo }).to_string();
             push(&format!("attached_media[{index}]"), &attached);
+        }
+        let set: PostSettings = settings::read(&item.settings)?;
+        if let Some(audience) = &set.feed_targeting {
+            push("feed_targeting", &audience.parameter());
         }
         push("fields", CREATED_FIELDS);
         if let Some(proof) = self.proof() {

@@ -5,14 +5,15 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use self::post_settings::PostSettings;
 use super::outcome::{
     Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
 };
 use super::rules::Rules;
 use super::session::{Gap, Item, Metered, Probe, Progress, Session};
 use super::sign_in::SignIn;
-use super::wire::{no_settings, number_order};
-use super::{Answer, Leave, Platform, Withdrawn};
+use super::wire::number_order;
+use super::{Answer, Leave, Platform, Withdrawn, settings};
 
 mod api;
 mod back;
@@ -20,6 +21,7 @@ mod classify;
 mod connect;
 mod find;
 mod pages;
+mod post_settings;
 mod presence;
 mod publish;
 mod remove;
@@ -144,7 +146,11 @@ impl Platform for Facebook {
         number_order(find::tail(a), find::tail(b))
     }
 
+    fn settings_schema(&self) -> serde_json::Value {
+        settings::schema::<PostSettings>()
+    }
+
     fn check_settings(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
-        no_settings(settings)
+        settings::check::<PostSettings>(settings)
     }
 }

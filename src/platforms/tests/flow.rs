@@ -356,8 +356,57 @@ async fn ids_are_ordered_as_numbers() {
 }
 
 #[tokio::test]
-async fn there_are_no_settings_yet() {
+async fn settings_are_what_a_platform_has_and_its_schema_says() {
     let stage = Stage::new("104", Vec::new()).await;
+    let targeting = |audience: Value| serde_json::json!({ "feed_targeting": audience });
+    let many: Vec<String> = (0..26_u8).map(|it| format!("A{}", char::from(b'A' + it))).collect();
+    for (id, settings, wrong) in [
+        ("x", serde_json::json!({"reply_settings": "mentionedUsers"}), None),
+        ("x", serde_json::json!({"reply_settings": "everyone"}), Some("/reply_settings")),
+        ("x", targeting(serde_json::json!({"countries": ["VN"]})), Some("/feed_targeting")),
+        (
+            "facebook",
+            targeting(serde_json::json!({"countries": ["VN", "LA"], "locales": [47]})),
+            None,
+        ),
+        ("facebook", targeting(serde_json::json!({})), Some("/feed_targeting")),
+        (
+            "facebook",
+            targeting(serde_json::json!({"countries": ["VN", "vn"]})),
+            Some("/feed_targeting/countries/1"),
+        ),
+        (
+            "facebook",
+            targeting(serde_json::json!({"countries": ["VN", "VN"]})),
+            Some("/feed_targeting/countries/1"),
+        ),
+        (
+            "facebook",
+            targeting(serde_json::json!({"countries": many})),
+            Some("/feed_targeting/countries"),
+        ),
+        (
+            "facebook",
+            targeting(serde_json::json!({"locales": [-1]})),
+            Some("/feed_targeting/locales/0"),
+        ),
+        (
+            "facebook",
+            targeting(serde_json::json!({"age_min": 18})),
+            Some("/feed_targeting/age_min"),
+        ),
+    ] {
+        let found = stage.platform(id).check_settings(&settings);
+        let place = found.first().map(|(pointer, _)| pointer.as_str());
+        assert_eq!(place, wrong, "{id} {settings}: {found:?}");
+    }
+    let members = |id: &str| stage.platform(id).settings_schema()["properties"].clone();
+    let words = members("x")["reply_settings"].to_string();
+    for word in ["following", "mentionedUsers", "subscribers", "verified"] {
+        assert!(words.contains(word), "{words}");
+    }
+    let audience = members("facebook")["feed_targeting"].to_string();
+    assert!(audience.contains("countries") && !audience.contains("$ref"), "{audience}");
     for id in ["facebook", "x"] {
         let check = |settings: Value| stage.platform(id).check_settings(&settings);
         assert!(check(Value::Null).is_empty() && check(serde_json::json!({})).is_empty());

@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Settings;
+use super::post_settings::PostSettings;
 use crate::outbound::Request;
 use crate::platforms::outcome::Usage;
 use crate::platforms::session::{Item, ItemMedia, Session};
+use crate::platforms::settings;
 use crate::platforms::wire::{
     Body, Caller, FilePart, Unsendable, address, header, is_number, text_at,
 };
@@ -71,6 +73,10 @@ impl<'a> Api<'a> {
         }
         if !media.is_empty() {
             body.insert("media".to_owned(), json!({ "media_ids": media }));
+        }
+        let set: PostSettings = settings::read(&item.settings)?;
+        if let Some(repliers) = set.reply_settings {
+            body.insert("reply_settings".to_owned(), json!(repliers));
         }
         self.post("create", &["2", "tweets"], Body::json(&Value::Object(body)))
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::errors::GraphError;
 use super::{Context, fields};
@@ -18,6 +18,7 @@ struct Draft {
     media: Vec<String>,
     is_published: bool,
     publish_at: Option<Timestamp>,
+    audience: Option<String>,
 }
 
 /// `POST /{page}/feed`.
@@ -54,7 +55,59 @@ fn read_draft(context: &Context<'_>) -> Result<Draft, GraphError> {
         check_link(context, link)?;
     }
     let (is_published, publish_at) = read_schedule(context)?;
-    Ok(Draft { text, link, media, is_published, publish_at })
+    let audience = read_audience(context)?;
+    Ok(Draft { text, link, media, is_published, publish_at, audience })
+}
+
+/// What may stand in `feed_targeting`.
+const AUDIENCE_KEYS: &[&str] = &[
+    "age_max",
+    "age_min",
+    "college_years",
+    "education_statuses",
+    "genders",
+    "geo_locations",
+    "interests",
+    "locales",
+    "relationship_statuses",
+];
+
+/// Whom the post is shown rather.
+fn read_audience(context: &Context<'_>) -> Result<Option<String>, GraphError> {
+    let Some(text) = context.params.text("feed_targeting").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let wrong = |why: &str| GraphError::parameter(&format!("Param feed_targeting {why}"));
+    let Ok(Value::Object(all)) = serde_json::from_str(&text) else {
+        return Err(wrong("must be an object."));
+    };
+    if let Some(name) = all.keys().find(|name| !AUDIENCE_KEYS.contains(&name.as_str())) {
+        return Err(wrong(&format!("has no key {name}.")));
+    }
+    if let Some(places) = all.get("geo_locations") {
+        let places = places.as_object().ok_or_else(|| wrong("geo_locations must be an object."))?;
+        let countries = places.get("countries").and_then(Value::as_array);
+        let codes = countries.into_iter().flatten();
+        let is_code = |code: &Value| {
+            code.as_str()
+                .is_some_and(|it| it.len() == 2 && it.bytes().all(|one| one.is_ascii_uppercase()))
+        };
+        if places.contains_key("countries")
+            && countries.is_none_or(|it| it.is_empty() || it.len() > 25)
+        {
+            return Err(wrong("countries must be an array of 1 to 25."));
+        }
+        if let Some(code) = codes.into_iter().find(|code| !is_code(code)) {
+            return Err(wrong(&format!("knows no country {code}.")));
+        }
+    }
+    if let Some(locales) = all.get("locales") {
+        let numbers = locales.as_array().is_some_and(|it| it.iter().all(Value::is_u64));
+        if !numbers {
+            return Err(wrong("locales must be an array of numbers."));
+        }
+    }
+    Ok(Some(text))
 }
 
 fn tidy(context: &Context<'_>, text: &str) -> String {
@@ -138,6 +191,7 @@ fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, GraphError
         link: draft.link,
         photos,
         reply_to: None,
+        audience: draft.audience,
         created_at: now,
         visible_at: now,
         application: Some(own_application(context)),

@@ -51,6 +51,7 @@ pub(super) fn upload(context: &Context<'_>) -> Result<Reply, GraphError> {
         link: None,
         photos: vec![record],
         reply_to: None,
+        audience: None,
         created_at: now,
         visible_at: now,
         application: Some(feed::own_application(context)),

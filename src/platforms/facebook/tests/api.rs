@@ -77,6 +77,17 @@ fn a_text_with_a_link_is_one_form_without_the_token() {
 }
 
 #[test]
+fn whom_it_is_shown_rather_is_said_only_when_it_is_set() {
+    let setup = Setup::new(None);
+    let set = json!({"feed_targeting": {"countries": ["LA", "KH"], "locales": [47]}});
+    let item = Item { settings: set, ..item("Chào", None) };
+    let pairs = pairs(&setup.graph().feed(&item, &[]).expect("request"));
+    let told: Value =
+        serde_json::from_str(value(&pairs, "feed_targeting").expect("told")).expect("JSON");
+    assert_eq!(told, json!({"geo_locations": {"countries": ["LA", "KH"]}, "locales": [47]}));
+}
+
+#[test]
 fn pictures_are_attached_in_order_and_an_empty_message_is_left_out() {
     let setup = Setup::new(None);
     let photos = ["9001".to_owned(), "9002".to_owned()];

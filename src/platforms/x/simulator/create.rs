@@ -48,6 +48,7 @@ struct Draft {
     text: String,
     media: Vec<String>,
     reply_to: Option<String>,
+    repliers: Option<String>,
 }
 
 /// `POST /2/tweets`.
@@ -89,11 +90,13 @@ fn read_draft(context: &Context<'_>) -> Result<Draft, Refusal> {
             Some(other) => return Err(wrong("must be an object", name, other)),
         }
     }
-    if let Some(value) = body.get("reply_settings")
-        && !value.as_str().is_some_and(|value| REPLY_SETTINGS.contains(&value))
-    {
-        return Err(wrong("reply_settings is not one of its values", "reply_settings", value));
-    }
+    let repliers = match body.get("reply_settings") {
+        None => None,
+        Some(Value::String(word)) if REPLY_SETTINGS.contains(&word.as_str()) => Some(word.clone()),
+        Some(other) => {
+            return Err(wrong("reply_settings is not one of its values", "reply_settings", other));
+        }
+    };
     if body.contains_key("quote_tweet_id") && context.settings.x.self_serve_rules {
         // Self-serve plans lost quoting on 2026-04-20.
         return Err(problems::reply_rule(&context.settings.x));
@@ -117,7 +120,7 @@ fn read_draft(context: &Context<'_>) -> Result<Draft, Refusal> {
     if text.is_empty() && media.is_empty() {
         return Err(wrong("A post needs text or media.", "text", &Value::from("")));
     }
-    Ok(Draft { text, media, reply_to })
+    Ok(Draft { text, media, reply_to, repliers })
 }
 
 type Wrong<'a> = dyn Fn(&str, &str, &Value) -> Refusal + 'a;
@@ -203,6 +206,7 @@ fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, Refusal> {
         link: None,
         photos,
         reply_to: draft.reply_to,
+        audience: draft.repliers,
         created_at: now,
         visible_at: now,
         application: Some(Application { id: "1".to_owned(), name: "Chancery".to_owned() }),

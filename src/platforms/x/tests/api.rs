@@ -54,6 +54,17 @@ fn a_text_with_a_link_is_one_json_object_with_known_keys_only() {
 }
 
 #[test]
+fn who_may_answer_is_said_only_when_it_is_set() {
+    with_api(|api| {
+        let set = json!({"reply_settings": "mentionedUsers"});
+        let request = api.tweet(&Item { settings: set, ..item("A", None) }, &[]).expect("request");
+        assert_eq!(json_body(&request), json!({"text": "A", "reply_settings": "mentionedUsers"}));
+        let unknown = Item { settings: json!({"reply_settings": "all"}), ..item("A", None) };
+        assert_eq!(api.tweet(&unknown, &[]).expect_err("unknown").refusal().code, "settings");
+    });
+}
+
+#[test]
 fn pictures_alone_have_no_text() {
     with_api(|api| {
         let media = ["1".to_owned(), "2".to_owned()];
