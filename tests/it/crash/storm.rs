@@ -181,7 +181,7 @@ async fn storm(kind: Kind, accounts: usize, each: usize) {
         "{wanted} posts on {kind:?}, {lives} lives lost, {received} requests, {hidden} ambiguous: \
          {standings:?}, {doubled} doubled"
     );
-    let why = "SELECT problem FROM deliveries WHERE state = 'needs_human'";
+    let why = "SELECT CAST(problem AS TEXT) FROM deliveries WHERE state = 'needs_human'";
     let why: Vec<_> = stage.setting().database.rows(why).await.concat();
     assert!(hidden * 100 > wanted * 18, "{hidden} of {wanted} were ambiguous: no test");
     let of = |state: &str| standings.get(state).copied().unwrap_or_default();
