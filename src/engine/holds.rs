@@ -81,7 +81,9 @@ impl Heed {
         let Some(server) = installation::server(&mut reader).await? else { return Ok(true) };
         let since = quarantine::find(&mut reader).await?.map(|it| it.since);
         let (lost, seen) = (server.has_changed(), (server.kept, since));
-        if lost || self.seen.as_ref().is_some_and(|it| *it != seen && seen.1.is_some()) {
+        // A quarantine may have come and gone between two looks: then the server still is another one.
+        let is_new = |it: &Seen| it.0 != seen.0 || (seen.1.is_some() && it.1 != seen.1);
+        if lost || self.seen.as_ref().is_some_and(is_new) {
             self.queue.gate().recall_all();
         }
         self.seen = Some(seen);
