@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Vitals};
 use crate::auth::Auth;
-use crate::clock::{Limits, SharedClock, Steady, SystemClock, Why};
+use crate::clock::{Limits, SharedClock, Steady, SystemClock, Why, before};
 use crate::config::{Config, Place};
 use crate::domain::circuit::Rules;
 use crate::engine::after::Looks;
@@ -21,7 +21,7 @@ use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
 use crate::engine::watchdog::Watch;
 use crate::engine::{Pace, QuietWait, Tools};
-use crate::media::Files;
+use crate::media::{self, Files};
 use crate::outbound::mail::Mailer;
 use crate::outbound::{self, Outbound, SetupError};
 use crate::platforms::{self, Platforms};
@@ -66,6 +66,9 @@ pub enum Error {
     /// The way to the mail server.
     #[error("mail cannot be used")]
     Mail(#[from] outbound::mail::SetupError),
+    /// What uploads have left.
+    #[error("the media directory cannot be used")]
+    Media(#[from] media::Error),
     /// The metrics.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] MetricsError),
@@ -95,6 +98,7 @@ impl Error {
             | Self::Engine(StartError::Timetable(_)) => 2,
             Self::Store(_)
             | Self::Outbound(_)
+            | Self::Media(_)
             | Self::Metrics(_)
             | Self::Engine(_)
             | Self::Listen { .. } => 1,
@@ -220,7 +224,8 @@ impl Parts {
     pub async fn open(config: &Config, clock: SharedClock) -> Result<Self, Error> {
         let platforms = Platforms::configured(config);
         let limits = Limits { step: config.clock.max_step, skew: config.clock.max_skew };
-        let witnesses = platforms.iter().map(|platform| platform.id()).collect();
+        let asked = platforms.iter().filter(|platform| platform.base_url().is_some());
+        let witnesses = asked.map(|platform| platform.id()).collect();
         let steady = Steady::new(clock, limits, witnesses);
         let clock: SharedClock = Arc::new(steady.clone());
         Ok(Self {
@@ -303,6 +308,7 @@ impl Parts {
                 interval: config.publish.poll_interval,
             },
             self_audit: config.jobs.self_audit.clone(),
+            foreign: platforms::foreign_intervals(config),
             read_back: config.quarantine.read_back,
         };
         Ok(Engine::start(settings).await?)
@@ -369,6 +375,9 @@ impl Vitals for Pulse {
     }
 }
 
+/// An upload of which nothing has come for so long was given up by a process that was killed.
+const ABANDONED: Duration = Duration::from_hours(24);
+
 /// How often the metrics are tidied and the use of tokens is written down.
 const UPKEEP: Duration = Duration::from_secs(10);
 
@@ -392,6 +401,7 @@ impl App {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let engine = Box::pin(parts.start_engine(&config)).await?;
+        parts.files.sweep(before(parts.clock.now(), ABANDONED)).await?;
         let services = parts.services(&config);
         let auth = Auth::new(services.clone());
         let stopping = CancellationToken::new();

@@ -66,7 +66,7 @@ pub(super) const WORDS: &[Words] = &[
         "bad_remote_id",
         "Not an id of the platform",
         "Mã tài khoản không đúng",
-        "Mã của tài khoản trên nền tảng: tối đa 100 chữ, số, _ - .",
+        "Mã của tài khoản trên nền tảng: tối đa 100 chữ, số, _ - . @ :",
     ),
     words(
         "unknown_platform",
@@ -97,6 +97,12 @@ pub(super) const WORDS: &[Words] = &[
         "The account is already entered",
         "Tài khoản đã có",
         "Tài khoản này trên nền tảng đã được khai báo.",
+    ),
+    words(
+        "already_explained",
+        "Somebody has explained it",
+        "Đã có người giải thích",
+        "Đã có người cho biết bài này là gì; lời của họ có trong danh sách và nhật ký.",
     ),
     words(
         "account_in_use",
@@ -151,7 +157,7 @@ pub(super) const WORDS: &[Words] = &[
         "unsupported_media",
         "A kind of file that is not taken",
         "Loại tệp không được nhận",
-        "Chỉ nhận ảnh JPEG, PNG, WebP và GIF.",
+        "Chỉ nhận ảnh JPEG, PNG, WebP, GIF và video MP4, MOV.",
     ),
     words(
         "media_type_mismatch",
@@ -161,9 +167,27 @@ pub(super) const WORDS: &[Words] = &[
     ),
     words(
         "media_damaged",
-        "The picture cannot be read to its end",
-        "Ảnh bị hỏng",
-        "Không đọc được hết ảnh; tệp bị cắt hoặc hỏng.",
+        "The file cannot be read to its end",
+        "Tệp bị hỏng",
+        "Không đọc được hết tệp; tệp bị cắt hoặc hỏng.",
+    ),
+    words(
+        "video_without_pictures",
+        "No pictures in the video",
+        "Video không có hình",
+        "Tệp không có hình động, chỉ có âm thanh hoặc trống.",
+    ),
+    words(
+        "video_fragmented",
+        "The video is cut into fragments",
+        "Video bị chia mảnh",
+        "Video bị chia thành nhiều mảnh như khi phát trực tiếp; hãy lưu lại thành một tệp liền.",
+    ),
+    words(
+        "video_protected",
+        "The video is encrypted",
+        "Video bị mã hóa",
+        "Video bị mã hóa; chỉ người có khóa mới xem được.",
     ),
     words(
         "too_many_pixels",

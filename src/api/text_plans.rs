@@ -5,12 +5,6 @@ use super::text::{Words, words};
 /// The table.
 pub(super) const WORDS: &[Words] = &[
     words(
-        "not_supported_yet",
-        "Not supported yet",
-        "Chưa hỗ trợ",
-        "Phiên bản này chưa đăng được {member}.",
-    ),
-    words(
         "text_control_character",
         "Control characters",
         "Ký tự điều khiển",
@@ -250,6 +244,13 @@ pub(super) const WORDS: &[Words] = &[
         "Trùng nội dung",
         "Nội dung này cũng đến cùng tài khoản trong vòng 24 giờ; đến giờ đăng sẽ bị từ chối, trừ khi \
          settings.intended_repeat là true.",
+    ),
+    words(
+        "version_ends",
+        "After the end of the platform's version",
+        "Sau khi phiên bản của nền tảng hết hạn",
+        "{platform} phiên bản {version} chỉ dùng được đến {until}; trước ngày đó quản trị viên phải đặt phiên bản \
+         mới hơn.",
     ),
     words(
         "same_minute",

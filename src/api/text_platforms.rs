@@ -17,6 +17,12 @@ pub(super) const WORDS: &[Words] = &[
         "Bản {language}: văn bản được tính là {count} ký tự, nền tảng nhận tối đa {max}; đề nghị rút gọn.",
     ),
     words(
+        "text_too_many_bytes",
+        "Too many bytes for the platform",
+        "Văn bản có quá nhiều byte",
+        "Bản {language}: văn bản có {count} byte, nền tảng nhận tối đa {max}; đề nghị rút gọn.",
+    ),
+    words(
         "text_near_limit",
         "Near the platform's limit",
         "Văn bản gần chạm giới hạn",
@@ -29,6 +35,39 @@ pub(super) const WORDS: &[Words] = &[
         "Ký tự đổi hướng viết chưa được đóng",
         "Bản {language}: một ký tự đổi hướng viết không được kết thúc đúng chỗ; đề nghị xoá hoặc gõ lại \
          đoạn đó.",
+    ),
+    words(
+        "text_hidden_character",
+        "A character that readers do not see",
+        "Ký tự ẩn",
+        "Bản {language}: ký tự {code_point} xuất hiện {count} lần, lần đầu ở vị trí {at}; người đọc không \
+         nhìn thấy và có thể bị đánh lừa: đề nghị xoá.",
+    ),
+    words(
+        "text_odd_character",
+        "An odd character",
+        "Ký tự lạ",
+        "Bản {language}: ký tự lạ {code_point} xuất hiện {count} lần, lần đầu ở vị trí {at}; đề nghị kiểm \
+         tra.",
+    ),
+    words(
+        "text_mixed_scripts",
+        "Letters of several scripts in one word",
+        "Một từ lẫn chữ cái của nhiều hệ chữ",
+        "Bản {language}: từ “{word}” lẫn các chữ cái trông giống nhau của nhiều hệ chữ; đề nghị gõ lại.",
+    ),
+    words(
+        "text_drawn_letters",
+        "Letters drawn by symbols",
+        "Chữ cái vẽ bằng ký hiệu",
+        "Bản {language}: có chữ cái được vẽ bằng ký hiệu toán học; phần mềm đọc màn hình không đọc được.",
+    ),
+    words(
+        "link_disguised",
+        "An address that looks like another",
+        "Địa chỉ giả dạng địa chỉ khác",
+        "Bản {language}: địa chỉ {host} dùng các chữ cái trông giống chữ khác; đề nghị gõ lại bằng chữ cái \
+         La-tinh.",
     ),
     words(
         "cashtags_too_many",
@@ -55,22 +94,34 @@ pub(super) const WORDS: &[Words] = &[
         "Bản {language}: liên kết không được chứa tên đăng nhập hoặc mật khẩu.",
     ),
     words(
+        "comment_not_possible",
+        "No first comment on this platform",
+        "Nền tảng không có bình luận đầu tiên",
+        "Bản {language}: không đăng được bình luận đầu tiên trên nền tảng này; hãy đưa vào văn bản.",
+    ),
+    words(
+        "thread_not_possible",
+        "No threads on this platform",
+        "Nền tảng không có chuỗi bài",
+        "Bản {language}: nền tảng này không có chuỗi bài; đề nghị viết thành một bài hoặc dùng bản riêng.",
+    ),
+    words(
+        "thread_too_long",
+        "Too many parts",
+        "Chuỗi bài quá dài",
+        "Bản {language}: có {count} phần sau phần đầu, tối đa là {max}.",
+    ),
+    words(
         "media_too_many",
         "Too many pictures",
         "Quá nhiều ảnh",
         "Bản {language}: có {count} ảnh, nền tảng nhận tối đa {max}.",
     ),
     words(
-        "media_type",
-        "A kind of picture that the platform does not take",
-        "Nền tảng không nhận loại ảnh này",
-        "Bản {language}: nền tảng không nhận tệp {mime}; các loại được nhận: {accepted}.",
-    ),
-    words(
-        "media_too_large",
-        "The picture is too large",
-        "Ảnh quá lớn",
-        "Bản {language}: tệp có {count} byte, nền tảng nhận tối đa {max}.",
+        "media_kind",
+        "A kind of file that cannot be published there",
+        "Chưa đăng được loại tệp này trên nền tảng",
+        "Bản {language}: tệp thuộc loại {kind}, chưa đăng được trên nền tảng này; các loại đăng được: {accepted}.",
     ),
     words(
         "alt_missing",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+use url::Url;
 
 use super::exit::{Failure, say};
 use crate::app::Parts;
@@ -26,7 +27,11 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     say(format_args!("clock: {} (compare it with a clock that you trust)", SystemClock.now()))?;
     let mut unreachable = 0;
     for platform in parts.platforms.iter() {
-        match reach(&parts, platform.as_ref(), config.publish.request_timeout).await {
+        let Some(url) = platform.base_url() else {
+            say(format_args!("{}: not configured", platform.id()))?;
+            continue;
+        };
+        match reach(&parts, platform.as_ref(), url, config.publish.request_timeout).await {
             Ok(status) => say(format_args!("{}: answers ({status})", platform.id()))?,
             Err(error) => {
                 unreachable += 1;
@@ -42,11 +47,12 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
 async fn reach(
     parts: &Parts,
     platform: &dyn Platform,
+    url: &Url,
     timeout: Duration,
 ) -> Result<StatusCode, outbound::Failure> {
     let request = Request {
         method: Method::GET,
-        url: platform.base_url().clone(),
+        url: url.clone(),
         headers: HeaderMap::new(),
         body: Bytes::new(),
         timeout,

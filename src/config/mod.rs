@@ -7,7 +7,9 @@ mod budgets;
 mod duration;
 mod fault;
 mod follow_ups;
+mod foreign;
 mod layers;
+mod open_platforms;
 mod print;
 mod quarantine;
 mod read;
@@ -27,7 +29,9 @@ use url::Url;
 pub use budgets::{Ceiling, Prices};
 pub use fault::{Fault, Faults, Origin};
 pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
+pub use foreign::Foreign;
 use layers::Layers;
+pub use open_platforms::{Bluesky, Mastodon};
 pub use quarantine::Quarantine;
 use read::Read;
 pub use verify::Verify;
@@ -56,10 +60,16 @@ pub struct Config {
     pub facebook: Facebook,
     /// Accounts on X.
     pub x: X,
+    /// Accounts on Mastodon servers.
+    pub mastodon: Mastodon,
+    /// Accounts on Bluesky.
+    pub bluesky: Bluesky,
     /// Publishing.
     pub publish: Publish,
     /// Looks at what is out.
     pub verify: Verify,
+    /// Posts that did not come from here.
+    pub foreign: Foreign,
     /// After a restore.
     pub quarantine: Quarantine,
     /// When the machine's clock is not to be trusted.
@@ -306,11 +316,13 @@ pub struct Jobs {
     pub self_audit: String,
 }
 
-/// Pictures.
+/// Pictures and videos.
 #[derive(Debug, Clone)]
 pub struct Media {
-    /// The largest file.
+    /// The largest file of a picture.
     pub max_bytes: usize,
+    /// The largest file of a video.
+    pub max_video_bytes: usize,
     /// The largest picture, width times height.
     pub max_pixels: u64,
 }
@@ -375,6 +387,7 @@ impl Config {
                 system_proxy: read.truth("outbound.system_proxy"),
             },
             verify: Verify::read(read),
+            foreign: Foreign::read(read),
             quarantine: Quarantine::read(read),
             clock: Clock {
                 max_step: read.duration("clock.max_step", LEAST),
@@ -387,6 +400,7 @@ impl Config {
             },
             media: Media {
                 max_bytes: read.number("media.max_bytes", 1..=1 << 32),
+                max_video_bytes: read.number("media.max_video_bytes", 1..=1 << 40),
                 max_pixels: read.number("media.max_pixels", 1..=1 << 32),
             },
             notify: follow_ups::read_notify(read),
@@ -395,6 +409,8 @@ impl Config {
             server: server?,
             facebook: facebook?,
             x: x?,
+            mastodon: Mastodon::read(read, &publish),
+            bluesky: Bluesky::read(read, &publish)?,
             publish,
             warnings: Vec::new(),
             effective: print::effective(layers),

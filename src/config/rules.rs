@@ -64,8 +64,14 @@ fn platforms(config: &mut Config, read: &Read<'_>) {
         ("x.web_url", &config.x.web_url),
         ("x.authorize_url", &config.x.authorize_url),
     ];
+    let (servers, bluesky) = (&config.mastodon.servers, &config.bluesky);
+    let others = servers
+        .iter()
+        .map(|url| ("mastodon.servers", url))
+        .chain(bluesky.service_url.iter().map(|url| ("bluesky.service_url", url)))
+        .chain([("bluesky.web_url", &bluesky.web_url)]);
     let mut here = Vec::new();
-    for (key, url) in addresses {
+    for (key, url) in addresses.into_iter().chain(others) {
         let host = url.host_str().unwrap_or_default();
         if is_loopback(url) {
             here.push(host.to_owned());

@@ -26,7 +26,8 @@ words! {
 words! {
     /// What kind of credential an account has.
     CredentialKind {
-        /// A token of a page, without an end of its own.
+        /// A token of the account's own without an end: a Page's, an access token of Mastodon, an app
+        /// password of Bluesky.
         PageToken = "page_token",
         /// A token of a page that was made with a system user's, which hangs on no person.
         SystemUser = "system_user",
@@ -104,12 +105,14 @@ impl Account {
     /// Everything that is wrong with what people wrote into it.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.');
+        // `name@server` of Mastodon and `did:plc:…` of Bluesky have two more.
+        let plain =
+            |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.' | '@' | ':');
         if self.remote_id.is_empty()
             || self.remote_id.len() > 100
             || !self.remote_id.chars().all(plain)
         {
-            let detail = "the platform's id of the account: up to 100 letters, digits, _ - .";
+            let detail = "the platform's id of the account: up to 100 letters, digits, _ - . @ :";
             faults.push(Fault::new("/remote_id", "bad_remote_id", detail));
         }
         locale::check_line("/display_name", &self.display_name, 200, &mut faults);

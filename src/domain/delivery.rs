@@ -168,6 +168,23 @@ impl DeliveryState {
         }
     }
 
+    /// True where it may be at the platform although nobody knows its id there.
+    pub const fn may_be_out(self) -> bool {
+        match self {
+            Self::Publishing | Self::Unknown | Self::NeedsHuman => true,
+            Self::Draft
+            | Self::PendingApproval
+            | Self::Scheduled
+            | Self::Published
+            | Self::Held
+            | Self::Missed
+            | Self::Failed
+            | Self::Cancelled
+            | Self::Vanished
+            | Self::Recalled => false,
+        }
+    }
+
     /// What a person can do about a delivery that stands here; `caught` when a hold has caught it.
     pub fn acts(self, caught: bool) -> impl Iterator<Item = Act> {
         let asked = matches!(self, Self::NeedsHuman);

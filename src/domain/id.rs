@@ -71,6 +71,15 @@ macro_rules! ids {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// When it was made, to the millisecond; the beginning of 1970 for an id of an odd form.
+            pub fn made_at(&self) -> Timestamp {
+                let digits = self.0.strip_prefix($prefix).and_then(|body| body.get(..12));
+                digits
+                    .and_then(|digits| i64::from_str_radix(digits, 16).ok())
+                    .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+                    .unwrap_or(Timestamp::UNIX_EPOCH)
+            }
         }
 
         impl fmt::Display for $name {
@@ -138,6 +147,8 @@ ids! {
     WebhookId = "whk_";
     /// One try to tell a webhook.
     WebhookTryId = "wht_";
+    /// Names a post that did not come from here.
+    ForeignPostId = "fps_";
 }
 
 #[cfg(test)]

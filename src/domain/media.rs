@@ -14,7 +14,30 @@ words! {
         Image = "image",
         /// A moving picture without sound, such as an animated GIF.
         Animation = "animation",
+        /// Moving pictures, with sound or without.
+        Video = "video",
     }
+}
+
+impl MediaKind {
+    /// Whether it is a still picture, which is what is meant where nothing is said.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "made for serde")]
+    pub(super) fn is_image(&self) -> bool {
+        matches!(self, Self::Image)
+    }
+}
+
+/// What only a video has, as its container says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VideoFacts {
+    /// The four letters by which the container calls the pictures' coding, such as `avc1`.
+    pub codec: String,
+    /// The same of the sound, such as `mp4a`; `null` without sound.
+    pub audio_codec: Option<String>,
+    /// Pictures in a thousand seconds, in the mean: 29970 for NTSC.
+    pub frames_per_1000_s: Option<u32>,
+    /// Whether the index stands before the pictures, so that it can be played while it is loaded.
+    pub starts_at_once: bool,
 }
 
 /// What looking into a file's bytes tells.
@@ -30,6 +53,8 @@ pub struct MediaFacts {
     pub height: Option<u32>,
     /// How long it plays.
     pub duration_ms: Option<u64>,
+    /// What only a video has.
+    pub video: Option<VideoFacts>,
 }
 
 /// A stored file.
@@ -47,6 +72,8 @@ pub struct Media {
     pub height: Option<u32>,
     /// How long it plays.
     pub duration_ms: Option<u64>,
+    /// What only a video has.
+    pub video: Option<VideoFacts>,
     /// Size of the file.
     pub size_bytes: u64,
     /// Lower-case hexadecimal SHA-256 of the file.

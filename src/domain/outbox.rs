@@ -25,6 +25,8 @@ words! {
         PostsMissing = "posts.missing",
         /// That is over.
         PostsFound = "posts.found",
+        /// Accounts show posts that did not come from here.
+        PostsForeign = "posts.foreign",
         /// A published delivery was deleted because a person wanted it.
         DeliveryRecalled = "delivery.recalled",
         /// A recall does not get on: a person must see to it.
@@ -43,6 +45,8 @@ words! {
         AccountEnding = "account.ending",
         /// The platform wants something done before an account may publish again.
         AccountPaused = "account.paused",
+        /// The version of a platform's interface that is in use ends soon, or has ended.
+        VersionEnding = "version.ending",
         /// Most of what creates may cost in this month is spent.
         MoneyLow = "money.low",
         /// What ordinary posts may cost in this month is spent: they are held.
@@ -122,6 +126,7 @@ impl Occasion {
             | Self::DeliveryVanished
             | Self::PostsMissing
             | Self::PostsFound
+            | Self::PostsForeign
             | Self::DeliveryRecalled
             | Self::RecallStuck
             | Self::PublishingLate
@@ -131,6 +136,7 @@ impl Occasion {
             | Self::AccountNeedsReconnect
             | Self::AccountEnding
             | Self::AccountPaused
+            | Self::VersionEnding
             | Self::MoneyLow
             | Self::MoneySpent
             | Self::DeliveriesWaiting

@@ -31,6 +31,7 @@ pub const fn heading(occasion: Occasion, locale: Locale) -> &'static str {
 }
 
 /// In Vietnamese, then in English.
+#[expect(clippy::too_many_lines, reason = "one line for each occasion")]
 const fn headings(occasion: Occasion) -> [&'static str; 2] {
     use Occasion as O;
     match occasion {
@@ -49,6 +50,9 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         ],
         O::PostsMissing => ["Nhiều bài tạm thời không thấy được", "Many posts cannot be seen"],
         O::PostsFound => ["Các bài đã thấy lại được", "Posts can be seen again"],
+        O::PostsForeign => {
+            ["Có bài lạ: không ai nhận thì tạm dừng tài khoản", "Not from here: hold the account?"]
+        }
         O::DeliveryRecalled => ["Bài đã được thu hồi", "Recalled: deleted at the platform"],
         O::RecallStuck => {
             ["Chưa thu hồi được bài, cần người xử lý", "A recall does not get on: see to it"]
@@ -66,6 +70,9 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::AccountPaused => {
             ["Tài khoản bị nền tảng tạm ngừng", "The platform has paused an account"]
         }
+        O::VersionEnding => {
+            ["Phiên bản giao diện của nền tảng sắp hết hạn", "A platform's version ends soon"]
+        }
         O::MoneyLow => ["Ngân sách tháng sắp hết", "The month's budget runs low"],
         O::MoneySpent => ["Ngân sách tháng đã hết; bài thường phải chờ", "The budget is spent"],
         O::DeliveriesWaiting => ["Có bài đang chờ bạn quyết định", "Posts wait for you"],
@@ -74,10 +81,9 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::HoldPlaced => ["Lệnh tạm dừng đã có hiệu lực", "A hold stands"],
         O::HoldEnding => ["Lệnh tạm dừng sắp hết hạn", "A hold is about to end"],
         O::HoldLifted => ["Lệnh tạm dừng đã được gỡ", "A hold was lifted"],
-        O::JobSetAside => [
-            "Một việc đã bị gác lại sau ba lần làm hỏng tiến trình",
-            "A job was set aside after it was lost three times",
-        ],
+        O::JobSetAside => {
+            ["Một việc bị gác lại sau ba lần hỏng", "A job was set aside: lost three times"]
+        }
         O::InvariantViolated => {
             ["Hệ thống phát hiện một cam kết bị vi phạm", "A promise of the service is broken"]
         }

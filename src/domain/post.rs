@@ -200,8 +200,7 @@ mod tests {
         let variant = |language: &str| VariantDraft {
             language: language.into(),
             text: "Xin chào".into(),
-            link: None,
-            media: vec![],
+            ..VariantDraft::default()
         };
         PostDraft {
             campaign_id: None,
@@ -216,7 +215,7 @@ mod tests {
     fn kept(language: &str, hash: &str) -> Variant {
         Variant {
             language: language.into(),
-            content: Content { text: String::new(), link: None, media: vec![] },
+            content: Content::default(),
             content_hash: hash.into(),
             revision: 1,
         }

@@ -6,6 +6,8 @@ use sha2::{Digest as _, Sha256};
 use super::fault::Fault;
 use super::id::MediaId;
 use super::locale;
+use super::media::MediaKind;
+use super::parts::{self, Piece, PieceDraft};
 use super::text::{self, Language};
 
 /// The longest text that is kept, in code points; the longest that any platform takes is 63,206.
@@ -18,7 +20,7 @@ pub const MAX_LINK: usize = 2_048;
 pub const MAX_MEDIA: usize = 20;
 
 /// A variant as somebody wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantDraft {
     /// BCP 47 tag.
     pub language: String,
@@ -28,6 +30,10 @@ pub struct VariantDraft {
     pub link: Option<String>,
     /// Pictures, in order.
     pub media: Vec<MediaUse>,
+    /// What follows as a thread.
+    pub thread: Vec<PieceDraft>,
+    /// What is said below it at once.
+    pub first_comment: Option<String>,
 }
 
 /// A picture as a variant uses it.
@@ -41,7 +47,7 @@ pub struct MediaUse {
 
 /// What a variant says, in its one form, with all that is needed to publish it. A delivery carries
 /// a copy of this as it was scheduled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// NFC, lines ended by `\n`; may be empty when there is media.
     pub text: String,
@@ -50,6 +56,12 @@ pub struct Content {
     pub link: Option<String>,
     /// Pictures, in order.
     pub media: Vec<ContentMedia>,
+    /// What follows as a thread.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thread: Vec<Piece>,
+    /// What is said below it at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_comment: Option<String>,
 }
 
 /// One picture of a [`Content`]; the file itself is found by its hash.
@@ -59,6 +71,9 @@ pub struct ContentMedia {
     pub media_id: MediaId,
     /// Lower-case hexadecimal SHA-256 of the file.
     pub sha256: String,
+    /// What kind of file it is.
+    #[serde(default = "image", skip_serializing_if = "MediaKind::is_image")]
+    pub kind: MediaKind,
     /// Sniffed type.
     pub mime: String,
     /// Size of the file.
@@ -67,13 +82,29 @@ pub struct ContentMedia {
     pub alt: String,
 }
 
-/// What the hash covers: everything that a reader at the platform sees, and nothing besides. The
-/// order of the fields is the order of the canonical bytes: never change it.
+/// What was scheduled before other kinds were known.
+fn image() -> MediaKind {
+    MediaKind::Image
+}
+
+/// What the hash covers: everything that a reader at the platform sees, in every part, and nothing
+/// besides. The order of the fields is the order of the canonical bytes: never change it. What has one
+/// part has the bytes that it had before there were several.
 #[derive(Serialize)]
 struct Canonical<'a> {
     language: &'a str,
     text: &'a str,
     link: Option<&'a str>,
+    media: Vec<CanonicalMedia<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thread: Vec<CanonicalPiece<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_comment: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct CanonicalPiece<'a> {
+    text: &'a str,
     media: Vec<CanonicalMedia<'a>>,
 }
 
@@ -86,12 +117,14 @@ struct CanonicalMedia<'a> {
 impl Content {
     /// Lower-case hexadecimal SHA-256 over the canonical bytes of this content in `language`.
     pub fn hash(&self, language: &str) -> String {
-        let media = self
-            .media
-            .iter()
-            .map(|one| CanonicalMedia { sha256: &one.sha256, alt: &one.alt })
-            .collect();
-        let canonical = Canonical { language, text: &self.text, link: self.link.as_deref(), media };
+        let canonical = Canonical {
+            language,
+            text: &self.text,
+            link: self.link.as_deref(),
+            media: canonical(&self.media),
+            thread: self.thread.iter().map(canonical_piece).collect(),
+            first_comment: self.first_comment.as_deref(),
+        };
         // Texts and lists of texts always have a JSON form.
         let bytes = serde_json::to_vec(&canonical).unwrap_or_default();
         sha256_hex(&bytes)
@@ -105,6 +138,14 @@ impl Content {
             None => self.text.clone(),
         }
     }
+}
+
+fn canonical(media: &[ContentMedia]) -> Vec<CanonicalMedia<'_>> {
+    media.iter().map(|one| CanonicalMedia { sha256: &one.sha256, alt: &one.alt }).collect()
+}
+
+fn canonical_piece(piece: &Piece) -> CanonicalPiece<'_> {
+    CanonicalPiece { text: &piece.text, media: canonical(&piece.media) }
 }
 
 /// Lower-case hexadecimal SHA-256.
@@ -169,31 +210,43 @@ impl VariantDraft {
         });
         let text = clean(&self.text, MAX_TEXT, true, &format!("{pointer}/text"), faults);
         let link = self.link.and_then(|raw| link(&raw, &format!("{pointer}/link"), faults));
-        if self.media.len() > MAX_MEDIA {
-            let detail = format!("at most {MAX_MEDIA} pictures");
-            faults.push(
-                Fault::new(format!("{pointer}/media"), "too_many", detail).with("max", MAX_MEDIA),
-            );
-        }
-        let mut media: Vec<MediaUse> = Vec::with_capacity(self.media.len());
-        for (place, one) in self.media.into_iter().enumerate() {
-            let here = format!("{pointer}/media/{place}");
-            if media.iter().any(|other| other.media_id == one.media_id) {
-                let detail = "the same picture stands twice in this variant";
-                faults.push(
-                    Fault::new(format!("{here}/media_id"), "repeated", detail)
-                        .with("value", &one.media_id),
-                );
-            }
-            let alt = clean(&one.alt, MAX_ALT, true, &format!("{here}/alt"), faults);
-            media.push(MediaUse { media_id: one.media_id, alt });
-        }
+        let media = pictures(self.media, pointer, faults);
         if text.is_empty() && link.is_none() && media.is_empty() {
             let detail = "a variant needs a text, a link or a picture";
             faults.push(Fault::new(format!("{pointer}/text"), "blank", detail));
         }
-        Self { language, text, link, media }
+        let thread = parts::thread(self.thread, pointer, faults);
+        let first_comment = self.first_comment.map(|raw| parts::comment(&raw, pointer, faults));
+        Self { language, text, link, media, thread, first_comment }
     }
+}
+
+/// Pictures in their one form, with every fault noted, each below `pointer`.
+pub(super) fn pictures(
+    raw: Vec<MediaUse>,
+    pointer: &str,
+    faults: &mut Vec<Fault>,
+) -> Vec<MediaUse> {
+    if raw.len() > MAX_MEDIA {
+        let detail = format!("at most {MAX_MEDIA} pictures");
+        faults.push(
+            Fault::new(format!("{pointer}/media"), "too_many", detail).with("max", MAX_MEDIA),
+        );
+    }
+    let mut media: Vec<MediaUse> = Vec::with_capacity(raw.len());
+    for (place, one) in raw.into_iter().enumerate() {
+        let here = format!("{pointer}/media/{place}");
+        if media.iter().any(|other| other.media_id == one.media_id) {
+            let detail = "the same picture stands twice in this variant";
+            faults.push(
+                Fault::new(format!("{here}/media_id"), "repeated", detail)
+                    .with("value", &one.media_id),
+            );
+        }
+        let alt = clean(&one.alt, MAX_ALT, true, &format!("{here}/alt"), faults);
+        media.push(MediaUse { media_id: one.media_id, alt });
+    }
+    media
 }
 
 /// A link as it is kept, or a fault: `http` or `https`, with a host, without a password.
@@ -246,7 +299,7 @@ mod tests {
     use super::*;
 
     fn draft(language: &str, text: &str) -> VariantDraft {
-        VariantDraft { language: language.into(), text: text.into(), link: None, media: vec![] }
+        VariantDraft { language: language.into(), text: text.into(), ..VariantDraft::default() }
     }
 
     fn content(text: &str, alt: &str, sha256: &str) -> Content {
@@ -254,11 +307,12 @@ mod tests {
         let media = ContentMedia {
             media_id,
             sha256: sha256.into(),
+            kind: MediaKind::Image,
             mime: "image/png".into(),
             size_bytes: 3,
             alt: alt.into(),
         };
-        Content { text: text.into(), link: None, media: vec![media] }
+        Content { text: text.into(), media: vec![media], ..Content::default() }
     }
 
     #[test]
@@ -297,6 +351,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_scheduled_before_videos_reads_and_is_written_as_it_was() {
+        let old = serde_json::to_value(content("a", "b", "c")).unwrap();
+        assert!(old["media"][0].get("kind").is_none());
+        let read: Content = serde_json::from_value(old).unwrap();
+        assert_eq!(read, content("a", "b", "c"));
+        let mut film = read;
+        film.media[0].kind = MediaKind::Video;
+        let written = serde_json::to_value(&film).unwrap();
+        assert_eq!(written["media"][0]["kind"], "video");
+        assert_eq!(serde_json::from_value::<Content>(written).unwrap(), film);
+    }
+
+    #[test]
     fn every_flaw_is_named_at_once() {
         let id = MediaId::new(Timestamp::UNIX_EPOCH, 1);
         let one = MediaUse { media_id: id, alt: "\u{7}".into() };
@@ -305,6 +372,7 @@ mod tests {
             text: "a\0".into(),
             link: Some("javascript:alert(1)".into()),
             media: vec![one.clone(), one],
+            ..VariantDraft::default()
         };
         let mut faults = Vec::new();
         let _settled = bad.settle("/variants/0", &mut faults);

@@ -68,6 +68,8 @@ words! {
         Incident = "incident",
         /// The same text is in doubt there.
         SameTextInDoubt = "same_text_in_doubt",
+        /// The part of its post that comes before it.
+        EarlierPart = "earlier_part",
         /// A new access token in the place of one that has ended.
         TokenRefresh = "token_refresh",
         /// Another try, after something that passes.
@@ -125,6 +127,7 @@ impl Cause {
             | Self::Circuit
             | Self::Incident
             | Self::SameTextInDoubt
+            | Self::EarlierPart
             | Self::TokenRefresh
             | Self::Retry => Party::Service,
         }
@@ -195,6 +198,7 @@ impl Cause {
             Self::SameTextInDoubt => {
                 ["Chờ kết quả của bài giống hệt", "Waits for the outcome of the same text"]
             }
+            Self::EarlierPart => ["Chờ phần trước", "Waits for the part before it"],
             Self::TokenRefresh => {
                 ["Chờ gia hạn quyền truy cập của tài khoản", "Waits for its account's new token"]
             }

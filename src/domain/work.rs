@@ -30,9 +30,14 @@ pub const READ_BACK: &str = "read_back";
 /// Gets an account a new access token before its old one ends.
 pub const REFRESH: &str = "refresh";
 
+/// Reads an account for posts that did not come from here.
+pub const FOREIGN: &str = "foreign";
+
 /// Every kind there is.
-pub const KINDS: &[&str] =
-    &[PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK, REFRESH];
+pub const KINDS: &[&str] = &[
+    PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK, REFRESH,
+    FOREIGN,
+];
 
 /// What a publish job needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +103,18 @@ pub struct Refresh {
 /// The key that makes the refresh of an account's credential unique.
 pub fn refresh_key(account: &AccountId) -> String {
     format!("{REFRESH}:{account}")
+}
+
+/// What a job needs to know that reads an account for posts that did not come from here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreign {
+    /// Which account.
+    pub account_id: AccountId,
+}
+
+/// The key that makes the next such reading of an account unique.
+pub fn foreign_key(account: &AccountId) -> String {
+    format!("{FOREIGN}:{account}")
 }
 
 /// The slot of an account's jobs: at most one of a kind is at work. It begins with the pool.

@@ -53,6 +53,8 @@ pub(super) enum Force {
 pub(super) const BEHIND: Duration = Duration::from_millis(250);
 /// The clause that another delivery of the account is at work, on another node.
 pub(super) const BUSY: &str = "account_busy";
+/// The clause that the part before it is not out yet.
+const EARLIER_PART: &str = "earlier_part";
 /// How often it is looked at whether a held delivery is still held.
 pub(super) const HELD: Duration = Duration::from_mins(1);
 /// Wait before a delivery is guarded again whose text is in doubt on the same account.
@@ -98,9 +100,8 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
         let ending = Ending::Again(standing.due_at.max(now));
         return Failed { clause: "released", change: step(standing, Event::AccountFit), ending };
     }
-    if let Some((code, detail)) = person_needed(standing) {
-        let change = wait(standing, code, detail);
-        return Failed { clause: code, change: Some(change), ending: again(HELD) };
+    if let Some(failed) = asked(standing, now).or_else(|| behind(standing, now)) {
+        return failed;
     }
     if let Some(brake) = brake {
         let change = wait(standing, brake.code, &brake.detail);
@@ -126,6 +127,46 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     Failed { clause, change: None, ending: again(BEHIND) }
 }
 
+/// The part that it follows is not out. While that may still come it waits, and whoever publishes that
+/// one wakes it; when it does not come, or goes away, a person is asked: nothing goes out under nothing.
+fn behind(standing: &Standing, now: Timestamp) -> Option<Failed> {
+    let before = standing.before?;
+    let out = before == DeliveryState::Published;
+    if out && !standing.before_recalled {
+        return None;
+    }
+    if before.is_final() {
+        let word = if out { "being recalled" } else { before.as_str() };
+        let detail = format!("the part before it is {word}: it would stand under nothing");
+        let problem = DeliveryProblem {
+            code: "earlier_part_not_out".to_owned(),
+            detail: detail.clone(),
+            hint:
+                "drop it, and what follows it ends with it; or publish by hand up to this part and \
+                   adopt it, and what follows goes out under it"
+                    .to_owned(),
+        };
+        let waits_for = Some(WaitsFor { code: "person".to_owned(), detail });
+        let change = step(standing, Event::NeedsPerson).map(|change| Move {
+            problem: Some(problem),
+            waits_for,
+            ..change
+        });
+        return Some(Failed { clause: "earlier_part_not_out", change, ending: Ending::Done });
+    }
+    let span = if before == DeliveryState::Publishing {
+        BEHIND
+    } else if before == DeliveryState::Unknown {
+        IN_DOUBT
+    } else {
+        HELD
+    };
+    let detail = format!("the part before it, which is {before}");
+    let change = wait(standing, EARLIER_PART, &detail);
+    let ending = Ending::Again(after(now, span).min(standing.publish_by));
+    Some(Failed { clause: EARLIER_PART, change: Some(change), ending })
+}
+
 /// What its account waits for by itself.
 fn of_account(standing: &Standing, now: Timestamp) -> Option<Failed> {
     if standing.token_ended {
@@ -139,7 +180,14 @@ fn of_account(standing: &Standing, now: Timestamp) -> Option<Failed> {
     Some(Failed { clause: "rate_limit", change: Some(change), ending })
 }
 
-/// What only a person can let go on.
+/// What only a person can let go on; looked at from time to time.
+fn asked(standing: &Standing, now: Timestamp) -> Option<Failed> {
+    let (clause, detail) = person_needed(standing)?;
+    let change = wait(standing, clause, detail);
+    let ending = Ending::Again(after(now, HELD).min(standing.publish_by));
+    Some(Failed { clause, change: Some(change), ending })
+}
+
 fn person_needed(standing: &Standing) -> Option<(&'static str, &'static str)> {
     if standing.quarantined {
         return Some(("quarantine", "the database came back from a backup"));
@@ -260,6 +308,8 @@ mod tests {
             busy: false,
             doubtful: false,
             repeated: false,
+            before: None,
+            before_recalled: false,
             stop: Stop::default(),
         }
     }
@@ -292,6 +342,27 @@ mod tests {
             ),
             (Standing { token_ended: true, ..sound() }, "token_refresh", Some(S::Scheduled)),
             (Standing { doubtful: true, ..sound() }, "same_text_in_doubt", Some(S::Scheduled)),
+            (
+                Standing { before: Some(S::Publishing), ..sound() },
+                "earlier_part",
+                Some(S::Scheduled),
+            ),
+            (
+                Standing { before: Some(S::NeedsHuman), ..sound() },
+                "earlier_part",
+                Some(S::Scheduled),
+            ),
+            (
+                Standing { before: Some(S::Failed), busy: true, ..sound() },
+                "earlier_part_not_out",
+                Some(S::NeedsHuman),
+            ),
+            (
+                Standing { before: Some(S::Published), before_recalled: true, ..sound() },
+                "earlier_part_not_out",
+                Some(S::NeedsHuman),
+            ),
+            (Standing { before: Some(S::Published), busy: true, ..sound() }, "account_busy", None),
             (Standing { busy: true, ..sound() }, "account_busy", None),
             (Standing { due_at: at(500), ..sound() }, "not_due", None),
             (Standing { state: S::Cancelled, ..sound() }, "cancelled", None),

@@ -1,20 +1,22 @@
 //! Keeps reads of accounts within what platforms allow, over all nodes. A look that does not fit is
 //! put off: that says nothing about the post, least of all that it is not there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Tools;
-use super::budgets::{SLICES, slice_at};
+use super::budgets::{self, SLICES, slice_at};
 use super::publish::waiting_for;
+use super::{Tools, money};
 use crate::clock::{after, before};
 use crate::domain::budget::looks_scope as scope;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::DeliveryId;
 use crate::domain::work;
-use crate::queue::job::Admission;
+use crate::platforms::outcome::Reading;
+use crate::platforms::session::Metered;
+use crate::queue::job::{Admission, Settled};
 use crate::store::jobs::{Claimed, Ending};
 use crate::store::outcomes::Move;
 use crate::store::{Error, Tx, budgets as rows, outcomes};
@@ -115,6 +117,33 @@ pub(super) async fn count_more(
 ) -> Result<(), Error> {
     for _ in 0..calls {
         count(tools, tx, now, slot).await?;
+    }
+    Ok(())
+}
+
+/// Counts what was read of accounts; the first page of each was counted when it was admitted. What was
+/// shown is paid for, whether or not it said something.
+pub(super) async fn count_readings<I>(
+    tools: &Tools,
+    tx: &mut Tx,
+    now: Timestamp,
+    done: &[Settled<I, Metered<Reading>>],
+) -> Result<(), Error> {
+    let mut read: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut paid: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in done {
+        let (Reading::CannotSee { shown, pages, .. } | Reading::Whole { shown, pages, .. }) =
+            &one.report.value;
+        *read.entry(&one.job.slot).or_default() += pages.saturating_sub(1);
+        *paid.entry(work::pool(&one.job.slot)).or_default() += shown;
+    }
+    for (slot, pages) in read {
+        count_more(tools, tx, now, slot, pages).await?;
+    }
+    let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
+    budgets::hear(tx, now, heard).await?;
+    for (pool, shown) in paid {
+        money::charge_reads(tools, tx, now, pool, shown).await?;
     }
     Ok(())
 }

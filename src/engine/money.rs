@@ -40,15 +40,17 @@ pub(super) async fn brakes(
             continue;
         }
         let ids: Vec<&DeliveryId> = free.iter().map(|(_, id)| id).collect();
-        let contents: HashMap<DeliveryId, serde_json::Value> =
-            rows::contents(tx, &ids).await?.into_iter().collect();
+        let contents: HashMap<DeliveryId, Option<Content>> = rows::contents(tx, &ids)
+            .await?
+            .into_iter()
+            .map(|(id, whole, part)| (id, part_of(whole, part)))
+            .collect();
         let already = rows::cost(tx, &scope(pool), month_of(now)).await?;
         let mut spent = already;
         for (job, id) in free {
-            let content = contents.get(&id).cloned().map(serde_json::from_value::<Content>);
             // What cannot be read is refused after the guard.
-            let Some(Ok(content)) = content else { continue };
-            let cost = rule.of(&content);
+            let Some(Some(content)) = contents.get(&id) else { continue };
+            let cost = rule.of(content);
             if purse.affords(spent, cost, job.priority) {
                 spent = spent.saturating_add(cost);
             } else {
@@ -60,6 +62,10 @@ pub(super) async fn brakes(
         }
     }
     Ok(empty)
+}
+
+fn part_of(whole: serde_json::Value, part: i64) -> Option<Content> {
+    serde_json::from_value::<Content>(whole).ok()?.part(part)
 }
 
 /// A platform for which the month's money is spent.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::batch::Batch;
 use super::circuits::Lessons;
 use super::publish::{Errand, Report, close, moved, waiting_for};
-use super::{Tools, budgets, money, reconcile_job};
+use super::{Tools, budgets, money, place, reconcile_job};
 use crate::clock::after;
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
@@ -62,9 +62,18 @@ pub(super) async fn settle(
         Report::TakenBack | Report::NotNow { .. } | Report::Unfit { .. } => None,
     });
     budgets::hear(tx, now, heard).await?;
+    let out = done.iter().filter(|one| is_out(&one.report)).map(|one| &one.item.prepared);
+    place::wake(tx, out, now).await?;
     money::give_back(tx, done, |errand| written.closed.contains(&errand.attempt)).await?;
     written.tell(tx, now, &settlement.enqueued).await?;
     Ok(settlement)
+}
+
+fn is_out(report: &Report) -> bool {
+    match report {
+        Report::Asked { answer, .. } => matches!(answer.value, Outcome::Published(_)),
+        Report::TakenBack | Report::NotNow { .. } | Report::Unfit { .. } => false,
+    }
 }
 
 /// Remote ids among these that belong to other deliveries.

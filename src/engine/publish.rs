@@ -16,14 +16,13 @@ use tokio::sync::Semaphore;
 use super::batch::Batch;
 use super::clauses::{Brake, Force};
 use super::money::{self, Bill};
-use super::{Tools, budgets, circuits, clauses, entry, outcomes, reconcile_job, spacing};
+use super::{Tools, budgets, circuits, clauses, entry, files, outcomes, reconcile_job, spacing};
 use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
 use crate::domain::id::{AttemptId, DeliveryId};
 use crate::domain::variant::Content;
 use crate::domain::work;
-use crate::media as files;
 use crate::platforms::outcome::{Doubt, Outcome};
 use crate::platforms::session::{Item, ItemMedia, Metered, Progress};
 use crate::platforms::{Leave, Withdrawn};
@@ -266,7 +265,7 @@ impl Publish {
             permit = permits.acquire() => permit,
         };
         let Ok(_permit) = permit else { return Report::TakenBack };
-        let media = match self.media(&errand.content).await {
+        let media = match files::of(&self.tools, &platform.rules().images, &errand.content).await {
             Ok(media) => media,
             Err(unfit) => return unfit,
         };
@@ -329,31 +328,6 @@ impl Publish {
             crate::crash_point!("publish.before_call");
             Ok(())
         })
-    }
-
-    async fn media(&self, content: &Content) -> Result<Vec<ItemMedia>, Report> {
-        let mut media = Vec::with_capacity(content.media.len());
-        for one in &content.media {
-            let bytes = self.tools.files.read(&one.sha256).await.map_err(|error| {
-                tracing::error!(error = %crate::telemetry::Chain(&error), "a file is not as it was");
-                if let files::Error::Disk { .. } = error {
-                    let detail = format!("the file of {} cannot be read now", one.media_id);
-                    return Report::NotNow { code: "media_unreadable", detail };
-                }
-                Report::Unfit {
-                    code: "media_missing",
-                    detail: format!("the file of {} is missing or has changed", one.media_id),
-                    hint: "restore the media directory, or schedule the post again",
-                }
-            })?;
-            media.push(ItemMedia {
-                sha256: one.sha256.clone(),
-                mime: one.mime.clone(),
-                alt: one.alt.clone(),
-                bytes,
-            });
-        }
-        Ok(media)
     }
 
     /// What ends the process as soon as it is looked at is not looked at again: a person decides.
@@ -437,11 +411,13 @@ impl Publish {
 /// What the platform is handed.
 fn item(errand: &Errand, media: Vec<ItemMedia>) -> Item {
     Item {
+        delivery: errand.prepared.delivery_id.clone(),
         text: errand.content.text.clone(),
         language: errand.prepared.language.clone(),
         link: errand.content.link.clone(),
         media,
         settings: errand.prepared.settings.clone(),
+        under: errand.prepared.before.as_ref().and_then(|before| before.remote_id.clone()),
     }
 }
 
@@ -450,10 +426,11 @@ pub(super) fn delivery_of(job: &Claimed) -> Option<DeliveryId> {
     Some(payload.delivery_id)
 }
 
-/// The content, if it is still what was scheduled.
+/// What this part says, if the whole is still what was scheduled.
 fn unchanged(prepared: &Prepared) -> Option<Content> {
-    let content: Content = serde_json::from_value(prepared.content.clone()).ok()?;
-    (content.hash(&prepared.language) == prepared.content_hash).then_some(content)
+    let whole: Content = serde_json::from_value(prepared.content.clone()).ok()?;
+    let same = whole.hash(&prepared.language) == prepared.content_hash;
+    whole.part(prepared.part).filter(|_| same)
 }
 
 fn poison() -> DeliveryProblem {

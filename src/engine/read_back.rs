@@ -5,15 +5,15 @@
 //! sending has certainly ended. What looks like a delivery that is still to be sent is put before a person;
 //! what looks like none is kept, to be shown: nobody here knows it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::place::places;
 use super::quarantine::{self, Seen};
-use super::reconcile::places;
-use super::{Tools, budgets, looks, money};
+use super::{Tools, looks};
 use crate::clock::after;
 use crate::domain::attempt::Receipt;
 use crate::domain::audit::NewEntry;
@@ -45,8 +45,8 @@ pub struct ReadBack {
 #[derive(Debug)]
 pub struct Errand {
     account: ToRead,
-    /// In the order of what the gap has waiting.
-    to_come: Vec<DeliveryId>,
+    /// In the order of what the gap has waiting, each with the first part of its post, if it is not that.
+    to_come: Vec<(DeliveryId, Option<DeliveryId>)>,
     gap: Gap,
 }
 
@@ -151,36 +151,9 @@ impl ReadBack {
             let verdict = self.settle_one(tx, now, one, &mut entries).await?;
             settlement.verdicts.push(verdict);
         }
-        self.count(tx, now, done).await?;
+        looks::count_readings(&self.tools, tx, now, done).await?;
         audit::append(tx, &entries, now);
         Ok(settlement)
-    }
-
-    /// Counts what was read; the first page of each was counted when it was admitted. What was shown is
-    /// paid for, whether or not it said something.
-    async fn count(
-        &self,
-        tx: &mut Tx,
-        now: Timestamp,
-        done: &[Settled<Errand, Metered<Reading>>],
-    ) -> Result<(), Error> {
-        let mut read: BTreeMap<&str, u32> = BTreeMap::new();
-        let mut paid: BTreeMap<&str, usize> = BTreeMap::new();
-        for one in done {
-            let (Reading::CannotSee { shown, pages, .. } | Reading::Whole { shown, pages, .. }) =
-                &one.report.value;
-            *read.entry(&one.job.slot).or_default() += pages.saturating_sub(1);
-            *paid.entry(work::pool(&one.job.slot)).or_default() += shown;
-        }
-        for (slot, pages) in read {
-            looks::count_more(&self.tools, tx, now, slot, pages).await?;
-        }
-        let heard = done.iter().map(|one| (one.job.slot.as_str(), one.report.usage.as_slice()));
-        budgets::hear(tx, now, heard).await?;
-        for (pool, shown) in paid {
-            money::charge_reads(&self.tools, tx, now, pool, shown).await?;
-        }
-        Ok(())
     }
 
     async fn settle_one(
@@ -200,7 +173,8 @@ impl ReadBack {
             }
             Reading::Whole { posts, lookups, .. } => (posts, lookups),
         };
-        let shown = shown(tx, &one.item, posts, lookups).await?;
+        let posts: Vec<&Receipt> = posts.iter().map(|it| &it.receipt).collect();
+        let shown = shown(tx, &one.item, &posts, lookups).await?;
         let ids: Vec<&DeliveryId> = shown.alike.keys().collect();
         let asked: Vec<(SentPerhaps, Seen)> = rows::still_to_come(tx, &ids)
             .await?
@@ -254,14 +228,17 @@ fn account_of(job: &Claimed) -> Option<AccountId> {
 async fn errand(tx: &mut Tx, account: ToRead, until: Timestamp) -> Result<Errand, Error> {
     let id = &account.account_id;
     let taken = rows::known(tx, id, account.since).await?;
-    let (to_come, contents): (Vec<_>, Vec<_>) =
-        rows::to_come(tx, id, account.begun_at).await?.into_iter().unzip();
-    let sent = |content: crate::domain::variant::Content| Sent {
-        media_count: content.media.len(),
-        text: content.text,
-        link: content.link,
-    };
-    let waiting = contents.into_iter().map(sent).collect();
+    let (mut to_come, mut waiting) = (Vec::new(), Vec::new());
+    for one in rows::to_come(tx, id, account.begun_at).await? {
+        waiting.push(Sent {
+            delivery: Some(one.id.clone()),
+            media_count: one.content.media.len(),
+            text: one.content.text,
+            link: one.content.link,
+            follows: one.root.is_some(),
+        });
+        to_come.push((one.id, one.root));
+    }
     let gap = Gap { since: account.since, until, taken, waiting };
     Ok(Errand { account, to_come, gap })
 }
@@ -270,32 +247,34 @@ async fn errand(tx: &mut Tx, account: ToRead, until: Timestamp) -> Result<Errand
 async fn shown(
     tx: &mut Tx,
     errand: &Errand,
-    posts: &[Receipt],
+    posts: &[&Receipt],
     lookups: &[Lookup],
 ) -> Result<Shown, Error> {
     let account = &errand.account.account_id;
     let alike = lookups.iter().flat_map(candidates);
     let ids: Vec<(&AccountId, &str)> =
-        posts.iter().chain(alike).map(|post| (account, post.remote_id.as_str())).collect();
+        posts.iter().copied().chain(alike).map(|post| (account, post.remote_id.as_str())).collect();
     let taken: HashSet<String> =
         outcomes::taken(tx, &ids).await?.into_iter().map(|(_, id)| id).collect();
     let free = |post: &&Receipt| !taken.contains(&post.remote_id);
     let mut shown = Shown::default();
-    for (id, lookup) in errand.to_come.iter().zip(lookups) {
+    for ((id, root), lookup) in errand.to_come.iter().zip(lookups) {
         let alike: Vec<Receipt> = candidates(lookup).iter().filter(free).map(storable).collect();
-        if !alike.is_empty() {
+        // If the first part is out, so may be those that follow it, whether lists show them or not.
+        let first = || root.as_ref().and_then(|root| shown.alike.get(root)).cloned();
+        if let Some(alike) = (!alike.is_empty()).then_some(alike).or_else(first) {
             shown.alike.insert(id.clone(), alike);
         }
     }
     let alike: HashSet<&str> =
         shown.alike.values().flatten().map(|post| post.remote_id.as_str()).collect();
     let is_new = |post: &&Receipt| free(post) && !alike.contains(post.remote_id.as_str());
-    shown.not_known = posts.iter().filter(is_new).map(storable).collect();
+    shown.not_known = posts.iter().copied().filter(is_new).map(storable).collect();
     Ok(shown)
 }
 
 /// A post as it may be kept: what a platform calls its address can be anything.
-fn storable(post: &Receipt) -> Receipt {
+pub(super) fn storable(post: &Receipt) -> Receipt {
     let permalink = post.permalink.clone().filter(|link| !link.contains(char::is_control));
     Receipt { permalink, ..post.clone() }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::outcomes::{LONGEST_BLOCK, problem};
-use super::{Tools, budgets, circuits, entry, looks};
+use super::{Tools, below, budgets, circuits, entry, looks};
 use crate::clock::after;
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, Recall};
@@ -33,6 +33,8 @@ const HANDS: usize = 8;
 const TELL_AFTER: i64 = 4;
 /// A recall that goes on for longer than this is told of, however few tries it had.
 const TELL_BEYOND: Duration = Duration::from_mins(10);
+/// How often it is seen whether what stands below a post is gone.
+const BELOW: Duration = Duration::from_millis(500);
 /// How often it is seen whether an account is connected again of which nobody has said so.
 const UNCONNECTED: Duration = Duration::from_hours(1);
 
@@ -99,6 +101,13 @@ impl TakeBack {
         let silent = looks::silent(tx, now, &slots).await?;
         let mut admissions = Vec::with_capacity(jobs.len());
         let mut entries = Vec::new();
+        let wanted: Vec<(&Claimed, &Standing)> = jobs
+            .iter()
+            .zip(&ids)
+            .filter_map(|(job, id)| Some((job, standing.get(id.as_ref()?)?)))
+            .filter(|(_, standing)| is_wanted(standing))
+            .collect();
+        let waiting = below::first(tx, &wanted, now, &mut entries).await?;
         for (job, id) in jobs.iter().zip(ids) {
             let wanted = id.and_then(|id| standing.remove(&id)).filter(is_wanted);
             let Some(standing) = wanted else {
@@ -106,6 +115,11 @@ impl TakeBack {
                 admissions.push(Admission::Not(Ending::Done, why));
                 continue;
             };
+            if waiting.contains(&standing.id) {
+                let why = "what stands below it goes first".to_owned();
+                admissions.push(Admission::Not(Ending::Again(after(now, BELOW)), why));
+                continue;
+            }
             let slot = job.slot.as_str();
             let wait = closed.get(slot).map(|until| (*until, "the platform does not answer"));
             let wait = wait.or_else(|| silent.get(slot).map(|it| (*it, "no calls are left")));

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::outcomes::{learns_nothing, problem};
+use super::place::{self, placed, places};
 use super::publish::{moved, waiting_for};
 use super::{Tools, batch::Batch, budgets, entry, looks, publish_job};
 use crate::clock::{after, before, until};
@@ -126,7 +127,7 @@ impl Reconcile {
             let search = payload.and_then(|payload| {
                 let unknown = states.get(&payload.delivery_id) == Some(&DeliveryState::Unknown);
                 let prepared = prepared.remove(&payload.delivery_id).filter(|_| unknown)?;
-                let content = serde_json::from_value(prepared.content.clone()).ok()?;
+                let content = place::said(&prepared)?;
                 let attempt = doubts.remove(&payload.attempt_id)?;
                 let (since, mark) = first
                     .remove(&payload.delivery_id)
@@ -168,7 +169,12 @@ impl Reconcile {
         let Ok(session) = self.tools.session(&search.prepared) else {
             return cannot_see("the account's credential does not open");
         };
+        let place = match placed(&search.prepared) {
+            Ok(place) => place,
+            Err(value) => return Metered { value, usage: Vec::new() },
+        };
         let probe = Probe {
+            delivery: Some(search.prepared.delivery_id.clone()),
             text: search.content.text.clone(),
             link: search.content.link.clone(),
             media_count: search.content.media.len(),
@@ -176,6 +182,7 @@ impl Reconcile {
             started_at: search.since,
             remote_id: search.payload.remote_id.clone(),
             taken: search.known.clone(),
+            place,
         };
         platform.find(&session, &probe).await
     }
@@ -255,6 +262,7 @@ impl Reconcile {
         }
         rows::transition(tx, &waiting, now).await?;
         let written = batch.write_rows(tx, now).await?;
+        place::wake(tx, all_found(done), now).await?;
         // What was looked for and is not there costs nothing.
         absent.retain(|attempt| written.closed.contains(*attempt));
         let heard =
@@ -295,20 +303,15 @@ impl Reconcile {
     }
 }
 
+fn all_found(done: &[Settled<Search, Seen>]) -> impl Iterator<Item = &Prepared> {
+    done.iter().filter(|it| found(&it.report.looked.value).is_some()).map(|it| &it.item.prepared)
+}
+
 fn found(lookup: &Lookup) -> Option<&str> {
     match lookup {
         Lookup::Found(receipt) => Some(&receipt.remote_id),
         Lookup::Absent | Lookup::Several(_) | Lookup::Similar(_) | Lookup::CannotSee { .. } => None,
     }
-}
-
-/// Where a person finds these posts.
-pub(super) fn places(receipts: &[Receipt]) -> String {
-    let place = |one: &Receipt| match &one.permalink {
-        Some(link) => format!("{} ({link})", one.remote_id),
-        None => one.remote_id.clone(),
-    };
-    receipts.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 
 /// What follows from what was seen.

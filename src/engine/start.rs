@@ -11,8 +11,8 @@ use super::Tools;
 use super::after::{Arrange, Looks};
 use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
+use super::foreign::{Foreign, plan};
 use super::holds::Heed;
-use super::missing::Belief;
 use super::publish::Publish;
 use super::read_back::ReadBack;
 use super::recall::TakeBack;
@@ -59,6 +59,8 @@ pub struct Settings {
     pub looks: Looks,
     /// When the service looks for broken promises, as a cron expression.
     pub self_audit: String,
+    /// How often accounts are read for posts that did not come from here.
+    pub foreign: plan::Intervals,
     /// Whether all accounts are read when the database has lost what was committed last.
     pub read_back: bool,
 }
@@ -94,9 +96,9 @@ impl Engine {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let (tools, queue) = (settings.tools.clone(), settings.queue.clone());
         let failover = Failover::new(tools, queue, settings.read_back);
+        let foreign = settings.foreign.clone();
         let Settings { tools, means, desk, queue, timing, keep, prune, looks, self_audit, .. } =
             settings;
-        let alone = timing.alone;
         failover.look().await?;
         super::zones::look_ahead(&tools).await?;
         let holder = register(&tools).await?;
@@ -106,7 +108,7 @@ impl Engine {
         let since = before(tools.clock.now(), LATELY);
         let fence = lease.holder().fence;
         let after_a_death = nodes::died(&mut tools.store.read().await?, fence, since).await?;
-        let publish = Publish::new(tools.clone(), lease.clone(), alone);
+        let publish = Publish::new(tools.clone(), lease.clone(), timing.alone);
         let reconcile = Reconcile::new(tools.clone());
         let arrange = Arrange::new(tools.clone(), queue.clone(), &looks);
         let sweep = Sweep::new(tools.clone(), keep);
@@ -134,7 +136,8 @@ impl Engine {
             rest.push(tokio::spawn(vital("timetable", keeping)));
         }
         let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing, after_a_death };
-        rest.extend(start.beside(failover, alone, &stop_rest));
+        rest.extend(start.beside(failover, &stop_rest));
+        rest.push(start.planning(foreign, &stop_rest));
         if let Some(line) = tools.store.line().await? {
             let herald =
                 Herald::new(line, tools.clock.clone(), queue.clone(), lease.holder().node.clone());
@@ -142,7 +145,7 @@ impl Engine {
         }
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
-        start.looking_back(looks.belief, &lanes, &stop_lanes);
+        start.looking_back(&looks, &lanes, &stop_lanes);
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
@@ -184,12 +187,7 @@ struct Lanes<'a> {
 
 impl Lanes<'_> {
     /// Starts what watches beside them over the time, and over other processes where there may be any.
-    fn beside(
-        &self,
-        failover: Failover,
-        alone: bool,
-        stop: &CancellationToken,
-    ) -> Vec<JoinHandle<()>> {
+    fn beside(&self, failover: Failover, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let (tools, lease, queue) = (self.tools.clone(), self.lease.clone(), self.queue.clone());
         let time = Timekeeper::new(tools.clone(), lease.clone(), queue.clone());
         let on_walls = super::zones::keep(tools.clone(), stop.clone());
@@ -200,7 +198,7 @@ impl Lanes<'_> {
             tokio::spawn(vital("credentials", tokens)),
             tokio::spawn(vital("sign_ins", super::sign_ins::keep(tools.clone(), stop.clone()))),
         ];
-        if !alone {
+        if !self.timing.alone {
             let heed = Heed::new(tools, lease, queue);
             all.push(tokio::spawn(vital("holds", heed.keep(stop.clone()))));
             all.push(tokio::spawn(vital("failover", failover.keep(stop.clone()))));
@@ -208,9 +206,17 @@ impl Lanes<'_> {
         all
     }
 
+    /// Starts what plans when accounts are read for posts that did not come from here.
+    fn planning(&self, every: plan::Intervals, stop: &CancellationToken) -> JoinHandle<()> {
+        let (tools, queue) = (self.tools.clone(), self.queue.clone());
+        tokio::spawn(vital("foreign", plan::keep(tools, queue, every, stop.clone())))
+    }
+
     /// Starts what has to do with what is out, with what was done, and with credentials.
-    fn looking_back(&self, belief: Belief, lanes: &TaskTracker, stop: &CancellationToken) {
-        let tools = self.tools;
+    fn looking_back(&self, looks: &Looks, lanes: &TaskTracker, stop: &CancellationToken) {
+        let (tools, belief) = (self.tools, looks.belief);
+        let foreign = self.lane(Foreign::new(tools.clone(), !looks.spans.is_empty()));
+        lanes.spawn(vital("foreign_posts", foreign.run(stop.clone())));
         let take_back = self.lane(TakeBack::new(tools.clone(), belief.pause));
         lanes.spawn(vital("recall", take_back.run(stop.clone())));
         let refresh = self.lane(Refresh::new(tools.clone(), self.lease.clone()));

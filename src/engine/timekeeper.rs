@@ -114,9 +114,10 @@ impl Timekeeper {
     /// Any answer of a platform says its time; this is the least that can be asked.
     async fn ask(&self, name: &'static str) {
         let Some(platform) = self.tools.platforms.get(name) else { return };
+        let Some(url) = platform.base_url() else { return };
         let request = Request {
             method: Method::GET,
-            url: platform.base_url().clone(),
+            url: url.clone(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
             timeout: PATIENCE,

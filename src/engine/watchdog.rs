@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Tools, money};
+use super::{Tools, money, sunset};
 use crate::clock::{before, until};
 use crate::config;
 use crate::domain::audit::NewEntry;
@@ -95,7 +95,8 @@ impl Watch {
         alarm(tools, &LATE, (was_late, is_late), json!({"late_s": late.as_secs()})).await?;
         let ids: Vec<&DeliveryId> = stuck.iter().map(|(id, _)| id).take(NAMED).collect();
         let detail = json!({"count": stuck.len(), "deliveries": ids});
-        alarm(tools, &STUCK, (was_stuck, !stuck.is_empty()), detail).await
+        alarm(tools, &STUCK, (was_stuck, !stuck.is_empty()), detail).await?;
+        sunset::watch(tools).await
     }
 
     /// Looks once; gives what is stuck.

@@ -1,7 +1,16 @@
 //! Media: files on disk by the hash of their content, and what looking into them tells.
 
 mod files;
+mod incoming;
 mod inspect;
+mod opened;
+mod render;
+mod rendition;
+mod video;
 
 pub use files::{Error, Files};
-pub use inspect::{Unfit, inspect};
+pub use incoming::{Incoming, Received};
+pub use inspect::{Guess, TELLING, Unfit, guess, inspect, inspect_video};
+pub use opened::Opened;
+pub use render::{Recipe, Rendered, render};
+pub use rendition::Rendition;

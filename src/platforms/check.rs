@@ -2,8 +2,10 @@
 
 use url::Url;
 
+use super::odd;
 use super::rules::{Counting, Rules};
-use crate::domain::text::{code_points, links, weighted_length};
+use crate::domain::media::MediaKind;
+use crate::domain::text::{code_points, graphemes, links, short_linked_length, weighted_length};
 
 /// What is wrong with a variant, or worth a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,17 +29,15 @@ pub struct Draft<'a> {
     pub text: &'a str,
     /// The link.
     pub link: Option<&'a str>,
-    /// Pictures: type, size in bytes, alternative text.
+    /// Pictures and videos: kind, alternative text.
     pub media: Vec<DraftMedia<'a>>,
 }
 
 /// One picture of a [`Draft`].
 #[derive(Debug, Clone, Copy)]
 pub struct DraftMedia<'a> {
-    /// Sniffed type.
-    pub mime: &'a str,
-    /// Size of the file.
-    pub size_bytes: u64,
+    /// What kind of file it is.
+    pub kind: MediaKind,
     /// Alternative text.
     pub alt: &'a str,
 }
@@ -67,6 +67,8 @@ fn counted(text: &str, link: Option<&str>, counting: Counting) -> u32 {
     match counting {
         Counting::CodePoints => u32::try_from(code_points(whole)).unwrap_or(u32::MAX),
         Counting::WeightedV3 => weighted_length(whole),
+        Counting::Graphemes => u32::try_from(graphemes(whole)).unwrap_or(u32::MAX),
+        Counting::GraphemesLinks23 => short_linked_length(whole),
     }
 }
 
@@ -78,27 +80,46 @@ pub fn check(draft: &Draft<'_>, rules: &Rules) -> Vec<Finding> {
         check_link(link, &mut findings);
     }
     check_media(draft, rules, &mut findings);
+    odd::check(draft, &mut findings);
     findings.0
 }
 
-struct Findings(Vec<Finding>);
+/// What has been found so far.
+pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    fn fatal(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
+    /// Something that forbids publishing.
+    pub(super) fn fatal(
+        &mut self,
+        pointer: impl Into<String>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) {
         let (pointer, detail) = (pointer.into(), detail.into());
         self.0.push(Finding { pointer, code, detail, args: Vec::new(), fatal: true });
     }
 
-    fn warn(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
+    /// Something that is worth knowing.
+    pub(super) fn warn(
+        &mut self,
+        pointer: impl Into<String>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) {
         let (pointer, detail) = (pointer.into(), detail.into());
         self.0.push(Finding { pointer, code, detail, args: Vec::new(), fatal: false });
     }
 
     /// A value for the words of what was found last.
-    fn with(&mut self, name: &'static str, value: impl std::fmt::Display) {
+    pub(super) fn with(&mut self, name: &'static str, value: impl std::fmt::Display) {
         if let Some(last) = self.0.last_mut() {
             last.args.push((name, value.to_string()));
         }
+    }
+
+    /// Whether something has been found under this word.
+    pub(super) fn has(&self, code: &str) -> bool {
+        self.0.iter().any(|one| one.code == code)
     }
 }
 
@@ -126,6 +147,13 @@ fn check_text(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
         findings.warn("/text", "text_near_limit", detail);
         findings.with("count", length);
         findings.with("max", max);
+    }
+    if let Some(most) = rules.text.max_bytes.filter(|most| text.len() > *most) {
+        let bytes = text.len();
+        let detail = format!("The text has {bytes} bytes; {most} are the most.");
+        findings.fatal("/text", "text_too_many_bytes", detail);
+        findings.with("count", bytes);
+        findings.with("max", most);
     }
     if let Some(c) = text.chars().find(|c| is_forbidden_control(*c)) {
         let detail = format!("The text holds the control character U+{:04X}.", u32::from(c));
@@ -210,24 +238,14 @@ fn check_media(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
         findings.with("max", images.max_count);
     }
     for (index, media) in draft.media.iter().enumerate() {
-        if !images.mimes.contains(&media.mime) {
-            let detail = format!(
-                "{} is not accepted; accepted are {}.",
-                media.mime,
-                images.mimes.join(", ")
-            );
-            findings.fatal(format!("/media/{index}"), "media_type", detail);
-            findings.with("mime", media.mime);
-            findings.with("accepted", images.mimes.join(", "));
-        }
-        if media.size_bytes > images.max_bytes {
-            let detail = format!(
-                "The file has {} bytes; {} are the most.",
-                media.size_bytes, images.max_bytes
-            );
-            findings.fatal(format!("/media/{index}"), "media_too_large", detail);
-            findings.with("count", media.size_bytes);
-            findings.with("max", images.max_bytes);
+        if !rules.kinds.contains(&media.kind) {
+            let (kind, kinds) = (media.kind.as_str(), rules.kinds.iter().map(|it| it.as_str()));
+            let accepted = kinds.collect::<Vec<_>>().join(", ");
+            let detail =
+                format!("A file of the kind {kind} cannot be published there; can be: {accepted}.");
+            findings.fatal(format!("/media/{index}"), "media_kind", detail);
+            findings.with("kind", kind);
+            findings.with("accepted", accepted);
         }
         let pointer = format!("/media/{index}/alt");
         let length = code_points(media.alt);

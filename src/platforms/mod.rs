@@ -3,8 +3,13 @@
 //! `publish` has no `Result`: a platform's author cannot throw, only report one of five outcomes,
 //! and what it does not know is `Unknown`. Platforms know neither the store nor each other.
 
+pub mod bluesky;
 pub mod check;
+pub mod check_parts;
 pub mod facebook;
+pub mod mastodon;
+mod matching;
+mod odd;
 pub mod outcome;
 pub mod rules;
 pub mod session;
@@ -29,7 +34,7 @@ use outcome::{
     Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
 };
 use rules::Rules;
-use session::{Gap, Item, Metered, Probe, Progress, Session};
+use session::{Gap, Item, Metered, Place, Probe, Progress, Session};
 use sign_in::SignIn;
 
 /// A boxed future, so that platforms can be kept in one list.
@@ -54,8 +59,9 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// The name that people know.
     fn name(&self) -> &'static str;
 
-    /// Where its interface is; for asking whether it answers at all.
-    fn base_url(&self) -> &url::Url;
+    /// Where its interface is, or the first of several; for asking whether it answers at all, and for the
+    /// time. `None` while it is not configured: then nothing is sent there.
+    fn base_url(&self) -> Option<&url::Url>;
 
     /// What may be published there.
     fn rules(&self) -> &Rules;
@@ -85,7 +91,12 @@ pub trait Platform: Send + Sync + fmt::Debug {
     fn remote_id_in(&self, link: &url::Url, account: &str) -> Result<String, NoPost>;
 
     /// Asks for one post by its id, in any spelling that the platform knows.
-    fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting>;
+    fn look<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+        place: &'a Place,
+    ) -> Answer<'a, Sighting>;
 
     /// Asks whether a post of the account that was there once still is. `Gone` needs two answers: that
     /// it does not exist, and that the account's posts can be read at this moment, of which one is
@@ -128,11 +139,26 @@ pub struct Settings {
     pub facebook: facebook::Settings,
     /// API version 2 of X.
     pub x: x::Settings,
+    /// Mastodon servers.
+    pub mastodon: mastodon::Settings,
+    /// A server of the AT protocol.
+    pub bluesky: bluesky::Settings,
 }
 
 /// How long after a doubtful attempt absence does not count, by platform.
 pub fn quiet_waits(config: &Config) -> Vec<(&'static str, Duration)> {
-    vec![(facebook::ID, config.facebook.quiet_wait), (x::ID, config.x.quiet_wait)]
+    vec![
+        (facebook::ID, config.facebook.quiet_wait),
+        (x::ID, config.x.quiet_wait),
+        (mastodon::ID, config.mastodon.quiet_wait),
+        (bluesky::ID, config.bluesky.quiet_wait),
+    ]
+}
+
+/// How often accounts are read for posts that did not come from here, where that is wanted.
+pub fn foreign_intervals(config: &Config) -> Vec<(&'static str, Duration)> {
+    let all = [(facebook::ID, config.foreign.facebook_every), (x::ID, config.foreign.x_every)];
+    all.into_iter().filter_map(|(id, every)| Some((id, every?))).collect()
 }
 
 /// What may be created, by platform.
@@ -156,7 +182,20 @@ pub fn limits(config: &Config) -> Vec<(&'static str, Limits)> {
         reserve_percent,
         monthly_usd_micros: x.monthly_budget,
     };
-    vec![(facebook::ID, of_facebook), (x::ID, of_x)]
+    let of_others = |creates: &[config::Ceiling], looks: &[config::Ceiling]| Limits {
+        per_account: windows(creates),
+        per_app: Vec::new(),
+        looks_per_account: windows(looks),
+        reserve_percent,
+        monthly_usd_micros: None,
+    };
+    let (mastodon, bluesky) = (&config.mastodon, &config.bluesky);
+    vec![
+        (facebook::ID, of_facebook),
+        (x::ID, of_x),
+        (mastodon::ID, of_others(&mastodon.creates_per_account, &mastodon.looks_per_account)),
+        (bluesky::ID, of_others(&bluesky.creates_per_account, &bluesky.looks_per_account)),
+    ]
 }
 
 /// The platforms there are, by id.
@@ -168,8 +207,12 @@ pub struct Platforms {
 impl Platforms {
     /// All platforms: one line for each.
     pub fn new(settings: Settings) -> Self {
-        let all: [Arc<dyn Platform>; 2] =
-            [Arc::new(facebook::Facebook::new(settings.facebook)), Arc::new(x::X::new(settings.x))];
+        let all: [Arc<dyn Platform>; 4] = [
+            Arc::new(facebook::Facebook::new(settings.facebook)),
+            Arc::new(x::X::new(settings.x)),
+            Arc::new(mastodon::Mastodon::new(settings.mastodon)),
+            Arc::new(bluesky::Bluesky::new(settings.bluesky)),
+        ];
         Self { by_id: all.into_iter().map(|platform| (platform.id(), platform)).collect() }
     }
 
@@ -192,6 +235,14 @@ impl Platforms {
                 authorize_url: config.x.authorize_url.clone(),
                 prices: config.x.prices,
             },
+            mastodon: mastodon::Settings {
+                servers: config.mastodon.servers.clone(),
+                characters: config.mastodon.characters,
+            },
+            bluesky: bluesky::Settings {
+                service_url: config.bluesky.service_url.clone(),
+                web_url: config.bluesky.web_url.clone(),
+            },
         })
     }
 
@@ -210,8 +261,20 @@ impl Platforms {
 pub type AppSecret = Option<SecretString>;
 
 #[cfg(test)]
+#[path = "tests/setting.rs"]
+mod setting;
+
+#[cfg(test)]
 #[path = "tests/flow.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/subjects.rs"]
+mod subjects;
+
+#[cfg(test)]
+#[path = "tests/contract.rs"]
+mod contract;
 
 #[cfg(test)]
 #[path = "tests/simulated.rs"]

@@ -108,7 +108,7 @@ pub enum Reading {
     /// Every post of the gap was seen, for the right account.
     Whole {
         /// Those that are not known here.
-        posts: Vec<Receipt>,
+        posts: Vec<Shown>,
         /// For each that is still to be sent, in order: whether it is among them.
         lookups: Vec<Lookup>,
         /// How many posts were shown, known ones and others.
@@ -127,6 +127,15 @@ pub enum Reading {
         /// How many answers of lists were asked for.
         pages: u32,
     },
+}
+
+/// A post that an account shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Which it is, where, and since when.
+    pub receipt: Receipt,
+    /// What it says, in the platform's words; may be empty.
+    pub text: String,
 }
 
 /// What asking for one post of an account says.

@@ -1,7 +1,10 @@
 //! Limits as data: what may be published on a platform, each number with its source.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::media::MediaKind;
 use crate::domain::text::links;
 use crate::domain::variant::Content;
 
@@ -12,8 +15,12 @@ pub struct Rules {
     pub text: TextRule,
     /// Whether a link may be given, and how much it counts.
     pub link: LinkRule,
+    /// The kinds of files that this release publishes there.
+    pub kinds: &'static [MediaKind],
     /// Pictures.
     pub images: ImageRule,
+    /// What may follow.
+    pub follow_ups: FollowUpRule,
     /// Creates in a window, per account; start values until headers say better.
     pub rates: &'static [RateRule],
     /// Which version of the platform's interface is used, and when it ends.
@@ -59,6 +66,10 @@ pub enum Counting {
     CodePoints,
     /// twitter-text version 3: weighted code points, links 23, an emoji sequence 2.
     WeightedV3,
+    /// What readers take for one sign each (grapheme clusters).
+    Graphemes,
+    /// The same, but an address with its scheme is 23, and names on other servers count without the server.
+    GraphemesLinks23,
 }
 
 /// Length of a text.
@@ -68,6 +79,8 @@ pub struct TextRule {
     pub counting: Counting,
     /// The most it may count.
     pub max: u32,
+    /// The most bytes of UTF-8, where they are limited too.
+    pub max_bytes: Option<usize>,
     /// The most cashtags (`$ABC`), if they are limited there.
     pub max_cashtags: Option<usize>,
     /// Where this is written and when it was read.
@@ -90,12 +103,25 @@ pub struct LinkRule {
 pub struct ImageRule {
     /// The most in one post.
     pub max_count: usize,
-    /// The largest file, in bytes.
+    /// The largest file that is sent, in bytes; what was handed in may be larger.
     pub max_bytes: u64,
-    /// Types that are accepted.
-    pub mimes: &'static [&'static str],
+    /// The longest side that is sent, in pixels.
+    pub max_side: u32,
+    /// Types that are sent. Whatever was handed in is made into one of them.
+    pub sent_as: &'static [&'static str],
     /// The longest alternative text, in code points.
     pub max_alt: usize,
+    /// Where this is written and when it was read.
+    pub source: &'static str,
+}
+
+/// What may follow a post, each part as a post or a comment of its own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FollowUpRule {
+    /// The most parts of a thread after the first; 0 where there are no threads.
+    pub max_thread: usize,
+    /// The longest first comment, counted as texts are.
+    pub max_comment: u32,
     /// Where this is written and when it was read.
     pub source: &'static str,
 }
@@ -122,6 +148,15 @@ pub struct VersionRule {
     pub usable_until: Option<String>,
 }
 
+impl VersionRule {
+    /// How many days it works from this instant on (UTC); none while its end is not known.
+    pub fn days_left(&self, now: Timestamp) -> Option<i32> {
+        let end: jiff::civil::Date = self.usable_until.as_deref()?.parse().ok()?;
+        let today = now.to_zoned(TimeZone::UTC).date();
+        Some((end - today).get_days())
+    }
+}
+
 /// What the same text on several accounts means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -130,4 +165,23 @@ pub enum SameText {
     Allowed,
     /// Against the platform's rules: warn.
     Discouraged,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(until: Option<&str>) -> VersionRule {
+        VersionRule { current: "v21.0".to_owned(), usable_until: until.map(str::to_owned) }
+    }
+
+    #[test]
+    fn days_are_counted_to_the_end_and_beyond() {
+        let now: Timestamp = "2026-11-22T23:59:59Z".parse().unwrap();
+        assert_eq!(version(Some("2027-01-21")).days_left(now), Some(60));
+        assert_eq!(version(Some("2026-11-22")).days_left(now), Some(0));
+        assert_eq!(version(Some("2026-11-20")).days_left(now), Some(-2));
+        assert_eq!(version(Some("2029-11-22")).days_left(now), Some(1096));
+        assert_eq!(version(None).days_left(now), None);
+    }
 }

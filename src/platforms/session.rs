@@ -1,11 +1,18 @@
 //! An account ready to use: its token, its remote id and the one HTTP client.
 
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use secrecy::SecretString;
 
+use super::Answer;
 use super::outcome::Usage;
 use crate::clock::SharedClock;
+use crate::domain::id::DeliveryId;
+use crate::domain::media::MediaKind;
 use crate::outbound::Outbound;
 
 /// What a platform needs to act for one account. Made for one call and dropped after it.
@@ -28,19 +35,35 @@ pub struct Session {
 /// One thing to publish: a variant as it was scheduled, with the bytes of its media.
 #[derive(Debug, Clone)]
 pub struct Item {
+    /// The delivery: the same in every attempt, so a platform that lets one choose a key for a post gets it.
+    pub delivery: DeliveryId,
     /// NFC text; may be empty when there is media.
     pub text: String,
     /// BCP 47 tag.
     pub language: String,
     /// A link to show as a card or to append, as the platform does it.
     pub link: Option<String>,
-    /// Pictures, in order.
+    /// Pictures or a video, in order.
     pub media: Vec<ItemMedia>,
     /// Per-platform settings of the delivery, already checked against the platform's rules.
     pub settings: serde_json::Value,
+    /// The platform's id of the post under which it is to stand; nothing for what is said first.
+    pub under: Option<String>,
 }
 
-/// One picture of an [`Item`].
+/// Where a post stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Place {
+    /// By itself: it is said first.
+    #[default]
+    First,
+    /// Under the post with this id.
+    Under(String),
+    /// Under a post whose id is not known here.
+    UnderSome,
+}
+
+/// One picture or video of an [`Item`].
 #[derive(Debug, Clone)]
 pub struct ItemMedia {
     /// Lower-case hexadecimal SHA-256; the key under which progress is kept.
@@ -49,8 +72,63 @@ pub struct ItemMedia {
     pub mime: String,
     /// Alternative text in the variant's language; may be empty.
     pub alt: String,
+    /// What kind of file it is.
+    pub kind: MediaKind,
     /// The file.
-    pub bytes: bytes::Bytes,
+    pub source: MediaSource,
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone)]
+pub enum MediaSource {
+    /// All of them; so it is with pictures.
+    Held(Bytes),
+    /// Read in parts as they are asked for, because all of them would be too many; so it is with videos.
+    Parts(Arc<dyn Parts>),
+}
+
+/// A file that is read in parts. It is open and proven: what is read is what was scheduled.
+pub trait Parts: fmt::Debug + Send + Sync {
+    /// How many bytes it has.
+    fn size(&self) -> u64;
+
+    /// The bytes of a part; fewer only at the end of the file.
+    fn read(&self, part: Range<u64>) -> Answer<'_, Result<Bytes, Gone>>;
+}
+
+/// The file cannot be read any more, or is not what it was.
+#[derive(Debug, thiserror::Error)]
+#[error("the file cannot be read any more")]
+pub struct Gone(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl MediaSource {
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Held(bytes) => bytes.len() as u64,
+            Self::Parts(parts) => parts.size(),
+        }
+    }
+
+    /// All bytes, if they are held.
+    pub fn held(&self) -> Option<&Bytes> {
+        match self {
+            Self::Held(bytes) => Some(bytes),
+            Self::Parts(_) => None,
+        }
+    }
+
+    /// `length` bytes from `offset` on; fewer only at the end of the file.
+    pub async fn read_range(&self, offset: u64, length: u64) -> Result<Bytes, Gone> {
+        let until = offset.saturating_add(length).min(self.size());
+        match self {
+            Self::Held(bytes) => {
+                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes.slice(place(offset.min(until))..place(until)))
+            }
+            Self::Parts(parts) => parts.read(offset.min(until)..until).await,
+        }
+    }
 }
 
 /// What has been done for a delivery and may be used again: staged media by content hash.
@@ -76,6 +154,8 @@ pub struct Staged {
 /// What is known of an attempt that is looked for.
 #[derive(Debug, Clone)]
 pub struct Probe {
+    /// The delivery that it was; none when any post will do.
+    pub delivery: Option<DeliveryId>,
     /// The text as it was sent.
     pub text: String,
     /// The link as it was sent.
@@ -90,6 +170,8 @@ pub struct Probe {
     pub remote_id: Option<String>,
     /// Ids that belong to other deliveries and cannot be this one.
     pub taken: Vec<String>,
+    /// Where it was to stand.
+    pub place: Place,
 }
 
 /// What is known of the posts that an account may have got while nobody wrote it down: the database came
@@ -109,12 +191,16 @@ pub struct Gap {
 /// What a delivery sends, as far as posts are compared with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
+    /// The delivery; none when any post will do.
+    pub delivery: Option<DeliveryId>,
     /// The text.
     pub text: String,
     /// The link.
     pub link: Option<String>,
     /// How many pictures are attached.
     pub media_count: usize,
+    /// Whether it stands under another post.
+    pub follows: bool,
 }
 
 impl Gap {
@@ -122,6 +208,7 @@ impl Gap {
     /// before the newest post that is known.
     pub(super) fn probe(&self, sent: &Sent) -> Probe {
         Probe {
+            delivery: sent.delivery.clone(),
             text: sent.text.clone(),
             link: sent.link.clone(),
             media_count: sent.media_count,
@@ -129,6 +216,7 @@ impl Gap {
             started_at: self.since,
             remote_id: None,
             taken: self.taken.clone(),
+            place: if sent.follows { Place::UnderSome } else { Place::First },
         }
     }
 

@@ -33,13 +33,16 @@ pub(super) fn remember(progress: &mut Progress, staged: Staged) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::media::MediaKind;
+    use crate::platforms::session::MediaSource;
 
     fn media(alt: &str) -> ItemMedia {
         ItemMedia {
             sha256: "ab".repeat(32),
             mime: "image/png".to_owned(),
             alt: alt.to_owned(),
-            bytes: bytes::Bytes::new(),
+            kind: MediaKind::Image,
+            source: MediaSource::Held(bytes::Bytes::new()),
         }
     }
 

@@ -27,6 +27,12 @@ pub(super) enum Unsendable {
     Token,
     /// The settings of the delivery are not what was checked.
     Settings,
+    /// A kind of file that is not published here.
+    Kind,
+    /// The account is on a server that is not configured.
+    Account,
+    /// The platform is not configured.
+    NotConfigured,
 }
 
 impl Unsendable {
@@ -41,6 +47,15 @@ impl Unsendable {
             }
             Self::Settings => {
                 (RefusalKind::Content, "settings", "the settings of the delivery cannot be read")
+            }
+            Self::Kind => {
+                (RefusalKind::Content, "media_kind", "this kind of file is not published here")
+            }
+            Self::Account => {
+                (RefusalKind::Permission, "server", "the account's server is not configured")
+            }
+            Self::NotConfigured => {
+                (RefusalKind::Configuration, "configuration", "the platform is not configured")
             }
         };
         Refusal { kind, code: code.to_owned(), detail: detail.to_owned() }
@@ -132,6 +147,11 @@ impl Body {
             content_type: Some(HeaderValue::from_static("application/json")),
             bytes: value.to_string().into(),
         }
+    }
+
+    /// A file by itself.
+    pub(super) fn file(mime: &str, bytes: Bytes) -> Self {
+        Self { content_type: HeaderValue::from_str(mime).ok(), bytes }
     }
 
     /// `multipart/form-data` with texts and one file. The boundary is made from the file's hash,

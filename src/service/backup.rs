@@ -110,9 +110,7 @@ pub async fn make(
     let into = Files::new(directory.join(MEDIA));
     let mut media_bytes = 0;
     for sha256 in &hashes {
-        let bytes = files.read(sha256).await?;
-        media_bytes += bytes.len() as u64;
-        into.put(&bytes).await?;
+        media_bytes += files.copy(sha256, &into).await?;
     }
     let manifest = Manifest {
         form: FORM,
@@ -151,7 +149,7 @@ pub async fn verify(directory: &Path) -> Result<Manifest, Error> {
     }
     let files = Files::new(directory.join(MEDIA));
     for sha256 in &hashes {
-        files.read(sha256).await?;
+        files.open(sha256).await?;
     }
     Ok(manifest)
 }
@@ -165,7 +163,7 @@ pub async fn bring_back(directory: &Path, aside: &Path, files: &Files) -> Result
     copy.close().await;
     let from = Files::new(directory.join(MEDIA));
     for sha256 in &hashes {
-        files.put(&from.read(sha256).await?).await?;
+        from.copy(sha256, files).await?;
     }
     fs::copy(&kept, aside).await.map_err(at(aside))?;
     sync(aside).await

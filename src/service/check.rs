@@ -9,17 +9,22 @@ use utoipa::ToSchema;
 
 use super::plan::{self, Plan, Ready, Source, WantedDelivery, shown_zone};
 use super::posts::{self, NewPost};
+use super::remaining::{Remaining, remaining};
 use super::warning::Warning;
 use super::{Caller, Error, Services, permit, schedule};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PostId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::schedule as time;
-use crate::domain::variant::Variant;
-use crate::platforms::check;
+use crate::domain::text::{MarkKind, marks, parts};
+use crate::domain::variant::{Content, Variant};
 use crate::platforms::rules::{Counting, Rules};
+use crate::platforms::{check, check_parts};
 use crate::store::neighbours::Look;
 use crate::store::{self, Reader, units, variants};
+
+/// So many odd characters are listed.
+const MOST_ODD: usize = 200;
 
 /// A post, written out or saved, and what is wanted of it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -50,6 +55,27 @@ pub struct Report {
     pub deliveries: Vec<Planned>,
     /// What the deliveries would cost, as far as platforms take money.
     pub cost_usd_micros: u64,
+    /// The limits that the deliveries touch, with what is left of them now.
+    pub remaining: Vec<Remaining>,
+    /// The odd characters of the variants: what readers do not see, or what turns a text around.
+    pub odd_characters: Vec<OddCharacter>,
+}
+
+/// An odd character, so that it can be shown where nobody sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OddCharacter {
+    /// BCP 47 tag of the variant.
+    pub language: String,
+    /// Where: a JSON pointer inside the variant.
+    pub pointer: String,
+    /// How many code points stand before it there.
+    pub place: usize,
+    /// Its number, such as `U+202E`.
+    pub code_point: String,
+    /// What it does.
+    pub kind: MarkKind,
+    /// True when it may not be published there.
+    pub refused: bool,
 }
 
 /// Something that stands in the way.
@@ -74,13 +100,18 @@ pub struct Count {
     pub platform: String,
     /// BCP 47 tag.
     pub language: String,
+    /// Which part of it, from 1; the first comment is the last.
+    pub part: i64,
     /// How it counts: `code_points` or `weighted_v3`.
     pub counting: String,
     /// What the text counts there, with its link where that goes into the text.
     pub count: u32,
     /// The most it may count.
     pub max: u32,
-    /// Everything that the platform's rules say about the variant.
+    /// Where it counts more and the platform has threads: the text cut where a reader would pause, each
+    /// piece short enough for a part of a thread, beside the link too.
+    pub pieces: Vec<String>,
+    /// Everything that the platform's rules say about the variant; with its first part.
     pub findings: Vec<Finding>,
 }
 
@@ -104,6 +135,8 @@ pub struct Finding {
 pub struct Planned {
     /// Its place in the request.
     pub place: usize,
+    /// Which part of what is said, from 1.
+    pub part: i64,
     /// Where it would go.
     pub account_id: AccountId,
     /// The platform's id.
@@ -140,7 +173,7 @@ pub async fn dry_run(
         }
     };
     let Some(subject) = subject else {
-        return Ok(report(services, errors, Plan::default(), &[]));
+        return Ok(report(services, errors, Plan::default(), &[], Vec::new()));
     };
     if let Some(unit) = units::find(&mut reader, &subject.unit_id).await?
         && let Err(Error::Conflict(told)) = schedule::may_schedule(services, &unit)
@@ -160,7 +193,8 @@ pub async fn dry_run(
         let look = Look::TextAndTime;
         plan::plan(services, caller, &mut reader, &source, wanted.deliveries, look).await?
     };
-    Ok(report(services, errors, plan, &subject.variants))
+    let left = remaining(services, &mut reader, &plan.ready, services.clock.now()).await?;
+    Ok(report(services, errors, plan, &subject.variants, left))
 }
 
 /// What is checked.
@@ -210,7 +244,13 @@ async fn saved(reader: &mut Reader, id: &PostId) -> Result<Checked, Error> {
     Ok(Checked { unit_id: post.unit_id, class: post.class, variants })
 }
 
-fn report(services: &Services, mut errors: Vec<Fault>, plan: Plan, variants: &[Variant]) -> Report {
+fn report(
+    services: &Services,
+    mut errors: Vec<Fault>,
+    plan: Plan,
+    variants: &[Variant],
+    remaining: Vec<Remaining>,
+) -> Report {
     errors.extend(plan.faults);
     let deliveries: Vec<Planned> = plan.ready.iter().map(|one| planned(services, one)).collect();
     Report {
@@ -228,7 +268,39 @@ fn report(services: &Services, mut errors: Vec<Fault>, plan: Plan, variants: &[V
         counts: counts(services, &plan.ready, variants),
         cost_usd_micros: deliveries.iter().filter_map(|one| one.cost_usd_micros).sum(),
         deliveries,
+        remaining,
+        odd_characters: variants.iter().flat_map(odd_characters).take(MOST_ODD).collect(),
     }
+}
+
+/// The odd characters of everything in a variant that is shown to readers.
+fn odd_characters(variant: &Variant) -> Vec<OddCharacter> {
+    let parts = variant.content.each_part();
+    parts.iter().zip(0..).flat_map(|(part, number)| of_part(variant, part, number)).collect()
+}
+
+fn of_part(variant: &Variant, part: &Content, number: usize) -> Vec<OddCharacter> {
+    let at = check_parts::place(&variant.content, number);
+    // A first comment is a text and nothing else.
+    let comment = number > variant.content.thread.len();
+    let text = if comment && number > 0 { at.clone() } else { format!("{at}/text") };
+    let alts = part.media.iter().enumerate();
+    let alts = alts.map(|(place, one)| (format!("{at}/media/{place}/alt"), one.alt.as_str()));
+    let texts = [(text, part.text.as_str())].into_iter();
+    let texts = texts.chain(part.link.iter().map(|it| (format!("{at}/link"), it.as_str())));
+    texts
+        .chain(alts)
+        .flat_map(|(pointer, text)| {
+            marks(text).into_iter().map(move |mark| OddCharacter {
+                language: variant.language.clone(),
+                pointer: pointer.clone(),
+                place: mark.place,
+                code_point: format!("U+{:04X}", u32::from(mark.character)),
+                kind: mark.kind,
+                refused: mark.refused,
+            })
+        })
+        .collect()
 }
 
 fn named(args: Vec<(&'static str, String)>) -> BTreeMap<String, String> {
@@ -244,16 +316,15 @@ fn counts(services: &Services, ready: &[Ready], variants: &[Variant]) -> Vec<Cou
         for variant in variants {
             let pair = (platform.id(), variant.language.as_str());
             if wanted.is_empty() || wanted.contains(&pair) {
-                counts.push(count(platform.id(), variant, platform.rules()));
+                counts.extend(count(platform.id(), variant, platform.rules()));
             }
         }
     }
     counts
 }
 
-fn count(platform: &str, variant: &Variant, rules: &Rules) -> Count {
-    let content = &variant.content;
-    let findings = check::check(&plan::draft(content), rules).into_iter().map(|one| Finding {
+fn count(platform: &str, variant: &Variant, rules: &Rules) -> Vec<Count> {
+    let finding = |one: check::Finding| Finding {
         pointer: one.pointer,
         code: one.code.to_owned(),
         detail: one.detail,
@@ -262,28 +333,55 @@ fn count(platform: &str, variant: &Variant, rules: &Rules) -> Count {
             .chain([("language".to_owned(), variant.language.clone())])
             .collect(),
         fatal: one.fatal,
-    });
-    Count {
+    };
+    let found = check_parts::check(&variant.content, rules);
+    let mut found: Vec<Finding> = found.into_iter().map(finding).collect();
+    let counting = match rules.text.counting {
+        Counting::CodePoints => "code_points",
+        Counting::WeightedV3 => "weighted_v3",
+        Counting::Graphemes => "graphemes",
+        Counting::GraphemesLinks23 => "graphemes_links23",
+    };
+    let pieces = variant.content.thread.len();
+    let one = |(part, content): (i64, &Content)| Count {
         platform: platform.to_owned(),
         language: variant.language.clone(),
-        counting: match rules.text.counting {
-            Counting::CodePoints => "code_points",
-            Counting::WeightedV3 => "weighted_v3",
-        }
-        .to_owned(),
+        part,
+        counting: counting.to_owned(),
         count: check::count(&content.text, content.link.as_deref(), rules),
-        max: rules.text.max,
-        findings: findings.collect(),
+        max: match usize::try_from(part) {
+            Ok(number) if number > pieces + 1 => rules.follow_ups.max_comment,
+            Ok(_) | Err(_) => rules.text.max,
+        },
+        pieces: match usize::try_from(part) {
+            Ok(number) if number <= pieces + 1 => cut(content, rules),
+            Ok(_) | Err(_) => Vec::new(),
+        },
+        findings: std::mem::take(&mut found),
+    };
+    (1..).zip(&variant.content.each_part()).map(one).collect()
+}
+
+/// A text that is too long as pieces for a thread; none where it fits, or would not fit a thread either.
+fn cut(content: &Content, rules: &Rules) -> Vec<String> {
+    let link = content.link.as_deref();
+    let count = |text: &str| check::count(text, link, rules);
+    let most = rules.follow_ups.max_thread;
+    if most == 0 || count(&content.text) <= rules.text.max {
+        return Vec::new();
     }
+    let pieces = parts(&content.text, rules.text.max, count);
+    if pieces.len() > most + 1 { Vec::new() } else { pieces }
 }
 
 fn planned(services: &Services, one: &Ready) -> Planned {
     let row = &one.row;
     let zone = shown_zone(row.civil.as_ref(), &one.account.time_zone);
     let rule = services.platforms.get(&row.platform).and_then(|platform| platform.rules().cost);
-    let cost = rule.map(|rule| u64::try_from(rule.of(&row.content)).unwrap_or(0));
+    let cost = rule.map(|rule| u64::try_from(rule.of(&one.said())).unwrap_or(0));
     Planned {
         place: one.place,
+        part: row.part.number,
         account_id: row.account_id.clone(),
         platform: row.platform.clone(),
         language: row.language.clone(),

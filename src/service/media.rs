@@ -1,39 +1,53 @@
 //! The acts on media: hand in, look, fetch, remove.
 
-use bytes::Bytes;
+use std::io::BufReader;
+
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::{Caller, Done, Error, Page, Services, Told, Window, finish, permit};
+use crate::domain::fault::Fault;
 use crate::domain::id::MediaId;
 use crate::domain::media::{Media, MediaFacts};
 use crate::domain::policy::{Action, Subject};
-use crate::media::{self as files, Unfit};
+use crate::media::{self as files, Guess, Opened, Received, Unfit};
 use crate::store::media;
+
+/// The largest file that can become of what begins like this.
+pub fn largest(services: &Services, head: &[u8]) -> usize {
+    match files::guess(head) {
+        Guess::Picture => services.config.media.max_bytes,
+        Guess::Video(_) => services.config.media.max_video_bytes,
+    }
+}
+
+/// Whether the caller may hand in files at all; asked before anything is read of one.
+pub fn may_create(caller: &Caller) -> Result<(), Error> {
+    permit(caller, Action::WriteMedia, Subject::Any)
+}
 
 /// Stores a file whose sender calls it `declared`, after looking into it.
 pub async fn create(
     services: &Services,
     mut caller: Caller,
     declared: Option<String>,
-    bytes: Bytes,
+    received: Received,
 ) -> Result<Done<Media>, Error> {
     permit(&caller, Action::WriteMedia, Subject::Any)?;
     if let Some(key) = &mut caller.idempotency {
-        key.fingerprint = hex::encode(Sha256::digest(&bytes));
+        received.sha256().clone_into(&mut key.fingerprint);
     }
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
-    let facts = look_into(services, bytes.clone()).await?;
-    if let Some(declared) = declared.filter(|declared| *declared != facts.mime) {
+    let facts = look_into(services, &received).await?;
+    if let Some(declared) = declared.filter(|declared| !is_called(declared, &facts.mime)) {
         let detail = format!("the file is called {declared} but is {}", facts.mime);
         let told = Told::new("media_type_mismatch", detail);
         let told = told.with("declared", &declared).with("found", &facts.mime);
         return Err(Error::Unsupported(told));
     }
     // On disk first: a row without its file would be a lie, a file without a row is only waste.
-    let sha256 = services.files.put(&bytes).await.map_err(Error::internal)?;
+    services.files.keep(&received).await.map_err(Error::internal)?;
     let now = services.clock.now();
     let media = Media {
         id: MediaId::new(now, services.random()),
@@ -42,8 +56,9 @@ pub async fn create(
         width: facts.width,
         height: facts.height,
         duration_ms: facts.duration_ms,
-        size_bytes: bytes.len() as u64,
-        sha256,
+        video: facts.video,
+        size_bytes: received.size(),
+        sha256: received.sha256().to_owned(),
         created_at: now,
     };
     let mut tx = services.store.begin().await?;
@@ -53,14 +68,30 @@ pub async fn create(
     finish(services, &caller, tx, media, &[entry]).await
 }
 
+/// Whether people may call a file so. The same container has three names, and cameras use all.
+fn is_called(declared: &str, found: &str) -> bool {
+    let film = |it: &str| matches!(it, "video/mp4" | "video/quicktime" | "video/x-m4v");
+    declared == found || (film(declared) && film(found))
+}
+
 /// Unpacks at most two pictures at once: each may need hundreds of megabytes for a moment.
-async fn look_into(services: &Services, bytes: Bytes) -> Result<MediaFacts, Error> {
+async fn look_into(services: &Services, received: &Received) -> Result<MediaFacts, Error> {
     let max_pixels = services.config.media.max_pixels;
+    let size = received.size();
     let _turn = services.unpacking.acquire().await.map_err(Error::internal)?;
-    tokio::task::spawn_blocking(move || files::inspect(&bytes, max_pixels))
-        .await
-        .map_err(Error::internal)?
-        .map_err(|unfit| refuse(unfit, max_pixels))
+    let looked = match files::guess(received.head()) {
+        Guess::Picture => {
+            let bytes = received.bytes().await.map_err(Error::internal)?;
+            tokio::task::spawn_blocking(move || files::inspect(&bytes, max_pixels)).await
+        }
+        Guess::Video(mime) => {
+            let file = received.open().await.map_err(Error::internal)?;
+            let look = move || files::inspect_video(&mut BufReader::new(file), size, mime);
+            tokio::task::spawn_blocking(look).await
+        }
+    };
+    // Whatever makes a decoder panic is the file's fault; the panic is in the log.
+    looked.unwrap_or(Err(Unfit::Damaged)).map_err(|unfit| refuse(unfit, max_pixels))
 }
 
 fn refuse(unfit: Unfit, max_pixels: u64) -> Error {
@@ -68,18 +99,32 @@ fn refuse(unfit: Unfit, max_pixels: u64) -> Error {
         Unfit::Empty => Error::fault("", "empty_file", "the file is empty"),
         Unfit::Unsupported { found } => {
             let found = found.map_or_else(String::new, |found| format!("; this is {found}"));
-            let detail = format!("JPEG, PNG, WebP and GIF are taken{found}");
+            let detail = format!("JPEG, PNG, WebP, GIF, MP4 and MOV are taken{found}");
             Error::Unsupported(Told::new("unsupported_media", detail))
         }
-        Unfit::Damaged => {
-            let detail = "the picture cannot be read to its end: it is cut off or damaged";
+        // The second is not of a file that comes in.
+        Unfit::Damaged | Unfit::TooLarge => {
+            let detail = "the file cannot be read to its end: it is cut off or damaged";
             Error::fault("", "media_damaged", detail)
         }
         Unfit::TooManyPixels => {
             let detail = format!("a picture has at most {max_pixels} pixels");
-            let fault = crate::domain::fault::Fault::new("", "too_many_pixels", detail);
+            let fault = Fault::new("", "too_many_pixels", detail);
             Error::Invalid(vec![fault.with("max", max_pixels)])
         }
+        Unfit::NoPictures => {
+            let detail = "there are no moving pictures in the file";
+            Error::fault("", "video_without_pictures", detail)
+        }
+        Unfit::Fragmented => {
+            let detail = "the video is cut into fragments, as streams are; save it as one film";
+            Error::fault("", "video_fragmented", detail)
+        }
+        Unfit::Protected => {
+            let detail = "the video is encrypted; only who has its key can see it";
+            Error::fault("", "video_protected", detail)
+        }
+        Unfit::Unread(kind) => Error::internal(std::io::Error::from(kind)),
     }
 }
 
@@ -90,15 +135,15 @@ pub async fn show(services: &Services, caller: &Caller, id: &MediaId) -> Result<
     media::find(&mut reader, id).await?.ok_or(Error::NotFound)
 }
 
-/// A file with its bytes.
+/// A file, opened.
 pub async fn fetch(
     services: &Services,
     caller: &Caller,
     id: &MediaId,
-) -> Result<(Media, Bytes), Error> {
+) -> Result<(Media, Opened), Error> {
     let media = show(services, caller, id).await?;
-    let bytes = services.files.read(&media.sha256).await.map_err(Error::internal)?;
-    Ok((media, bytes))
+    let opened = services.files.open(&media.sha256).await.map_err(Error::internal)?;
+    Ok((media, opened))
 }
 
 /// A page of files.

@@ -9,15 +9,16 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::warning::Warning;
-use super::{Caller, Error, Services};
+use super::{Caller, Error, Services, parts};
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::class::Class;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
+use crate::domain::parts::Part;
 use crate::domain::post::language_for;
 use crate::domain::schedule::{self, Civil, Grace, LocalTime, Resolved, Wall, When};
 use crate::domain::variant::{Content, Variant, text_hash};
-use crate::platforms::check::{self, Draft, DraftMedia};
+use crate::platforms::check_parts;
 use crate::platforms::rules::Rules;
 use crate::store::deliveries::NewDelivery;
 use crate::store::neighbours::{self, Look, Planned};
@@ -25,6 +26,9 @@ use crate::store::{Reader, accounts, units};
 
 /// The most deliveries in one request.
 pub const MOST_DELIVERIES: usize = 500;
+
+/// The most parts that the deliveries of one request have together.
+const MOST_PARTS: usize = 2_000;
 
 /// A delivery that somebody wants. Exactly one of `at`, `local` and `now` says when.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -88,6 +92,13 @@ pub(super) struct Ready {
     pub(super) row: NewDelivery,
 }
 
+impl Ready {
+    /// What it says: its part of the whole.
+    pub(super) fn said(&self) -> Content {
+        self.row.content.part(self.row.part.number).unwrap_or_default()
+    }
+}
+
 /// What came of planning.
 #[derive(Default)]
 pub(super) struct Plan {
@@ -125,9 +136,16 @@ pub(super) async fn plan(
             continue;
         };
         let row = settle(services, caller, source, account, one, (&pointer, now), &mut plan);
-        plan.ready.extend(row.map(|row| Ready { place, account: account.clone(), row }));
+        let rows = row.into_iter().flat_map(|row| parts::split(row, || services.random()));
+        plan.ready.extend(rows.map(|row| Ready { place, account: account.clone(), row }));
+    }
+    if plan.ready.len() > MOST_PARTS {
+        let detail = format!("together they have more than {MOST_PARTS} parts");
+        let fault = Fault::new("/deliveries", "count_out_of_range", detail);
+        return Err(Error::Invalid(vec![fault.with("max", MOST_PARTS)]));
     }
     repeated_within(&mut plan);
+    after_the_version(services, &mut plan);
     near(services, reader, source, &mut plan, look).await?;
     super::capacity::warn(services, reader, &mut plan).await?;
     Ok(plan)
@@ -200,6 +218,7 @@ fn settle(
         content_hash: variant.content_hash.clone(),
         text_hash: text_hash(&variant.content),
         intended_repeat,
+        part: Part::default(),
         created_by: caller.actor.person_id.to_string(),
         created_at: now,
     })
@@ -368,19 +387,9 @@ fn settings(
     (settings, intended_repeat)
 }
 
-/// A variant as far as a platform's rules concern it.
-pub(super) fn draft(content: &Content) -> Draft<'_> {
-    let media = content.media.iter().map(|one| DraftMedia {
-        mime: &one.mime,
-        size_bytes: one.size_bytes,
-        alt: &one.alt,
-    });
-    Draft { text: &content.text, link: content.link.as_deref(), media: media.collect() }
-}
-
 /// Holds a variant against the rules of the platform it goes to.
 fn fits(variant: &Variant, rules: &Rules, pointer: &str, plan: &mut Plan) {
-    for finding in check::check(&draft(&variant.content), rules) {
+    for finding in check_parts::check(&variant.content, rules) {
         let detail = format!("{} {}: {}", variant.language, finding.pointer, finding.detail);
         if finding.fatal {
             let mut fault = Fault::new(pointer, finding.code, detail)
@@ -394,6 +403,27 @@ fn fits(variant: &Variant, rules: &Rules, pointer: &str, plan: &mut Plan) {
                 .with("place", finding.pointer);
             let values = finding.args.into_iter();
             plan.warnings.push(values.fold(warning, |it, (name, value)| it.with(name, value)));
+        }
+    }
+}
+
+/// Warns of deliveries that are due when the version of the platform's interface works no more.
+fn after_the_version(services: &Services, plan: &mut Plan) {
+    for one in &plan.ready {
+        let Some(platform) = services.platforms.get(&one.row.platform) else { continue };
+        let version = &platform.rules().version;
+        if version.days_left(one.row.due_at).is_some_and(|days| days < 0) {
+            let until = version.usable_until.clone().unwrap_or_default();
+            let detail = format!(
+                "{} {} works until {until}; an administrator must set a later version before then",
+                platform.name(),
+                version.current
+            );
+            let warning =
+                Warning::new(format!("/deliveries/{}", one.place), "version_ends", detail);
+            let warning = warning.with("platform", platform.name());
+            let warning = warning.with("version", &version.current).with("until", until);
+            plan.warnings.push(warning);
         }
     }
 }
@@ -420,8 +450,9 @@ async fn near(
     plan: &mut Plan,
     look: Look,
 ) -> Result<(), Error> {
-    let planned: Vec<Planned<'_>> = plan
-        .ready
+    // What follows a post stands where that stands.
+    let first: Vec<&Ready> = plan.ready.iter().filter(|one| one.row.part.number == 1).collect();
+    let planned: Vec<Planned<'_>> = first
         .iter()
         .map(|one| Planned {
             account_id: &one.row.account_id,
@@ -434,7 +465,7 @@ async fn near(
     }
     let found = neighbours::near(reader, &planned, look).await?;
     for near in found {
-        let Some(one) = plan.ready.get(near.place) else { continue };
+        let Some(one) = first.get(near.place) else { continue };
         if near.same_text && one.row.intended_repeat {
             continue;
         }
@@ -476,12 +507,13 @@ async fn many_accounts(
             places.entry((platform, text)).or_default().insert(account);
         }
     }
-    for one in &plan.ready {
+    for one in plan.ready.iter().filter(|one| one.row.part.number == 1) {
         let key = (one.row.platform.clone(), one.row.text_hash.clone());
         places.entry(key).or_default().insert(one.row.account_id.clone());
     }
     let mut told: BTreeSet<(String, String)> = BTreeSet::new();
-    for one in plan.ready.iter().filter(|one| unwanted(&one.row.platform)) {
+    let first = plan.ready.iter().filter(|one| one.row.part.number == 1);
+    for one in first.filter(|one| unwanted(&one.row.platform)) {
         let key = (one.row.platform.clone(), one.row.text_hash.clone());
         let count = places.get(&key).map_or(0, BTreeSet::len);
         if count > 1 && told.insert(key) {

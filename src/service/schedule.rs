@@ -18,6 +18,7 @@ use super::{Caller, Done, Error, Services, Told, permit, same_answer};
 use crate::clock::SharedClock;
 use crate::domain::audit::NewEntry;
 use crate::domain::id::{AccountId, JobId, PostId};
+use crate::domain::parts::Part;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::unit::{Approval, Unit};
 use crate::domain::work;
@@ -37,7 +38,8 @@ pub struct WantedDeliveries {
 /// What was scheduled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Scheduled {
-    /// The deliveries, in the order of the request.
+    /// The deliveries, in the order of the request; each with one delivery more behind it for every
+    /// further part of its thread, and for its first comment.
     pub deliveries: Vec<DeliveryView>,
     /// What is worth knowing about them.
     pub warnings: Vec<Warning>,
@@ -129,6 +131,7 @@ fn entry(caller: &Caller, one: &Ready) -> NewEntry {
     let detail = json!({
         "post_id": row.post_id, "account_id": row.account_id, "language": row.language,
         "due_at": row.due_at, "publish_by": row.publish_by, "content_hash": row.content_hash,
+        "part": row.part.number, "parts": row.part.of,
     });
     caller.entry("delivery.schedule", &row.id, detail)
 }
@@ -142,7 +145,7 @@ pub(super) fn publish_job(services: &Services, row: &NewDelivery) -> NewJob {
         slot: work::slot(&row.platform, &row.account_id),
         payload: json!({"delivery_id": row.id}),
         priority: i64::from(row.class.priority()),
-        due_at: row.due_at,
+        due_at: Part::turn(row.part.number, row.due_at),
     }
 }
 

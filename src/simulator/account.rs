@@ -144,6 +144,8 @@ pub(crate) struct AccountState {
     /// When each text was last posted, for the duplicate rule.
     recent: HashMap<String, Timestamp>,
     pub(crate) windows: HashMap<String, Window>,
+    /// The post that each key of a repeatable request made, and when.
+    pub(crate) keys: HashMap<String, (String, Timestamp)>,
     /// Until when the account is throttled.
     pub(crate) blocked_until: Option<Timestamp>,
 }

@@ -18,8 +18,10 @@ pub(crate) struct Part {
 /// The body, read to its end and decoded as its content type says.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    /// No body, or of a type that no endpoint takes.
+    /// No body.
     Other,
+    /// A body of another type.
+    File(Bytes),
     /// `application/json` that could not be decoded.
     BrokenJson,
     /// `application/json`.

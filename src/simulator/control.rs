@@ -59,7 +59,7 @@ async fn posts(
     Query(which): Query<Which>,
 ) -> Json<BTreeMap<&'static str, BTreeMap<String, Vec<PostRecord>>>> {
     let mut all = BTreeMap::new();
-    for platform in [Platform::Facebook, Platform::X] {
+    for platform in Platform::ALL {
         if which.platform.is_some_and(|wanted| wanted != platform) {
             continue;
         }

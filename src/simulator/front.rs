@@ -320,7 +320,7 @@ async fn decode(parts: &Parts, bytes: Bytes) -> Result<Content, u16> {
         return Ok(Content::Form(url::form_urlencoded::parse(&bytes).into_owned().collect()));
     }
     if !kind.starts_with("multipart/form-data") {
-        return Ok(Content::Other);
+        return Ok(if bytes.is_empty() { Content::Other } else { Content::File(bytes) });
     }
     let mut request = Request::new(Body::from(bytes));
     *request.headers_mut() = parts.headers.clone();

@@ -1,4 +1,4 @@
-//! Simulated Facebook and X on loopback, for tests, for the demonstration and for trying things.
+//! Simulated Facebook, X, Mastodon and Bluesky on loopback, for tests, for the demonstration and for trying things.
 //!
 //! The platforms' sides are written from their documents alone and share nothing with our clients,
 //! so that an agreement between the two means something. `world` is the truth about what was
@@ -37,7 +37,7 @@ pub(crate) use faults::Effects;
 pub use faults::{Exhausted, Fault, Faults, Kind, Operation, Problem, Unreadable};
 pub(crate) use front::{Place, Side, router};
 pub(crate) use page::{
-    Choice, accounts_page, consent_page, media_file, missing_page, post_page, refusal_page,
+    Choice, accounts_page, consent_page, escape, media_file, missing_page, post_page, refusal_page,
 };
 pub(crate) use records::Profile;
 pub use records::{
@@ -46,13 +46,17 @@ pub use records::{
 };
 pub use seed::{SeedAccount, WorldSeed};
 pub use settings::{
-    Allowance, DeleteMissing, DuplicateCode, FacebookSettings, Limits, Settings, Words, XSettings,
+    Allowance, BlueskySettings, DeleteMissing, DuplicateCode, FacebookSettings, Limits,
+    MastodonSettings, Settings, Words, XSettings,
 };
 pub(crate) use world::Standing;
 pub use world::{World, X_EPOCH_MS};
 
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::platforms::{facebook::simulator::Graph, x::simulator::Api};
+use crate::platforms::{
+    bluesky::simulator::Pds, facebook::simulator::Graph, mastodon::simulator::Instance,
+    x::simulator::Api,
+};
 
 /// Why the simulators could not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +74,28 @@ pub enum Error {
     },
 }
 
-/// Both simulators, running.
+/// Where the simulators listen; port 0 takes any free one.
+#[derive(Debug, Clone, Copy)]
+pub struct Doors {
+    /// Facebook.
+    pub facebook: SocketAddr,
+    /// X.
+    pub x: SocketAddr,
+    /// A Mastodon server.
+    pub mastodon: SocketAddr,
+    /// A Bluesky server.
+    pub bluesky: SocketAddr,
+}
+
+impl Doors {
+    /// Facebook and X there, the others anywhere.
+    pub fn of(facebook: SocketAddr, x: SocketAddr) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { facebook, x, mastodon: any, bluesky: any }
+    }
+}
+
+/// The simulators, running.
 #[derive(Debug)]
 pub struct Simulators {
     world: Arc<World>,
@@ -79,24 +104,34 @@ pub struct Simulators {
 }
 
 impl Simulators {
-    /// Starts both; port 0 takes any free one.
+    /// Starts all of them, Facebook and X at these addresses; port 0 takes any free one.
     pub async fn start(
         clock: SharedClock,
         facebook: SocketAddr,
         x: SocketAddr,
     ) -> Result<Self, Error> {
+        Box::pin(Self::open(clock, Doors::of(facebook, x))).await
+    }
+
+    /// Starts all of them.
+    pub async fn open(clock: SharedClock, at: Doors) -> Result<Self, Error> {
         let world = Arc::new(World::new(clock));
         let stopping = CancellationToken::new();
-        let doors = [bind(facebook).await?, bind(x).await?];
+        let doors = [
+            bind(at.facebook).await?,
+            bind(at.x).await?,
+            bind(at.mastodon).await?,
+            bind(at.bluesky).await?,
+        ];
         let mut servers = Vec::new();
-        for ((listener, address), platform) in
-            doors.into_iter().zip([Platform::Facebook, Platform::X])
-        {
+        for ((listener, address), platform) in doors.into_iter().zip(Platform::ALL) {
             world.set_base(platform, format!("http://{address}"));
             let (shared, token) = (Arc::clone(&world), stopping.clone());
             let routes = match platform {
                 Platform::Facebook => router(Graph, shared, token),
                 Platform::X => router(Api, shared, token),
+                Platform::Mastodon => router(Instance, shared, token),
+                Platform::Bluesky => router(Pds, shared, token),
             };
             servers.push(tokio::spawn(serve(listener, routes, stopping.clone())));
         }
@@ -113,7 +148,17 @@ impl Simulators {
         self.world.base(Platform::X)
     }
 
-    /// The truth behind both.
+    /// Where the Mastodon server is: a client appends `/api/…`.
+    pub fn mastodon_url(&self) -> String {
+        self.world.base(Platform::Mastodon)
+    }
+
+    /// Where the Bluesky server is: a client appends `/xrpc/…`.
+    pub fn bluesky_url(&self) -> String {
+        self.world.base(Platform::Bluesky)
+    }
+
+    /// The truth behind them.
     pub fn world(&self) -> Arc<World> {
         Arc::clone(&self.world)
     }
@@ -138,19 +183,20 @@ impl Drop for Simulators {
     }
 }
 
-/// Runs both with the accounts of `seed` until `shutdown` ends.
+/// Runs them with the accounts of `seed` until `shutdown` ends.
 pub async fn run(
     clock: SharedClock,
-    facebook: SocketAddr,
-    x: SocketAddr,
+    doors: Doors,
     seed: WorldSeed,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let simulators = Simulators::start(clock, facebook, x).await?;
+    let simulators = Simulators::open(clock, doors).await?;
     seed.plant(&simulators.world());
     tracing::info!(
         facebook = simulators.facebook_url(),
         x = simulators.x_url(),
+        mastodon = simulators.mastodon_url(),
+        bluesky = simulators.bluesky_url(),
         accounts = seed.accounts().len(),
         "simulators started"
     );

@@ -127,13 +127,17 @@ fn title(platform: Platform) -> &'static str {
     match platform {
         Platform::Facebook => "Facebook",
         Platform::X => "X",
+        Platform::Mastodon => "Mastodon",
+        Platform::Bluesky => "Bluesky",
     }
 }
 
 fn handle(platform: Platform, account: &Account) -> String {
     match platform {
         Platform::Facebook => account.profile.id.clone(),
-        Platform::X => format!("@{}", account.profile.username),
+        Platform::X | Platform::Mastodon | Platform::Bluesky => {
+            format!("@{}", account.profile.username)
+        }
     }
 }
 
@@ -141,6 +145,8 @@ fn address(platform: Platform, account: &Account, post: &PostRecord) -> String {
     match platform {
         Platform::Facebook => format!("/{}", post.id),
         Platform::X => format!("/{}/status/{}", account.profile.username, post.id),
+        Platform::Mastodon => format!("/@{}/{}", account.profile.username, post.id),
+        Platform::Bluesky => format!("/profile/{}/post/{}", account.profile.id, post.id),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// One of the two simulated platforms.
+/// One of the simulated platforms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
@@ -13,14 +13,23 @@ pub enum Platform {
     Facebook,
     /// X through its API v2.
     X,
+    /// A Mastodon server.
+    Mastodon,
+    /// A Bluesky server (AT protocol).
+    Bluesky,
 }
 
 impl Platform {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Facebook, Self::X, Self::Mastodon, Self::Bluesky];
+
     /// The name used in the control surface and the journal.
     pub fn name(self) -> &'static str {
         match self {
             Self::Facebook => "facebook",
             Self::X => "x",
+            Self::Mastodon => "mastodon",
+            Self::Bluesky => "bluesky",
         }
     }
 }
@@ -62,11 +71,11 @@ impl fmt::Debug for Page {
     }
 }
 
-/// An X account and the token that may act for it.
+/// An account with a handle (X, Mastodon, Bluesky) and the token that may act for it.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct User {
-    /// The decimal id.
+    /// The platform's id: a number, on Bluesky a DID.
     pub id: String,
     /// The handle without `@`.
     pub username: String,

@@ -1,7 +1,7 @@
 //! A ministry and its missions, the same in every run, to begin a demonstration with.
 
 use super::consent::{Person, Role};
-use super::records::{Page, User};
+use super::records::{Page, Platform, User};
 use super::world::World;
 
 /// The accounts that a world begins with.
@@ -10,7 +10,7 @@ pub struct WorldSeed {
     accounts: Vec<SeedAccount>,
 }
 
-/// One office with its Page and its X account.
+/// One office with its accounts.
 #[derive(Debug, Clone)]
 pub struct SeedAccount {
     /// Its name.
@@ -21,6 +21,10 @@ pub struct SeedAccount {
     pub page: Page,
     /// Its X account.
     pub user: User,
+    /// Its account on the Mastodon server.
+    pub mastodon: User,
+    /// Its Bluesky account.
+    pub bluesky: User,
 }
 
 /// The places of the first missions, with their zones; further ones are numbered.
@@ -68,6 +72,8 @@ impl WorldSeed {
         for account in &self.accounts {
             world.add_page(account.page.clone());
             world.add_user(account.user.clone());
+            world.add_member(Platform::Mastodon, account.mastodon.clone());
+            world.add_member(Platform::Bluesky, account.bluesky.clone());
         }
         world.add_person(self.press_officer());
     }
@@ -93,6 +99,15 @@ fn account(number: usize, name: &str, zone: &'static str, handle: &str) -> SeedA
     let page_id = (104_500_000_000_000 + number).to_string();
     let user_id = (2_244_990_000 + number).to_string();
     let followers = 1_000 + u64::try_from(number).unwrap_or(0) * 37;
+    let member = |id: String, username: String, token: String| User {
+        id,
+        username,
+        token,
+        name: name.to_owned(),
+        followers,
+        premium: false,
+    };
+    let short: String = handle.chars().take(15).collect();
     SeedAccount {
         name: name.to_owned(),
         zone,
@@ -103,15 +118,25 @@ fn account(number: usize, name: &str, zone: &'static str, handle: &str) -> SeedA
             fan_count: followers,
             ..Page::default()
         },
-        user: User {
-            token: format!("sim-user-token-{user_id}"),
-            id: user_id,
-            username: handle.chars().take(15).collect(),
-            name: name.to_owned(),
-            followers,
-            premium: false,
-        },
+        mastodon: member(
+            (109_300_000_000_000_000 + number).to_string(),
+            short.clone(),
+            format!("sim-mastodon-token-{number}"),
+        ),
+        bluesky: member(
+            did(number),
+            format!("{}.bsky.test", short.to_lowercase()),
+            format!("sim-app-password-{number}"),
+        ),
+        user: member(user_id.clone(), short, format!("sim-user-token-{user_id}")),
     }
+}
+
+/// The method `plc` has 24 signs of the alphabet of base 32, in which four figures are missing.
+fn did(number: usize) -> String {
+    let letter = |figure: char| figure.to_digit(10).and_then(|it| char::from_digit(it + 10, 36));
+    let figures = format!("{number:0>21}");
+    format!("did:plc:sim{}", figures.chars().filter_map(letter).collect::<String>())
 }
 
 #[cfg(test)]
@@ -131,6 +156,9 @@ mod tests {
             assert_eq!(one.page.token, format!("sim-page-token-{}", one.page.id));
             assert!(names.insert(one.user.username.clone()), "{}", one.user.username);
             assert!(names.insert(one.page.id.clone()) && names.insert(one.user.id.clone()));
+            assert_eq!((&one.mastodon, &one.bluesky), (&other.mastodon, &other.bluesky));
+            assert!(names.insert(one.mastodon.id.clone()) && names.insert(one.bluesky.id.clone()));
+            assert_eq!(one.bluesky.id.len(), "did:plc:".len() + 24);
             assert!(jiff::tz::TimeZone::get(one.zone).is_ok(), "{}", one.zone);
         }
     }

@@ -24,6 +24,10 @@ pub struct Settings {
     pub facebook: FacebookSettings,
     /// X's switches.
     pub x: XSettings,
+    /// Mastodon's switches.
+    pub mastodon: MastodonSettings,
+    /// Bluesky's switches.
+    pub bluesky: BlueskySettings,
 }
 
 impl Default for Settings {
@@ -37,6 +41,8 @@ impl Default for Settings {
             rate_limits: true,
             facebook: FacebookSettings::default(),
             x: XSettings::default(),
+            mastodon: MastodonSettings::default(),
+            bluesky: BlueskySettings::default(),
         }
     }
 }
@@ -78,6 +84,10 @@ pub struct FacebookSettings {
     pub publish_later: bool,
     /// Whether `application` is readable with a page token.
     pub application_readable: bool,
+    /// Whether tokens may write comments (`pages_manage_engagement`).
+    pub may_comment: bool,
+    /// Whether a comment says who wrote it; some clients have seen that it does not.
+    pub comment_author_readable: bool,
     /// Lists begin with an empty page that nevertheless continues.
     pub empty_first_page: bool,
     /// Whether line ends are unified and trailing space is dropped.
@@ -114,6 +124,8 @@ impl Default for FacebookSettings {
             schedule_window_s: (10 * 60, 75 * 24 * 3600),
             publish_later: true,
             application_readable: true,
+            may_comment: true,
+            comment_author_readable: true,
             empty_first_page: false,
             tidy_text: true,
             unscrapable_hosts: Vec::new(),
@@ -252,4 +264,64 @@ fn documented_limits() -> BTreeMap<String, Limits> {
     .into_iter()
     .map(|(name, limits)| (name.to_owned(), limits))
     .collect()
+}
+
+/// What is uncertain or adjustable about a Mastodon server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MastodonSettings {
+    /// The longest text; every server may set its own.
+    pub characters: usize,
+    /// The most pictures in one status.
+    pub pictures: usize,
+    /// The largest picture.
+    pub image_max_bytes: usize,
+    /// How long a picture is processed before it can be used.
+    pub processing_ms: u64,
+    /// How long a repeated `Idempotency-Key` is answered with the first status; unset when the server
+    /// has lost its memory (a report on another client: eleven copies).
+    pub idempotency_s: Option<u64>,
+    /// Calls of one account.
+    pub calls: Allowance,
+    /// What links to statuses begin with; the simulator's own address when unset.
+    pub permalink_base: Option<String>,
+}
+
+impl Default for MastodonSettings {
+    fn default() -> Self {
+        Self {
+            characters: 500,
+            pictures: 4,
+            image_max_bytes: 16 * 1024 * 1024,
+            processing_ms: 0,
+            idempotency_s: Some(3600),
+            calls: Allowance { calls: 300, seconds: 300 },
+            permalink_base: None,
+        }
+    }
+}
+
+/// What is uncertain or adjustable about a Bluesky server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlueskySettings {
+    /// How long an access token lives.
+    pub access_life_s: u64,
+    /// The largest picture (lexicon `app.bsky.embed.images`).
+    pub image_max_bytes: usize,
+    /// Sessions of one account; the rate limits page says 30 in 5 minutes.
+    pub sessions: Allowance,
+    /// Points of writes of one account in an hour; a create takes three.
+    pub write_points: Allowance,
+}
+
+impl Default for BlueskySettings {
+    fn default() -> Self {
+        Self {
+            access_life_s: 7200,
+            image_max_bytes: 1_000_000,
+            sessions: Allowance { calls: 30, seconds: 300 },
+            write_points: Allowance { calls: 5_000, seconds: 3600 },
+        }
+    }
 }

@@ -365,9 +365,10 @@ async fn get(base: &str, path: &str) -> String {
 async fn running_plants_the_seed_and_ends_when_told() {
     let shared: SharedClock = Arc::new(SystemClock);
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(run(shared, loopback(), loopback(), WorldSeed::default(), async {
-        let _ended = told.await;
-    }));
+    let running =
+        tokio::spawn(run(shared, Doors::of(loopback(), loopback()), WorldSeed::default(), async {
+            let _ended = told.await;
+        }));
     tell.send(()).unwrap();
     running.await.unwrap().unwrap();
 }

@@ -50,8 +50,7 @@ pub struct World {
     clock: SharedClock,
     settings: RwLock<Arc<Settings>>,
     faults: Faults,
-    pages: RwLock<HashMap<String, Arc<Account>>>,
-    users: RwLock<HashMap<String, Arc<Account>>>,
+    accounts: BTreeMap<Platform, RwLock<HashMap<String, Arc<Account>>>>,
     tokens: RwLock<HashMap<String, Token>>,
     app: RwLock<App>,
     pub(super) consents: Mutex<Consents>,
@@ -62,6 +61,8 @@ pub struct World {
     created: AtomicU64,
     graph_number: AtomicU64,
     snowflake: AtomicU64,
+    /// The low bits of the ids of other platforms, which carry the time above them.
+    low: AtomicU64,
 }
 
 impl std::fmt::Debug for World {
@@ -89,8 +90,7 @@ impl World {
             clock,
             settings: RwLock::default(),
             faults: Faults::default(),
-            pages: RwLock::default(),
-            users: RwLock::default(),
+            accounts: Platform::ALL.map(|platform| (platform, RwLock::default())).into(),
             tokens: RwLock::default(),
             app: RwLock::new(App { id: "1".to_owned(), ..App::default() }),
             consents: Mutex::default(),
@@ -101,6 +101,7 @@ impl World {
             created: AtomicU64::new(0),
             graph_number: AtomicU64::new(122_100_000_000_000),
             snowflake: AtomicU64::new(0),
+            low: AtomicU64::new(0),
         }
     }
 
@@ -134,15 +135,26 @@ impl World {
     /// Adds a Facebook Page, or replaces the one with that id.
     pub fn add_page(&self, page: Page) {
         let account = Arc::new(Account::new(Profile::from(&page)));
-        write(&self.pages).insert(page.id.clone(), account);
+        self.put(Platform::Facebook, &page.id, account);
         self.add_token(page.token, Platform::Facebook, page.id);
     }
 
     /// Adds an X account, or replaces the one with that id.
     pub fn add_user(&self, user: User) {
+        self.add_member(Platform::X, user);
+    }
+
+    /// Adds an account of a platform whose accounts have handles, or replaces the one with that id.
+    pub fn add_member(&self, platform: Platform, user: User) {
         let account = Arc::new(Account::new(Profile::from(&user)));
-        write(&self.users).insert(user.id.clone(), account);
-        self.add_token(user.token, Platform::X, user.id);
+        self.put(platform, &user.id, account);
+        self.add_token(user.token, platform, user.id);
+    }
+
+    fn put(&self, platform: Platform, id: &str, account: Arc<Account>) {
+        if let Some(all) = self.accounts.get(&platform) {
+            write(all).insert(id.to_owned(), account);
+        }
     }
 
     /// Gives an account one more token.
@@ -209,21 +221,16 @@ impl World {
     }
 
     pub(crate) fn account(&self, platform: Platform, id: &str) -> Option<Arc<Account>> {
-        read(self.map(platform)).get(id).cloned()
+        read(self.accounts.get(&platform)?).get(id).cloned()
     }
 
     /// All accounts of a platform, by id.
     pub(crate) fn accounts(&self, platform: Platform) -> Vec<Arc<Account>> {
-        let mut all: Vec<_> = read(self.map(platform)).values().cloned().collect();
+        let accounts = self.accounts.get(&platform);
+        let mut all: Vec<_> =
+            accounts.map(|all| read(all).values().cloned().collect()).unwrap_or_default();
         all.sort_by(|a, b| a.profile.id.cmp(&b.profile.id));
         all
-    }
-
-    fn map(&self, platform: Platform) -> &RwLock<HashMap<String, Arc<Account>>> {
-        match platform {
-            Platform::Facebook => &self.pages,
-            Platform::X => &self.users,
-        }
     }
 
     /// The true posts of a Page, oldest first: drafts too, deleted ones not.
@@ -261,6 +268,8 @@ impl World {
         let id = match platform {
             Platform::Facebook => format!("{account}_{}", self.next_graph_number()),
             Platform::X => self.snowflake_at(at).to_string(),
+            Platform::Mastodon => self.next_status_at(at).to_string(),
+            Platform::Bluesky => self.next_key_at(at),
         };
         let record = PostRecord {
             id: id.clone(),
@@ -291,7 +300,7 @@ impl World {
 
     /// How often the posts of each account were read back.
     pub fn reads(&self) -> BTreeMap<String, u64> {
-        [Platform::Facebook, Platform::X]
+        Platform::ALL
             .into_iter()
             .flat_map(|platform| self.accounts(platform))
             .map(|account| (account.profile.id.clone(), account.reads()))
@@ -380,6 +389,28 @@ impl World {
         }
         // The low bits only have to differ from those of other foreign posts.
         snowflake_base(at) | (self.next_graph_number() & 0x003f_ffff)
+    }
+
+    /// The id of a status of Mastodon: milliseconds above 16 bits that differ (`Mastodon::Snowflake` in its
+    /// source; its documents promise no form).
+    pub(crate) fn next_status_at(&self, at: Timestamp) -> u64 {
+        let low = self.low.fetch_add(1, Ordering::Relaxed) & 0xffff;
+        (u64::try_from(at.as_millisecond()).unwrap_or(0) << 16) | low
+    }
+
+    /// A record key of the AT protocol (atproto.com, specification of TIDs): microseconds above ten bits,
+    /// in an alphabet that sorts as the numbers do.
+    pub(crate) fn next_key_at(&self, at: Timestamp) -> String {
+        const LETTERS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
+        // Instants are whole milliseconds: what differs goes into the microseconds too.
+        let low = self.low.fetch_add(1, Ordering::Relaxed) % 1_000_000;
+        let micros = u64::try_from(at.as_microsecond()).unwrap_or(0) + low / 1_000;
+        let number = (micros << 10) | (low % 1_000);
+        let letter = |place: u32| {
+            let index = usize::try_from((number >> (place * 5)) & 31).unwrap_or(0);
+            LETTERS.get(index).copied()
+        };
+        (0..13).rev().filter_map(letter).map(char::from).collect()
     }
 
     /// The address at which a platform's simulator is reached, without a slash at its end.

@@ -43,7 +43,7 @@ statements! {
          WHERE slice > $2 AND scope IN " ids(1) " GROUP BY scope";
     COST = "SELECT cost FROM spending WHERE scope = $1 AND slice = $2";
     DUES = "SELECT id, due_at FROM deliveries WHERE id IN " ids(1);
-    CONTENTS = "SELECT id, content FROM deliveries WHERE id IN " ids(1);
+    CONTENTS = "SELECT id, content, part FROM deliveries WHERE id IN " ids(1);
     /// Answers come in any order: within one window the lowest count is the truth.
     SAY =
         "INSERT INTO budgets (scope, name, span_ms, most, remaining, counted, resets_at, seen_at)
@@ -205,11 +205,11 @@ pub async fn dues(
 pub async fn contents(
     reader: &mut Reader,
     ids: &[&DeliveryId],
-) -> Result<Vec<(DeliveryId, Value)>, Error> {
-    let rows: Vec<(DeliveryId, Json<Value>)> = on!(reader, CONTENTS, |sql, conn| {
+) -> Result<Vec<(DeliveryId, Value, i64)>, Error> {
+    let rows: Vec<(DeliveryId, Json<Value>, i64)> = on!(reader, CONTENTS, |sql, conn| {
         sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
     });
-    Ok(rows.into_iter().map(|(id, content)| (id, content.0)).collect())
+    Ok(rows.into_iter().map(|(id, content, part)| (id, content.0, part)).collect())
 }
 
 /// Keeps what a platform says about a window.

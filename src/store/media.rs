@@ -7,13 +7,13 @@ use super::error::Error;
 use super::sql::{on, statements};
 use super::{Reader, Tx};
 use crate::domain::id::{MediaId, PersonId};
-use crate::domain::media::{Media, MediaKind};
+use crate::domain::media::{Media, MediaKind, VideoFacts};
 
 statements! {
-    INSERT = "INSERT INTO media (id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    FIND = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE id = $1 AND removed_at IS NULL";
-    FIND_MANY = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
-    LIST = "SELECT id, kind, mime, width, height, duration_ms, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
+    INSERT = "INSERT INTO media (id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    FIND = "SELECT id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_at FROM media WHERE id = $1 AND removed_at IS NULL";
+    FIND_MANY = "SELECT id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
+    LIST = "SELECT id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
     REMOVE = "UPDATE media SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
 }
 
@@ -25,6 +25,7 @@ struct Row {
     width: Option<i64>,
     height: Option<i64>,
     duration_ms: Option<i64>,
+    video: Option<Json<VideoFacts>>,
     size_bytes: i64,
     sha256: String,
     created_at: At,
@@ -42,6 +43,7 @@ impl Row {
             width: pixels(self.width)?,
             height: pixels(self.height)?,
             duration_ms: self.duration_ms.map(i64::unsigned_abs),
+            video: self.video.map(|video| video.0),
             size_bytes: self.size_bytes.unsigned_abs(),
             sha256: self.sha256,
             created_at: self.created_at.into(),
@@ -63,6 +65,7 @@ pub async fn insert(tx: &mut Tx, media: &Media, by: &PersonId) -> Result<(), Err
             .bind(media.width.map(i64::from))
             .bind(media.height.map(i64::from))
             .bind(media.duration_ms.map(signed))
+            .bind(media.video.as_ref().map(Json))
             .bind(signed(media.size_bytes))
             .bind(&media.sha256)
             .bind(by)

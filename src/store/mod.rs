@@ -16,6 +16,8 @@ pub mod credentials;
 mod db;
 pub mod deliveries;
 mod error;
+pub mod foreign;
+pub mod foreign_posts;
 mod group;
 pub mod held;
 pub mod hints;
@@ -33,6 +35,7 @@ mod open;
 mod order;
 pub mod outbox;
 pub mod outcomes;
+pub mod parts;
 pub mod people;
 pub mod posts;
 pub mod publishing;
@@ -114,6 +117,8 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         connections::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
+        foreign::STATEMENTS,
+        foreign_posts::STATEMENTS,
         held::STATEMENTS,
         hints::STATEMENTS,
         holds::STATEMENTS,
@@ -129,6 +134,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         open::STATEMENTS,
         outbox::STATEMENTS,
         outcomes::STATEMENTS,
+        parts::STATEMENTS,
         people::STATEMENTS,
         posts::STATEMENTS,
         publishing::STATEMENTS,

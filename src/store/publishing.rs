@@ -59,7 +59,13 @@ pub struct Prepared {
     pub refusals: i64,
     /// Per-platform settings.
     pub settings: Value,
-    /// The variant as it was scheduled.
+    /// Which part of the variant it sends, from 1.
+    pub part: i64,
+    /// How many parts that has.
+    pub parts: i64,
+    /// The delivery under whose post it goes; nothing for the first part.
+    pub before: Option<Before>,
+    /// The variant as it was scheduled, with all its parts.
     pub content: Value,
     /// The hash of what was scheduled.
     pub content_hash: String,
@@ -73,6 +79,15 @@ pub struct Prepared {
     pub high_water: Option<String>,
     /// The sealed credential.
     pub credential: SealedCredential,
+}
+
+/// The part of a post that comes before another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// How it stands.
+    pub state: DeliveryState,
+    /// The platform's id of it, once it is out.
+    pub remote_id: Option<String>,
 }
 
 /// A credential as it is kept.
@@ -128,6 +143,10 @@ pub struct Standing {
     pub doubtful: bool,
     /// The same text to the account was published lately.
     pub repeated: bool,
+    /// How the delivery stands that it follows, if it follows one.
+    pub before: Option<DeliveryState>,
+    /// That one is being deleted at the platform.
+    pub before_recalled: bool,
     /// A hold covers it, or did when it was due.
     #[sqlx(flatten)]
     pub stop: Stop,
@@ -198,6 +217,10 @@ struct PreparedRow {
     doubts: i64,
     refusals: i64,
     settings: Json<Value>,
+    part: i64,
+    parts: i64,
+    before_state: Option<DeliveryState>,
+    before_id: Option<String>,
     content: Json<Value>,
     content_hash: String,
     progress: Option<Json<Value>>,
@@ -225,6 +248,9 @@ impl From<PreparedRow> for Prepared {
             doubts: row.doubts,
             refusals: row.refusals,
             settings: row.settings.0,
+            part: row.part,
+            parts: row.parts,
+            before: row.before_state.map(|state| Before { state, remote_id: row.before_id }),
             content: row.content.0,
             content_hash: row.content_hash,
             progress: row.progress.map(|progress| progress.0),
@@ -261,6 +287,10 @@ statements! {
          WHERE (state = 'scheduled') IS TRUE AND id IN " ids(1) " AND zone_change IS NULL
            AND due_at <= $3 AND publish_by > $2
            AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
+           AND (follows IS NULL OR EXISTS (
+               SELECT 1 FROM deliveries AS f
+               WHERE f.id = deliveries.follows AND (f.state = 'published') IS TRUE
+                 AND f.remote_id IS NOT NULL AND f.recall IS NULL))
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
            AND NOT EXISTS (
                SELECT 1 FROM installation AS own JOIN this_server AS there
@@ -329,12 +359,14 @@ statements! {
                           AND o.id <> d.id AND o.published_at > $3
                           AND o.state IN ('published', 'vanished', 'recalled')
                           AND NOT d.intended_repeat) AS repeated,
+                f.state AS before, f.recall IS NOT NULL AS before_recalled,
                 h.id AS hold_id, h.reason AS hold_reason, h.stands_until AS hold_until
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          JOIN posts AS p ON p.id = d.post_id
          JOIN units AS u ON u.id = p.unit_id
          LEFT JOIN credentials AS c ON c.account_id = d.account_id
+         LEFT JOIN deliveries AS f ON f.id = d.follows
          LEFT JOIN holds AS h ON h.id = (
              SELECT covers.id FROM (
                  SELECT c.hold_id AS id, c.stands_until FROM hold_covers AS c
@@ -349,11 +381,14 @@ statements! {
     PREPARE =
         "SELECT d.id AS delivery_id, d.post_id, d.account_id, d.platform, d.language, d.class,
                 d.due_at, d.publish_by, d.attempts, d.doubts, d.refusals, d.settings, d.content,
-                d.content_hash, d.progress, a.remote_id, a.handle, a.high_water,
+                d.content_hash, d.progress, d.part, d.parts, f.state AS before_state,
+                f.remote_id AS before_id,
+                a.remote_id, a.handle, a.high_water,
                 c.kind, c.version AS credential_version, c.key_id, c.sealed
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          JOIN credentials AS c ON c.account_id = d.account_id
+         LEFT JOIN deliveries AS f ON f.id = d.follows
          WHERE d.id IN " ids(1);
     OPEN =
         "INSERT INTO attempts (id, delivery_id, account_id, number, node, fence, fingerprint,

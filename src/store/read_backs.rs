@@ -41,9 +41,9 @@ statements! {
     /// However far in the future: nobody knows what was moved. What was due before the quarantine is
     /// looked for by itself.
     TO_COME =
-        "SELECT id, content FROM deliveries
+        "SELECT id, content, part, root FROM deliveries
          WHERE account_id = $1 AND due_at >= $2
-           AND (state IN ('scheduled', 'held')) IS TRUE ORDER BY due_at, id";
+           AND (state IN ('scheduled', 'held')) IS TRUE ORDER BY part, due_at, id";
     KNOWN =
         "SELECT remote_id FROM deliveries
          WHERE account_id = $1 AND remote_id IS NOT NULL AND published_at >= $2";
@@ -103,6 +103,17 @@ pub struct ToRead {
     pub credential: Option<SealedCredential>,
     /// Whether deliveries of it are on their way or looked for: what they are is found out first.
     pub unsettled: bool,
+}
+
+/// A delivery that is still to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToCome {
+    /// Which.
+    pub id: DeliveryId,
+    /// What it says: its own part alone.
+    pub content: Content,
+    /// The delivery of the first part, for all others.
+    pub root: Option<DeliveryId>,
 }
 
 /// How far the reading has come, in accounts.
@@ -221,11 +232,17 @@ pub async fn to_come(
     reader: &mut Reader,
     account: &AccountId,
     since: Timestamp,
-) -> Result<Vec<(DeliveryId, Content)>, Error> {
-    let rows: Vec<(DeliveryId, Json<Content>)> = on!(reader, TO_COME, |sql, conn| {
-        sqlx::query_as(sql).bind(account).bind(At(since)).fetch_all(conn).await?
-    });
-    Ok(rows.into_iter().map(|(id, content)| (id, content.0)).collect())
+) -> Result<Vec<ToCome>, Error> {
+    let rows: Vec<(DeliveryId, Json<Content>, i64, Option<DeliveryId>)> =
+        on!(reader, TO_COME, |sql, conn| {
+            sqlx::query_as(sql).bind(account).bind(At(since)).fetch_all(conn).await?
+        });
+    let each = |(id, content, part, root): (_, Json<Content>, _, _)| ToCome {
+        id,
+        content: content.0.part(part).unwrap_or_default(),
+        root,
+    };
+    Ok(rows.into_iter().map(each).collect())
 }
 
 /// The ids of an account's posts since then that belong to deliveries.

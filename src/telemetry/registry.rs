@@ -160,6 +160,24 @@ pub const METRICS: &[Metric] = &[
         "Refresh tokens that were presented to a platform, by what came of them",
     ),
     metric(
+        "chancery_foreign_reads_total",
+        Kind::Counter,
+        &["platform", "outcome"],
+        "Readings of accounts for posts that did not come from here, by what came of them",
+    ),
+    metric(
+        "chancery_foreign_found_total",
+        Kind::Counter,
+        &["platform"],
+        "Posts found on accounts that did not come from here",
+    ),
+    metric(
+        "chancery_foreign_posts",
+        Kind::Gauge,
+        &["platform"],
+        "Posts that did not come from here and that nobody has explained",
+    ),
+    metric(
         "chancery_webhook_tries_total",
         Kind::Counter,
         &["outcome"],
@@ -182,6 +200,12 @@ pub const METRICS: &[Metric] = &[
         Kind::Gauge,
         &["platform"],
         "What creates may cost in a month, in US dollars, where that is limited",
+    ),
+    metric(
+        "chancery_version_days_left",
+        Kind::Gauge,
+        &["platform"],
+        "Days for which the version of a platform's interface works that is in use",
     ),
     metric("chancery_holds_active", Kind::Gauge, &[], "Holds that stand"),
     metric("chancery_jobs", Kind::Gauge, &["kind", "state"], "Jobs in the queue"),

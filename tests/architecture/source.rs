@@ -166,7 +166,7 @@ impl Source {
         found
     }
 
-    fn token(&self, at: usize) -> &str {
+    pub(crate) fn token(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |it| it.text.as_str())
     }
 }

@@ -79,7 +79,7 @@ async fn measure(name: &str, extent: Extent) -> Result<()> {
     match name {
         "lateness" => lateness::measure(extent).await,
         "drain" => drain::measure(extent).await,
-        "postgres" => postgres::measure(extent).await,
+        "postgres" => Box::pin(postgres::measure(extent)).await,
         "burst" => burst::measure(extent).await,
         "api" => api::measure(extent).await,
         _ => idle::measure(extent).await,

@@ -9,6 +9,7 @@ use chancery::clock::before;
 use chancery::domain::account::{Account, AccountStatus, CredentialKind, Health};
 use chancery::domain::class::Class;
 use chancery::domain::id::{AccountId, DeliveryId, JobId, PostId, UnitId};
+use chancery::domain::parts::Part;
 use chancery::domain::post::Post;
 use chancery::domain::unit::{Approval, Unit, UnitKind, UnitName};
 use chancery::domain::variant::{Content, text_hash};
@@ -136,7 +137,7 @@ impl Seeded {
         due_at: Timestamp,
         now: Timestamp,
     ) -> NewDelivery {
-        let content = Content { text: text.to_owned(), link: None, media: Vec::new() };
+        let content = Content { text: text.to_owned(), ..Content::default() };
         NewDelivery {
             id: DeliveryId::new(now, rand::random()),
             post_id: self.post.clone(),
@@ -153,6 +154,7 @@ impl Seeded {
             text_hash: text_hash(&content),
             content,
             intended_repeat: false,
+            part: Part::default(),
             created_by: "bench".to_owned(),
             created_at: now,
         }

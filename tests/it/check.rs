@@ -45,8 +45,9 @@ both! {
         let report = world.ask("POST", "/api/v1/posts/check").json(&body).await.expect(200);
         assert_eq!(report["ok"], false);
         assert_eq!(codes(&report["errors"]), ["text_too_long", "time_skipped"]);
-        assert_eq!(codes(&report["warnings"]), ["same_minute"]);
-        assert_eq!(report["warnings"][0]["deliveries"], json!([taken["id"]]));
+        // 2031 is after the end of the version of Facebook that is in use.
+        assert_eq!(codes(&report["warnings"]), ["version_ends", "same_minute"]);
+        assert_eq!(report["warnings"][1]["deliveries"], json!([taken["id"]]));
         let vi = world.ask("POST", "/api/v1/posts/check").header("accept-language", "vi");
         let vi = vi.json(&body).await.expect(200);
         assert!(vi["errors"][0]["detail"].as_str().unwrap().starts_with("Bản vi: văn bản"), "{vi}");
@@ -55,6 +56,15 @@ both! {
         let vi = ask.json(&json!({"post_id": post["id"]})).await.expect(200);
         let found: Vec<_> = list(&vi["counts"]).flat_map(|it| list(&it["findings"])).collect();
         assert_eq!(found.len(), 1, "too long for one of the platforms: {vi}");
+        // As a thread it would fit where there are threads.
+        for count in list(&vi["counts"]) {
+            let pieces: Vec<_> = list(&count["pieces"]).map(|it| it.as_str().unwrap()).collect();
+            let too_long = count["platform"] == "x" && count["language"] == "vi";
+            let expected = if too_long { 2 } else { 0 };
+            assert_eq!(pieces.len(), expected, "{count}");
+            let whole = post["variants"][0]["text"].as_str().unwrap();
+            assert!(expected == 0 || pieces.concat().replace(' ', "") == whole.replace(' ', ""), "{count}");
+        }
         assert!(found[0]["detail"].as_str().unwrap().starts_with("Bản vi: "), "{vi}");
         let bad = json!({"post": {"unit_id": desk.unit, "title": "", "class": "routine",
             "source_language": "vi", "variants": []}});
@@ -90,6 +100,52 @@ both! {
         let told = ask(120, "vi").await;
         let detail = told[0]["detail"].as_str().unwrap();
         assert!(detail.starts_with("Có 120 lượt đăng trên tài khoản này trong 15 phút"), "{detail}");
+    }
+}
+
+both! {
+    with &[("CHANCERY_X__MONTHLY_BUDGET", "450")];
+
+    /// What readers do not see is shown, and refused where it can mislead; what is left of the limits is
+    /// told for each account and for the month's money.
+    async fn a_dry_run_shows_what_is_hidden_and_what_is_left(world) {
+        let desk = Desk::open(world).await;
+        let mut draft = desk.draft();
+        draft["variants"][0]["text"] = json!("Chào \u{2067}שלום\u{2069}, hoà\u{200b}bình mоfa.gov.vn");
+        let body = json!({"post": draft, "deliveries": [
+            {"account_id": desk.page, "language": "vi", "at": "2031-07-14T07:00:00Z"},
+            {"account_id": desk.profile, "language": "fr", "at": "2031-07-14T07:00:00Z"},
+        ]});
+        let report = world.ask("POST", "/api/v1/posts/check").json(&body).await.expect(200);
+        assert_eq!(codes(&report["errors"]), ["text_hidden_character", "link_disguised"], "{report}");
+        let odd: Vec<_> = list(&report["odd_characters"])
+            .map(|it| (it["code_point"].as_str().unwrap(), it["refused"].as_bool().unwrap()))
+            .collect();
+        assert_eq!(odd, [("U+2067", false), ("U+2069", false), ("U+200B", true)]);
+        assert_eq!(report["odd_characters"][0]["place"], 5);
+        let vi = world.ask("POST", "/api/v1/posts/check").header("accept-language", "vi");
+        let vi = vi.json(&body).await.expect(200);
+        let detail = vi["errors"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains("U+200B xuất hiện 1 lần, lần đầu ở vị trí 17"), "{detail}");
+
+        let body = json!({"post": desk.draft(), "deliveries": [
+            {"account_id": desk.profile, "language": "vi", "at": "2031-07-14T07:00:00Z"},
+            {"account_id": desk.profile, "language": "fr", "at": "2031-07-14T09:00:00Z"},
+        ]});
+        let report = world.ask("POST", "/api/v1/posts/check").json(&body).await.expect(200);
+        let left = |counts: &str, account: &Value| {
+            let of = |it: &&Value| it["counts"] == counts && it["account_id"] == *account;
+            list(&report["remaining"]).find(of).cloned().unwrap_or_default()
+        };
+        let creates = left("creates", &json!(desk.profile));
+        let numbers = |of: &Value| ["most", "used", "wanted", "left"].map(|it| of[it].as_u64());
+        assert_eq!(numbers(&creates), [Some(100), Some(0), Some(2), Some(98)], "{report}");
+        assert_eq!(creates["span_s"], 900);
+        let cost = report["cost_usd_micros"].as_u64();
+        let money = left("usd_micros", &Value::Null);
+        assert_eq!(numbers(&money), [Some(450_000_000), Some(0), cost, cost.map(|it| 450_000_000 - it)]);
+        assert!(money["renews_at"].as_str().unwrap().ends_with("-01T00:00:00Z"), "{money}");
+        assert!(list(&report["remaining"]).all(|it| it["platform"] == "x"), "{report}");
     }
 }
 

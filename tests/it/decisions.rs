@@ -43,7 +43,7 @@ impl Outlet {
     fn link(&self, world: &World, post: &str) -> String {
         match self.platform {
             Platform::Facebook => format!("{}/{post}", world.simulators.facebook_url()),
-            Platform::X => {
+            Platform::X | Platform::Mastodon | Platform::Bluesky => {
                 let name = &world.seed.accounts()[0].user.username;
                 format!("{}/{name}/status/{post}/photo/1?s=20", world.simulators.x_url())
             }

@@ -26,6 +26,10 @@ mod clocks;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod crafted;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod decisions;
@@ -39,6 +43,8 @@ mod elsewhere;
 mod failover;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod foreign;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
@@ -68,7 +74,13 @@ mod nodes;
 #[cfg(test)]
 mod notifications;
 #[cfg(test)]
+mod open_platforms;
+#[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod parts;
+#[cfg(test)]
+mod pds;
 #[cfg(test)]
 mod pictures;
 #[cfg(test)]
@@ -96,6 +108,8 @@ mod reminded;
 #[cfg(test)]
 mod reminders;
 #[cfg(test)]
+mod renditions;
+#[cfg(test)]
 mod rescue;
 #[cfg(test)]
 mod schedule;
@@ -117,6 +131,8 @@ mod stop_races;
 mod stop_rights;
 #[cfg(test)]
 mod stops;
+#[cfg(test)]
+mod sunset;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

@@ -16,6 +16,44 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     bytes
 }
 
+/// A box of a film.
+pub(crate) fn boxed(kind: &str, body: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(body.len() + 8).unwrap();
+    [&size.to_be_bytes()[..], kind.as_bytes(), body].concat()
+}
+
+pub(crate) fn numbers(values: &[u32]) -> Vec<u8> {
+    values.iter().flat_map(|it| it.to_be_bytes()).collect()
+}
+
+/// Two seconds of a film of 320 by 240 with so many bytes of pictures that nobody can play.
+pub(crate) fn film(bytes: usize) -> Vec<u8> {
+    let matrix = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000, 320 << 16, 240 << 16];
+    let header = [numbers(&[3, 0, 0, 1, 0, 2_000, 0, 0, 0, 0]), numbers(&matrix)].concat();
+    let entry = boxed("avc1", &[0; 78]);
+    let table = [
+        boxed("stsd", &[numbers(&[0, 1]), entry].concat()),
+        boxed("stts", &numbers(&[0, 1, 50, 40])),
+    ];
+    let media = [
+        boxed("mdhd", &numbers(&[0, 0, 0, 1_000, 2_000, 0])),
+        boxed("hdlr", b"\0\0\0\0\0\0\0\0vide\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        boxed("minf", &boxed("stbl", &table.concat())),
+    ];
+    let track = [boxed("tkhd", &header), boxed("mdia", &media.concat())].concat();
+    let index = [
+        boxed("mvhd", &[numbers(&[0, 0, 0, 1_000, 2_000]), vec![0; 80]].concat()),
+        boxed("trak", &track),
+    ];
+    let pictures: Vec<u8> = (0..bytes).map(|it| u8::try_from(it % 253).unwrap()).collect();
+    let parts = [
+        boxed("ftyp", b"isom\0\0\x02\0isommp41"),
+        boxed("moov", &index.concat()),
+        boxed("mdat", &pictures),
+    ];
+    parts.concat()
+}
+
 both! {
     async fn a_picture_is_stored_and_given_back(world) {
         let bytes = png(40, 30);
@@ -58,6 +96,46 @@ both! {
         assert_eq!(list["items"].as_array().unwrap().len(), 0);
     }
 
+    async fn a_video_is_stored_and_given_back(world) {
+        let bytes = film(3_000_000);
+        let media = world.ask("POST", "/api/v1/media").body("video/mp4", bytes.clone()).await.expect(201);
+        assert_eq!((&media["kind"], &media["mime"]), (&"video".into(), &"video/mp4".into()));
+        assert_eq!((&media["width"], &media["height"], &media["duration_ms"]), (&320.into(), &240.into(), &2_000.into()));
+        let facts = serde_json::json!({"codec": "avc1", "audio_codec": null, "frames_per_1000_s": 25_000, "starts_at_once": true});
+        assert_eq!(media["video"], facts);
+        let place = format!("/api/v1/media/{}", media["id"].as_str().unwrap());
+        assert_eq!(world.ask("GET", &place).send().await.expect(200), media);
+        let content = world.ask("GET", &format!("{place}/content")).send().await;
+        assert_eq!((content.header("content-type"), content.header("content-length")), ("video/mp4", bytes.len().to_string().as_str()));
+        assert_eq!(content.bytes, bytes);
+        // The three names of one container are one; another kind of file is not.
+        world.ask("POST", "/api/v1/media").body("video/quicktime", bytes.clone()).await.expect(201);
+        let lie = world.ask("POST", "/api/v1/media").body("video/webm", bytes.clone()).await;
+        lie.problem(415, "media_type_mismatch");
+        let webm = b"\x1a\x45\xdf\xa3\x01\0\0\0\0\0\0\x1f\x42\x86\x81\x01\x42\x82\x84webm";
+        let webm = [&webm[..], &[0; 300]].concat();
+        let refused = world.ask("POST", "/api/v1/media").body("video/webm", webm).await;
+        let told = refused.problem(415, "unsupported_media")["detail"].to_string();
+        assert!(told.contains("video/webm") && told.contains("MP4 and MOV"), "{told}");
+        let cut = bytes[..2_000_000].to_vec();
+        let refused = world.ask("POST", "/api/v1/media").body("video/mp4", cut).await;
+        assert_eq!(refused.faults()[0].1, "media_damaged");
+    }
+
+    /// Until a platform's client can publish it, nobody schedules it there.
+    async fn a_video_is_refused_where_it_cannot_be_published(world) {
+        let desk = crate::planning::Desk::open(world).await;
+        let stored = world.ask("POST", "/api/v1/media").body("video/mp4", film(999)).await.expect(201);
+        let mut draft = desk.draft();
+        draft["variants"][0]["media"] = serde_json::json!([{"media_id": stored["id"], "alt": "Lễ chào cờ"}]);
+        let post = world.ask("POST", "/api/v1/posts").json(&draft).await.expect(201);
+        for account in [&desk.page, &desk.profile] {
+            let wanted = serde_json::json!({"deliveries": [{"account_id": account, "language": "vi", "now": true}]});
+            let refused = world.ask("POST", &crate::planning::schedule_of(&post)).json(&wanted).await;
+            assert!(refused.faults().iter().any(|it| it.1 == "media_kind"), "{:?}", refused.faults());
+        }
+    }
+
     async fn the_same_key_stores_a_file_once(world) {
         let send = |bytes: Vec<u8>| world.ask("POST", "/api/v1/media").key("m1").body("image/png", bytes);
         let first = send(png(9, 9)).await.expect(201);
@@ -72,11 +150,18 @@ both! {
 async fn size_and_pixels_are_bounded() {
     let world = World::sqlite_with(&[
         ("CHANCERY_MEDIA__MAX_BYTES", "20000"),
+        ("CHANCERY_MEDIA__MAX_VIDEO_BYTES", "50000"),
         ("CHANCERY_MEDIA__MAX_PIXELS", "10000"),
     ])
     .await;
     let post = |bytes: Vec<u8>| world.ask("POST", "/api/v1/media").body("image/png", bytes);
     post(vec![0; 20_001]).await.problem(413, "too_large");
+    // A picture is not let in as a video is.
+    assert_eq!(post(vec![0; 50_001]).await.status, 413);
+    let video = |bytes: usize| world.ask("POST", "/api/v1/media").body("video/mp4", film(bytes));
+    video(49_000).await.expect(201);
+    let told = video(50_001).await.problem(413, "too_large");
+    assert_eq!(told["detail"], "at most 50000 bytes");
     // A hundred million equal points are a small file.
     assert_eq!(post(png(101, 100)).await.faults()[0].1, "too_many_pixels");
     post(png(100, 100)).await.expect(201);

@@ -4,6 +4,7 @@
 use chancery::clock::{Clock as _, SystemClock, after};
 use serde_json::{Value, json};
 
+use crate::crafted::talkative_jpeg;
 use crate::deliveries::{act, becomes};
 use crate::media::png;
 use crate::planning::{Desk, place_of, schedule_of};
@@ -22,11 +23,13 @@ fn sources(page: &str) -> Vec<&str> {
 both! { with QUICK;
     async fn a_picture_and_its_alternative_text_arrive(world) {
         let desk = Desk::open(world).await;
-        let files = [png(40, 30), png(31, 41)];
+        // The first says where it was taken and that it is to be turned; nothing of that may arrive.
+        let files = [talkative_jpeg(40, 30, 6), png(31, 41)];
+        let turned = [(30, 40), (31, 41)];
         let mut media = Vec::new();
         for file in &files {
             let ask = world.ask("POST", "/api/v1/media");
-            let stored = ask.body("image/png", file.clone()).await.expect(201);
+            let stored = ask.body("application/octet-stream", file.clone()).await.expect(201);
             media.push(json!({"media_id": stored["id"], "alt": ALT}));
         }
         let mut draft = desk.draft();
@@ -46,8 +49,12 @@ both! { with QUICK;
             let home = link.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
             let shown = sources(&page);
             assert_eq!(shown.len(), 2, "{page}");
-            for (source, file) in shown.iter().zip(&files) {
-                assert_eq!(world.fetch(&format!("{home}{source}")).await, *file);
+            for (source, size) in shown.iter().zip(turned) {
+                let arrived = world.fetch(&format!("{home}{source}")).await;
+                let seen = image::load_from_memory(&arrived).unwrap();
+                assert_eq!((seen.width(), seen.height()), size);
+                let text = String::from_utf8_lossy(&arrived);
+                assert!(!["LEAK", "Exif", "GPS", "8BIM"].iter().any(|it| text.contains(it)));
             }
         }
         // What is used is not forgotten under the hands of those who use it.

@@ -39,7 +39,7 @@ both! {
         let bad = json!({
             "unit_id": desk.unit, "title": " ", "class": "routine", "source_language": "fr",
             "variants": [
-                {"language": "vi", "text": "a\u{0}", "thread": [{"text": "b"}], "first_comment": "c"},
+                {"language": "vi", "text": "a\u{0}", "thread": [{"text": " "}], "first_comment": ""},
                 {"language": "vi", "text": ""},
                 {"language": "xx-!", "text": "d", "link": "javascript:alert(1)"},
             ],
@@ -49,9 +49,9 @@ both! {
         assert_eq!(answer.faults(), [
             fault("/title", "blank"),
             fault("/variants", "source_language_missing"),
-            fault("/variants/0/first_comment", "not_supported_yet"),
+            fault("/variants/0/first_comment", "blank"),
             fault("/variants/0/text", "text_control_character"),
-            fault("/variants/0/thread", "not_supported_yet"),
+            fault("/variants/0/thread/0/text", "blank"),
             fault("/variants/1/language", "repeated"),
             fault("/variants/1/text", "blank"),
             fault("/variants/2/language", "bad_language"),

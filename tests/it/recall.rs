@@ -56,6 +56,7 @@ fn refusal(outlet: &Outlet) -> Kind {
     match outlet.platform {
         Platform::Facebook => Kind::Graph { code: 200, subcode: None, execute: false },
         Platform::X => Kind::XProblem { problem: Problem::NotPermitted, execute: false },
+        Platform::Mastodon | Platform::Bluesky => unreachable!("not among these outlets"),
     }
 }
 
@@ -225,7 +226,9 @@ staged! {
             assert_eq!(entries(stage, &id, "delivery.recall_stuck").await.len(), 1);
             assert_eq!(stage.posts(&outlet).len(), 1);
             let kind = match outlet.platform {
-                Platform::Facebook => "page_token",
+                Platform::Facebook
+                | Platform::Mastodon
+                | Platform::Bluesky => "page_token",
                 Platform::X => "oauth2",
             };
             let credential = json!({"kind": kind, "access_token": outlet.token});

@@ -109,7 +109,9 @@ staged! {
         let [outlet, _] = stage.both().await;
         let (picture, _) = stage.picture(11).await;
         let files = stage.setting().directory().join("media");
-        let folder = std::fs::read_dir(&files).unwrap().next().unwrap().unwrap().path();
+        let folders = std::fs::read_dir(&files).unwrap().map(|it| it.unwrap());
+        let mut kept = folders.filter(|it| !it.file_name().to_string_lossy().starts_with('.'));
+        let folder = kept.next().unwrap().path();
         let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
         let bytes = std::fs::read(&file).unwrap();
         std::fs::remove_file(&file).unwrap();

@@ -214,6 +214,9 @@ pub(crate) fn speaks(platform: Platform, kind: &Kind) -> bool {
     match platform {
         Platform::Facebook => !matches!(kind, Kind::XProblem { .. }),
         Platform::X => !matches!(kind, Kind::Graph { .. }),
+        Platform::Mastodon | Platform::Bluesky => {
+            !matches!(kind, Kind::Graph { .. } | Kind::XProblem { .. })
+        }
     }
 }
 

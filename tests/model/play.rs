@@ -299,7 +299,9 @@ impl Rig {
         let token = self.stage.new_token(&self.outlets[at]);
         self.outlets[at].token.clone_from(&token);
         let kind = match self.outlets[at].platform {
-            chancery::simulator::Platform::Facebook => "page_token",
+            chancery::simulator::Platform::Facebook
+            | chancery::simulator::Platform::Mastodon
+            | chancery::simulator::Platform::Bluesky => "page_token",
             chancery::simulator::Platform::X => "oauth2",
         };
         let credential = json!({"kind": kind, "access_token": token});

@@ -157,8 +157,5 @@ async fn reviewed(rig: &Rig, verdict: &Value) -> Result<Vec<DeliveryView>, Error
 }
 
 fn name(platform: Platform) -> &'static str {
-    match platform {
-        Platform::Facebook => "facebook",
-        Platform::X => "x",
-    }
+    platform.name()
 }

@@ -284,6 +284,9 @@ impl Seeding<'_> {
         // Nothing has happened that anybody is told of.
         let nobody = vec![format!("ntf_{}", "0".repeat(32)), format!("ntf_{}", "1".repeat(32))];
         ids.insert("notifications".to_owned(), nobody);
+        // Nobody posts by hand here.
+        let none = vec![format!("fps_{}", "0".repeat(32)), format!("fps_{}", "1".repeat(32))];
+        ids.insert("foreign-posts".to_owned(), none);
         for (noun, mut all) in [
             ("accounts", accounts),
             ("media", media),

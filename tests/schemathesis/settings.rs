@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 11] = [
+pub(crate) const NOUNS: [&str; 12] = [
     "platforms",
     "units",
     "accounts",
@@ -17,6 +17,7 @@ pub(crate) const NOUNS: [&str; 11] = [
     "media",
     "posts",
     "deliveries",
+    "foreign-posts",
     "holds",
     "tokens",
     "webhooks",

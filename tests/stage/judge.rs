@@ -43,6 +43,7 @@ pub(super) async fn look(stage: &Stage) -> Vec<String> {
     let journal = stage.world().journal();
     let stepped = *stage.stepped.lock().unwrap();
     exactly_once(&shown, &outlets, &journal, stepped, &mut found);
+    in_their_places(&shown, &journal, &mut found);
     secrets(stage, &outlets, &mut found).await;
     found
 }
@@ -148,6 +149,32 @@ fn exactly_once(
         let ended = deliveries.iter().all(|one| one.delivery.state.is_final());
         if ended && made.len() != published.len() {
             found.push(format!("{key:?} has ended with {names:?} published, made were {made:?}"));
+        }
+    }
+}
+
+/// No part before the one that it follows, and never under anything else.
+fn in_their_places(shown: &[DeliveryDetail], journal: &[JournalEntry], found: &mut Vec<String>) {
+    let mut seen: BTreeMap<&str, &JournalEntry> = BTreeMap::new();
+    for entry in journal {
+        if let CreateOutcome::Created(id) = &entry.outcome {
+            seen.insert(id, entry);
+        }
+    }
+    let receipt =
+        |one: &DeliveryDetail| one.delivery.receipt.as_ref().map(|it| it.remote_id.clone());
+    for one in shown {
+        let Some(made) = receipt(one).and_then(|id| seen.get(id.as_str()).copied()) else {
+            continue;
+        };
+        let follows = one.delivery.follows.as_ref();
+        let above = follows.and_then(|id| shown.iter().find(|other| other.delivery.id == *id));
+        if follows.is_some() && above.is_none() {
+            continue;
+        }
+        if made.intent.reply_to != above.and_then(receipt) {
+            let (id, under) = (&one.delivery.id, &made.intent.reply_to);
+            found.push(format!("{id} stands under {under:?}, not under {follows:?}"));
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Setting {
 
 /// Tens of milliseconds instead of seconds and minutes; what is longer is so that a busy machine
 /// does not change what happens.
-const TIMINGS: [(&str, &str); 19] = [
+const TIMINGS: [(&str, &str); 21] = [
     // What tests falsify would be found: those on the self-audit say so themselves.
     ("CHANCERY_JOBS__SELF_AUDIT", "0 0 0 1 1 *"),
     ("CHANCERY_SERVER__LISTEN", "127.0.0.1:0"),
@@ -42,6 +42,9 @@ const TIMINGS: [(&str, &str); 19] = [
     ("CHANCERY_PUBLISH__INCIDENT_ACCOUNTS", "100000"),
     // Tests count reads and spoil them: those on looks at what is out say so themselves.
     ("CHANCERY_VERIFY__SPANS", ""),
+    // So do those on posts that did not come from here.
+    ("CHANCERY_FOREIGN__FACEBOOK_EVERY", ""),
+    ("CHANCERY_FOREIGN__X_EVERY", ""),
     ("CHANCERY_X__CREATES_PER_ACCOUNT", ""),
     ("CHANCERY_X__CREATES_PER_APP", ""),
     ("CHANCERY_X__LOOKS_PER_ACCOUNT", ""),

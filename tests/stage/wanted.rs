@@ -18,6 +18,8 @@ pub(crate) struct Wanted {
     pub(crate) text: String,
     class: &'static str,
     link: Option<String>,
+    thread: Vec<String>,
+    comment: Option<String>,
     pictures: Vec<(MediaId, String)>,
     at: Option<Timestamp>,
     publish_by: Option<Timestamp>,
@@ -33,6 +35,8 @@ impl Wanted {
             text: format!("Tin số {number} – {what} [{number}]"),
             class: "routine",
             link: None,
+            thread: Vec::new(),
+            comment: None,
             pictures: Vec::new(),
             at: None,
             publish_by: None,
@@ -46,6 +50,24 @@ impl Wanted {
 
     pub(crate) fn link(self, link: &str) -> Self {
         Self { link: Some(link.to_owned()), ..self }
+    }
+
+    /// What follows as a thread; each part is like no other.
+    pub(crate) fn thread(self, parts: &[&str]) -> Self {
+        let part = |(number, what): (usize, &&str)| format!("({number}) {what}: {}", self.text);
+        let thread = (2..).zip(parts).map(part).collect();
+        Self { thread, ..self }
+    }
+
+    /// What is said below it at once; like no other.
+    pub(crate) fn comment(self, what: &str) -> Self {
+        let comment = Some(format!("{what}: {}", self.text));
+        Self { comment, ..self }
+    }
+
+    /// The same with just these words.
+    pub(crate) fn comment_exactly(self, what: &str) -> Self {
+        Self { comment: Some(what.to_owned()), ..self }
     }
 
     pub(crate) fn picture(mut self, media: &MediaId, alt: &str) -> Self {
@@ -75,7 +97,11 @@ impl Wanted {
     pub(crate) fn variant(&self) -> Value {
         let pictures = self.pictures.iter();
         let media: Vec<_> = pictures.map(|(id, alt)| json!({"media_id": id, "alt": alt})).collect();
-        json!({"language": "en", "text": self.text, "link": self.link, "media": media})
+        let thread: Vec<_> = self.thread.iter().map(|text| json!({"text": text})).collect();
+        json!({
+            "language": "en", "text": self.text, "link": self.link, "media": media,
+            "thread": thread, "first_comment": self.comment,
+        })
     }
 
     /// The delivery to one account, as a request names it.
@@ -143,7 +169,10 @@ impl Stage {
         let mut png = Cursor::new(Vec::new());
         pixels.write_to(&mut png, image::ImageFormat::Png).unwrap();
         let bytes = Bytes::from(png.into_inner());
-        let made = media::create(self.acts(), self.caller.clone(), None, bytes.clone()).await;
+        let mut incoming = self.acts().files.receive().await.unwrap();
+        incoming.write(&bytes).await.unwrap();
+        let received = incoming.end().await.unwrap();
+        let made = media::create(self.acts(), self.caller.clone(), None, received).await;
         (made.unwrap().value.id, bytes)
     }
 }

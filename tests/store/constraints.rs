@@ -12,6 +12,7 @@ use crate::schema::{self, Table};
 /// What a row must hold so that a partial index covers it.
 const COVERED: &[(&str, &[(&str, &str)])] = &[
     ("attempts_open_key", &[("outcome", "'open'")]),
+    ("deliveries_follows_key", &[("follows", "'row-0'")]),
     ("deliveries_publishing_key", &[("state", "'publishing'")]),
     ("deliveries_remote_key", &[("remote_id", "'9'")]),
     ("jobs_unique_key", &[("state", "'queued'")]),

@@ -16,6 +16,8 @@ mod database;
 #[cfg(test)]
 mod follow_ups;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod instants;
@@ -25,6 +27,8 @@ mod nodes;
 mod opening;
 #[cfg(test)]
 mod order;
+#[cfg(test)]
+mod parts;
 #[cfg(test)]
 mod planned;
 #[cfg(test)]

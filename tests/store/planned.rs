@@ -7,6 +7,8 @@ use chancery::domain::attempt::Receipt;
 use chancery::domain::class::Class;
 use chancery::domain::delivery::{DeliveryProblem, DeliveryState};
 use chancery::domain::id::{AccountId, DeliveryId, MediaId, PostId, UnitId};
+use chancery::domain::media::MediaKind;
+use chancery::domain::parts::Part;
 use chancery::domain::post::Post;
 use chancery::domain::schedule::Civil;
 use chancery::domain::unit::{Approval, Unit, UnitKind, UnitName};
@@ -67,11 +69,12 @@ fn variant(language: &str, text: &str) -> Variant {
     let media = ContentMedia {
         media_id: MediaId::new(now(), 1),
         sha256: "ab".into(),
+        kind: MediaKind::Image,
         mime: "image/png".into(),
         size_bytes: 7,
         alt: "Cờ \"đỏ\"".into(),
     };
-    let content = Content { text: text.into(), link: None, media: vec![media] };
+    let content = Content { text: text.into(), media: vec![media], ..Content::default() };
     let content_hash = content.hash(language);
     Variant { language: language.into(), content, content_hash, revision: 1 }
 }
@@ -118,6 +121,7 @@ pub(crate) fn delivery(number: u128, post: &Post, account: &Account, due_at: &st
         content: said.content,
         content_hash: said.content_hash,
         intended_repeat: number == 3,
+        part: Part::default(),
         created_by: "usr_1".into(),
         created_at: now(),
     }

@@ -138,7 +138,8 @@ both! {
         assert!(read.iter().all(|one| !one.unsettled && one.tries == 0));
 
         let to_come = read_backs::to_come(&mut tx, &first.id, again).await.unwrap();
-        assert_eq!(to_come, [(new[2].id.clone(), new[2].content.clone())]);
+        let (id, content) = (new[2].id.clone(), new[2].content.clone());
+        assert_eq!(to_come, [read_backs::ToCome { id, content, root: None }]);
         let of = |read, left, blind, in_the_way| Counts { read, left, blind, in_the_way };
         assert_eq!(read_backs::counts(&mut tx).await.unwrap(), of(0, 2, 0, 1));
         read_backs::failed(&mut tx, &first.id, again, "503").await.unwrap();

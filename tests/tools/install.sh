@@ -2,7 +2,8 @@
 # Brings what a build or the tests need to this machine, and says what it did.
 #
 #   install.sh build   a C compiler, which the bundled SQLite and ring are compiled with
-#   install.sh test    besides: PostgreSQL 15 or newer, promtool, systemd-analyze, nginx, schemathesis
+#   install.sh test    besides: PostgreSQL 15 or newer, promtool, systemd-analyze, nginx, schemathesis, and
+#                      the reference server of the AT protocol (Node.js 18 or newer)
 #   install.sh env     prints the variables by which the tests find those tools, for `eval`
 #
 # Nothing is installed that is already there. PostgreSQL and systemd come from the system's packages
@@ -87,6 +88,23 @@ get_systemd() {
   packages systemd || say "no systemd-analyze; its tests will fail"
 }
 
+# The reference server of the AT protocol, exactly as the lock file has it; SQLite is compiled for it.
+get_pds() {
+  local home="$tools/pds"
+  { [[ -f $home/.whole ]] && cmp -s tests/pds/package-lock.json "$home/package-lock.json"; } || skipped pds || {
+    rm -rf "$home" && mkdir -p "$home"
+    have npm && have node || packages nodejs npm || { say "NOT CHECKED: no Node.js for the reference server"; return 0; }
+    say "installing the reference server of the AT protocol"
+    cp tests/pds/package.json tests/pds/package-lock.json "$home/"
+    # Its SQLite is compiled: with the headers of this machine where it has them, for others come from a
+    # server that is no package registry.
+    [[ ! -f /usr/include/node/node.h ]] || local -x npm_config_nodedir=/usr
+    (cd "$home" && npm ci --silent --no-audit --no-fund --omit=optional >&2 && touch .whole) \
+      || say "NOT CHECKED: the reference server could not be installed"
+  }
+  [[ ! -d $home ]] || cp tests/pds/serve.mjs "$home/"
+}
+
 get_schemathesis() {
   local venv="$tools/schemathesis-$schemathesis_version"
   { [[ -x $venv/bin/schemathesis ]] || skipped schemathesis; } && return 0
@@ -115,11 +133,17 @@ print_env() {
   done
   found="$tools/schemathesis-$schemathesis_version/bin/schemathesis"
   [[ ! -x $found ]] || printf 'export CHANCERY_TEST_SCHEMATHESIS=%q\n' "$found"
+  if [[ -f $tools/pds/.whole ]]; then
+    printf 'export CHANCERY_TEST_PDS=%q\n' "$tools/pds"
+  elif [[ -d $tools/pds ]]; then
+    # It was tried: the test says that it has checked nothing.
+    printf 'export CHANCERY_TEST_SKIP=%q\n' "${CHANCERY_TEST_SKIP:+$CHANCERY_TEST_SKIP,}pds"
+  fi
 }
 
 case "${1:-}" in
   build) get_compiler ;;
-  test) get_compiler; get_postgres; get_systemd; get_judges; get_schemathesis ;;
+  test) get_compiler; get_postgres; get_systemd; get_judges; get_schemathesis; get_pds ;;
   env) print_env ;;
   *) die "usage: install.sh build|test|env" ;;
 esac

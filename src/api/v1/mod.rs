@@ -5,6 +5,7 @@ mod audit;
 mod clock;
 mod connections;
 mod deliveries;
+mod foreign_posts;
 mod holds;
 mod media;
 mod notifications;
@@ -29,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(media::routes())
         .merge(platforms::routes())
         .merge(deliveries::routes())
+        .merge(foreign_posts::routes())
         .merge(holds::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())

@@ -4,6 +4,7 @@ use unicode_properties::{EmojiStatus, UnicodeEmoji as _};
 
 const JOINER: char = '\u{200d}';
 const AS_EMOJI: char = '\u{fe0f}';
+pub(super) const BLACK_FLAG: char = '\u{1f3f4}';
 const KEYCAP: char = '\u{20e3}';
 
 /// Whether a grapheme cluster of several code points is one emoji, by the shapes of Unicode

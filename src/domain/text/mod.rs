@@ -5,15 +5,23 @@
 
 mod alike;
 mod emoji;
+mod graphemes;
 pub mod language;
 mod links;
+mod lookalike;
+mod marks;
+mod parts;
 mod weighted;
 
 use unicode_normalization::UnicodeNormalization as _;
 
 pub use alike::alike;
+pub use graphemes::{graphemes, short_linked_length};
 pub use language::{Direction, Language, NotALanguage};
 pub use links::{Link, links};
+pub use lookalike::{disguised_words, has_drawn_letters, passes_for};
+pub use marks::{Mark, MarkKind, marks};
+pub use parts::parts;
 pub use weighted::{LINK_WEIGHT, weighted_length};
 
 /// The form in which text is saved and sent.

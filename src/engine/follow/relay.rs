@@ -378,6 +378,7 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
         let data = json!({
             "account_id": account.id, "unit_id": account.unit_id, "platform": account.platform,
             "count": count, "reason": word, "list": one.detail.get("list"),
+            "hold": one.detail.get("hold"),
         });
         let account_id = Some(account.id.clone());
         return Some((Message { id, event, at: one.at, account_id, data, names }, ""));

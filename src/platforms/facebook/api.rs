@@ -19,6 +19,9 @@ use crate::platforms::wire::{Body, Caller, FilePart, Unsendable, address, header
 /// Fields that the create answers with at once (Graph API, read-after-write).
 const CREATED_FIELDS: &str = "id,created_time,permalink_url,message,is_published";
 
+/// What tells whose a comment is and what it says.
+pub(super) const COMMENT_FIELDS: &str = "id,message,created_time,from";
+
 /// The Graph API as one Page uses it.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
@@ -72,7 +75,7 @@ impl<'a> Graph<'a> {
             name: "source",
             mime: &media.mime,
             sha256: &media.sha256,
-            bytes: &media.bytes,
+            bytes: media.source.held().ok_or(Unsendable::Kind)?,
         };
         let body = Body::multipart(&texts, &file);
         self.caller.request("upload", Method::POST, self.url(&[self.page, "photos"])?, body)
@@ -104,6 +107,26 @@ impl<'a> Graph<'a> {
         }
         let url = self.url(&[self.page, "feed"])?;
         self.caller.request("create", Method::POST, url, Body::form(&pairs))
+    }
+
+    /// The one request that makes a comment below a post.
+    pub(super) fn comment(&self, text: &str, post: &str) -> Result<Request, Unsendable> {
+        let mut pairs = vec![("message".to_owned(), text.to_owned())];
+        pairs.extend(self.proof().map(|proof| ("appsecret_proof".to_owned(), proof)));
+        let url = self.url(&[post, "comments"])?;
+        self.caller.request("create", Method::POST, url, Body::form(&pairs))
+    }
+
+    /// The comments directly below a post, newest first.
+    pub(super) fn comments(&self, post: &str, after: Option<&str>) -> Result<Request, Unsendable> {
+        let mut query = vec![
+            ("fields", COMMENT_FIELDS),
+            ("filter", "toplevel"),
+            ("order", "reverse_chronological"),
+            ("limit", "100"),
+        ];
+        query.extend(after.map(|after| ("after", after)));
+        self.get(&[post, "comments"], &query)
     }
 
     /// Who the token belongs to.

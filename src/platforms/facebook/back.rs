@@ -3,8 +3,7 @@
 use super::Settings;
 use super::api::Graph;
 use super::find::{Blind, Search, list_in_any_words, not_before, receipt, same_post, whose};
-use crate::domain::attempt::Receipt;
-use crate::platforms::outcome::{Reading, Usage};
+use crate::platforms::outcome::{Lookup, Reading, Shown, Usage};
 use crate::platforms::session::{Gap, Metered, Sent, Session};
 
 /// So many posts of one Page in a gap, 25 on each, are not normal; a person must look.
@@ -31,7 +30,9 @@ async fn look(
     let graph = Graph::of(settings, on);
     let lead = whose(on, &graph, usage).await?;
     let from = not_before(gap.since, lead);
-    let any = gap.probe(&Sent { text: String::new(), link: None, media_count: 0 });
+    let sent =
+        Sent { delivery: None, text: String::new(), link: None, media_count: 0, follows: false };
+    let any = gap.probe(&sent);
     let (mut found, pages) = list_in_any_words(on, &graph, from, MOST_PAGES, usage).await?;
     let shown = found.len();
     // What does not say when it was made is not left out.
@@ -40,17 +41,22 @@ async fn look(
     let now = on.clock.now();
     let mut lookups = Vec::with_capacity(gap.waiting.len());
     for sent in &gap.waiting {
+        // Comments are in no list of posts; what follows a post that is out is asked about with that.
+        if sent.follows {
+            lookups.push(Lookup::Absent);
+            continue;
+        }
         let probe = gap.probe(sent);
         lookups.push(Search::new(settings, &graph, &probe, from).verdict(&found, now));
         // Many texts are much work, and others wait for this thread.
         tokio::task::yield_now().await;
     }
     let any = Search::new(settings, &graph, &any, from);
-    let mut posts: Vec<Receipt> = Vec::new();
+    let mut posts: Vec<Shown> = Vec::new();
     for post in found.iter().filter(|post| any.can_be(post)) {
         // A post that comes while pages are read can show up twice.
-        if !posts.iter().any(|seen| same_post(&seen.remote_id, &post.id)) {
-            posts.push(receipt(post, now));
+        if !posts.iter().any(|seen| same_post(&seen.receipt.remote_id, &post.id)) {
+            posts.push(Shown { receipt: receipt(post, now), text: post.message.clone() });
         }
     }
     Ok(Reading::Whole { posts, lookups, shown, pages })

@@ -177,6 +177,42 @@ pub(super) fn created(answer: &Response, page: &str, now: Timestamp) -> Outcome 
             None => doubt(answer, page, "no id of this Page in the answer"),
         };
     }
+    refused(answer, page, now)
+}
+
+/// What came of a comment below a post. Its id begins with the post's number, without the Page's. A
+/// token that may not write comments is no reason to stop the posts of its Page.
+pub(super) fn commented(answer: &Response, page: &str, post: &str, now: Timestamp) -> Outcome {
+    if answer.status.is_success() {
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let id = text_at(&value, "id").filter(|id| is_comment_of(id, post));
+        return match id {
+            Some(id) => Outcome::Published(comment_receipt(id, post, now)),
+            None => doubt(answer, page, "no id of a comment below this post in the answer"),
+        };
+    }
+    match refused(answer, page, now) {
+        Outcome::Refused(Refusal { kind: Permission, code, detail }) => {
+            let detail =
+                format!("{detail}; a comment needs the permission pages_manage_engagement");
+            Outcome::Refused(Refusal { kind: Content, code, detail })
+        }
+        other @ (Outcome::Published(_)
+        | Outcome::Pending(_)
+        | Outcome::Refused(_)
+        | Outcome::Deferred(_)
+        | Outcome::Unknown(_)) => other,
+    }
+}
+
+/// What is known of a comment.
+pub(super) fn comment_receipt(id: String, post: &str, at: Timestamp) -> Receipt {
+    let own = id.rsplit('_').next().unwrap_or_default();
+    let permalink = Some(format!("https://www.facebook.com/{post}?comment_id={own}"));
+    Receipt { permalink, published_at: at, remote_id: id }
+}
+
+fn refused(answer: &Response, page: &str, now: Timestamp) -> Outcome {
     let error = GraphError::parse(&answer.body).filter(|_| is_definite(answer.status));
     let Some(error) = error else { return doubt(answer, page, "no well-formed refusal") };
     match error.row() {
@@ -230,6 +266,18 @@ fn receipt(body: &[u8], page: &str, now: Timestamp) -> Option<Receipt> {
 pub(super) fn is_post_of(id: &str, page: &str) -> bool {
     let number = id.strip_prefix(page).and_then(|rest| rest.strip_prefix('_'));
     number.is_some_and(|it| is_number(it) && it.len() <= LONGEST_NUMBER)
+}
+
+/// Whether an id is that of a comment below a post: `{post}_{comment}`, the post without its Page.
+pub(super) fn is_comment_of(id: &str, post: &str) -> bool {
+    let post = post.rsplit('_').next().unwrap_or(post);
+    is_post_of(id, post)
+}
+
+/// Whether an id can be that of a comment: it begins with another number than the Page's.
+pub(super) fn is_comment(id: &str, page: &str) -> bool {
+    let number = |it: &str| is_number(it) && it.len() <= LONGEST_NUMBER;
+    id.split_once('_').is_some_and(|(post, own)| number(post) && number(own) && post != page)
 }
 
 /// The id of a post as it is asked for: `{page}_{number}`, also where only the number is known.

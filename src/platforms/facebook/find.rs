@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::api::{Graph, Post, message, permalink, usage};
 use super::classify::{GraphError, Meaning, free_at, is_post_of};
-use super::{Settings, seen};
+use super::{Settings, comments, seen};
 use crate::domain::attempt::Receipt;
 use crate::domain::text::{alike, normalised};
 use crate::outbound::{Request, Response};
 use crate::platforms::outcome::{Lookup, Sighting, Usage};
-use crate::platforms::session::{Metered, Probe, Session};
+use crate::platforms::session::{Metered, Place, Probe, Session};
 use crate::platforms::wire::{Unsendable, clock_lead, describe, is_number, number_order, text_at};
 
 /// All that helps to recognise a post.
@@ -66,7 +66,15 @@ async fn look(
 ) -> Result<Lookup, Blind> {
     let graph = Graph::of(settings, on);
     let lead = whose(on, &graph, usage).await?;
-    let search = Search::new(settings, &graph, probe, not_before(probe.started_at, lead));
+    let not_before = not_before(probe.started_at, lead);
+    match &probe.place {
+        Place::First => {}
+        Place::Under(post) => {
+            return comments::look(on, &graph, (probe, post, not_before), usage).await;
+        }
+        Place::UnderSome => return Err(blind("the post below which it stands is not known")),
+    }
+    let search = Search::new(settings, &graph, probe, not_before);
     if let Some(verdict) = named(settings, on, &search, usage).await? {
         return Ok(verdict);
     }
@@ -120,7 +128,7 @@ async fn named(
     usage: &mut Vec<Usage>,
 ) -> Result<Option<Lookup>, Blind> {
     let Some(id) = &search.probe.remote_id else { return Ok(None) };
-    let seen = match seen::look(settings, on, id).await {
+    let seen = match seen::look(settings, on, id, &search.probe.place).await {
         Sighting::There(receipt) => receipt,
         Sighting::NotThere | Sighting::OfAnother => return Ok(None),
         // The list may show it later than it can be read by its id: it must not decide alone.

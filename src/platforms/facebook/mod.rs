@@ -10,7 +10,7 @@ use super::outcome::{
     Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
 };
 use super::rules::Rules;
-use super::session::{Gap, Item, Metered, Probe, Progress, Session};
+use super::session::{Gap, Item, Metered, Place, Probe, Progress, Session};
 use super::sign_in::SignIn;
 use super::wire::number_order;
 use super::{Answer, Leave, Platform, Withdrawn, settings};
@@ -18,6 +18,7 @@ use super::{Answer, Leave, Platform, Withdrawn, settings};
 mod api;
 mod back;
 mod classify;
+mod comments;
 mod connect;
 mod find;
 mod pages;
@@ -74,8 +75,8 @@ impl Platform for Facebook {
         "Facebook"
     }
 
-    fn base_url(&self) -> &url::Url {
-        &self.settings.graph_url
+    fn base_url(&self) -> Option<&url::Url> {
+        Some(&self.settings.graph_url)
     }
 
     fn rules(&self) -> &Rules {
@@ -113,8 +114,13 @@ impl Platform for Facebook {
         seen::remote_id_in(&self.settings, link, account)
     }
 
-    fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting> {
-        Box::pin(seen::look(&self.settings, on, remote_id))
+    fn look<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+        place: &'a Place,
+    ) -> Answer<'a, Sighting> {
+        Box::pin(seen::look(&self.settings, on, remote_id, place))
     }
 
     fn presence<'a>(

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Settings;
 use super::api::{Graph, Post, usage};
-use super::classify::{GraphError, is_post_of, whole_id};
+use super::classify::{GraphError, is_comment, is_post_of, whole_id};
 use super::find::{Blind, blind, read, tail};
 use crate::platforms::outcome::{Presence, Usage, Witness};
 use crate::platforms::session::{Metered, Session};
@@ -43,7 +43,7 @@ async fn look(
 ) -> Result<Presence, Blind> {
     let graph = Graph::of(settings, on);
     let id = &whole_id(id, graph.page);
-    if !is_post_of(id, graph.page) {
+    if !is_post_of(id, graph.page) && !is_comment(id, graph.page) {
         return Err(blind("the id is of no post of this Page"));
     }
     let answer = on

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::Settings;
 use super::api::{Graph, usage};
-use super::classify::{created, uploaded};
+use super::classify::{commented, created, uploaded};
 use crate::platforms::outcome::{Outcome, RefusalKind, Usage};
 use crate::platforms::session::{Item, Metered, Progress, Session, Staged};
 use crate::platforms::staging;
@@ -23,6 +23,9 @@ pub(super) async fn publish(
 ) -> Result<Metered<Outcome>, Withdrawn> {
     let graph = Graph::of(settings, on);
     let mut usage_seen = Vec::new();
+    if let Some(post) = &item.under {
+        return comment(&graph, on, (&item.text, post), leave).await;
+    }
     let photos = match stage(&graph, on, item, progress, &mut usage_seen).await {
         Ok(photos) => photos,
         Err(outcome) => return Ok(Metered { value: *outcome, usage: usage_seen }),
@@ -43,6 +46,29 @@ pub(super) async fn publish(
     };
     forget_refused(&value, progress);
     Ok(Metered { value, usage: usage_seen })
+}
+
+/// Says something below a post (Graph API reference, comments of an object, read 2026-09-11).
+async fn comment(
+    graph: &Graph<'_>,
+    on: &Session,
+    (text, post): (&str, &str),
+    leave: Leave<'_>,
+) -> Result<Metered<Outcome>, Withdrawn> {
+    let unmetered = |value| Ok(Metered { value, usage: Vec::new() });
+    let request = match graph.comment(text, post) {
+        Ok(request) => request,
+        Err(fault) => return unmetered(Outcome::Refused(fault.refusal())),
+    };
+    leave.await?;
+    match on.outbound.send(request).await {
+        Ok(answer) => {
+            let now = on.clock.now();
+            let value = commented(&answer, graph.page, post, now);
+            Ok(Metered { value, usage: usage(&answer.headers, now) })
+        }
+        Err(failure) => unmetered(failed_create(&failure)),
+    }
 }
 
 /// A refusal for content may be about a picture that Facebook has dropped; the next try uploads anew.

@@ -1,11 +1,13 @@
-//! Deletes a post of a Page.
+//! Deletes a post of a Page, or a comment of it.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Settings;
 use super::api::{Graph, usage};
-use super::classify::{GraphError, Meaning, free_at, is_definite, is_post_of, whole_id};
+use super::classify::{
+    GraphError, Meaning, free_at, is_comment, is_definite, is_post_of, whole_id,
+};
 use crate::outbound::Response;
 use crate::platforms::outcome::{Deferral, Refusal, RefusalKind, Removal};
 use crate::platforms::session::{Metered, Session};
@@ -17,7 +19,7 @@ pub(super) async fn remove(settings: &Settings, on: &Session, id: &str) -> Meter
     let unmetered = |value| Metered { value, usage: Vec::new() };
     let graph = Graph::of(settings, on);
     let id = &whole_id(id, graph.page);
-    if !is_post_of(id, graph.page) {
+    if !is_post_of(id, graph.page) && !is_comment(id, graph.page) {
         let detail = "the id is of no post of this Page".to_owned();
         let code = "remote_id".to_owned();
         return unmetered(Removal::Refused(Refusal { kind: RefusalKind::Content, code, detail }));

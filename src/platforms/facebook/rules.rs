@@ -1,7 +1,8 @@
 //! The limits of Facebook Pages, each with the place where it is written.
 
+use crate::domain::media::MediaKind;
 use crate::platforms::rules::{
-    Counting, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
+    Counting, FollowUpRule, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
 };
 
 /// Until when each version of the Graph API works: its changelog, read 2026-09-11. The newest has
@@ -20,6 +21,7 @@ pub(super) fn rules(version: &str) -> Rules {
         text: TextRule {
             counting: Counting::CodePoints,
             max: 63_206,
+            max_bytes: None,
             max_cashtags: None,
             source: "widely reported limit of a post's message, no official page states it, read 2026-11-21",
         },
@@ -28,12 +30,19 @@ pub(super) fn rules(version: &str) -> Rules {
             counts: None,
             source: "Graph API reference, Page feed, parameter link, read 2026-09-11",
         },
+        kinds: &[MediaKind::Image],
         images: ImageRule {
             max_count: 10,
             max_bytes: 4_000_000,
-            mimes: &["image/jpeg", "image/png", "image/gif", "image/webp"],
+            max_side: 2_048,
+            sent_as: &["image/jpeg"],
             max_alt: 1_000,
             source: "Graph API error 1366046 (4 MB; the reference says 10 MB), ten pictures by vendors' reports, alternative text by caution, read 2026-11-21",
+        },
+        follow_ups: FollowUpRule {
+            max_thread: 0,
+            max_comment: 8_000,
+            source: "Graph API reference, comments of an object, read 2026-09-11; its length by common report",
         },
         // The platform's own budget depends on how many people a Page reaches and is read from its
         // headers; this keeps a Page from looking like a machine until the first header is seen.

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::Settings;
-use super::api::{Graph, Post, permalink};
-use super::classify::{GraphError, is_post_of, whole_id};
+use super::api::{COMMENT_FIELDS, Graph, Post, permalink};
+use super::classify::{
+    GraphError, comment_receipt, is_comment, is_comment_of, is_post_of, whole_id,
+};
 use crate::domain::attempt::Receipt;
 use crate::platforms::outcome::{NoPost, Sighting};
-use crate::platforms::session::Session;
+use crate::platforms::session::{Place, Session};
 use crate::platforms::wire::{describe, is_number, same_place};
 
 /// Enough to prove that it is there; each field more could be refused.
@@ -56,13 +58,19 @@ pub(super) fn remote_id_in(settings: &Settings, link: &Url, page: &str) -> Resul
 }
 
 /// Asks the Page for one post.
-pub(super) async fn look(settings: &Settings, on: &Session, id: &str) -> Sighting {
+pub(super) async fn look(settings: &Settings, on: &Session, id: &str, place: &Place) -> Sighting {
     let graph = Graph::of(settings, on);
     let whole = whole_id(id, graph.page);
-    if !is_post_of(&whole, graph.page) {
+    let (fits, comment) = match place {
+        Place::First => (is_post_of(&whole, graph.page), false),
+        Place::Under(post) => (is_comment_of(&whole, post), true),
+        Place::UnderSome => (is_comment(&whole, graph.page), true),
+    };
+    if !fits {
         return Sighting::OfAnother;
     }
-    let request = match graph.post(&whole, FIELDS) {
+    let fields = if comment { COMMENT_FIELDS } else { FIELDS };
+    let request = match graph.post(&whole, fields) {
         Ok(request) => request,
         Err(fault) => return Sighting::CannotSee(fault.refusal().detail),
     };
@@ -77,7 +85,11 @@ pub(super) async fn look(settings: &Settings, on: &Session, id: &str) -> Sightin
         };
     }
     let value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match Post::from_json(&value).filter(|_| answer.status.is_success()) {
+    let post = Post::from_json(&value).filter(|_| answer.status.is_success());
+    if comment {
+        return of_comment(post, &whole, on);
+    }
+    match post {
         Some(post) if is_post_of(&post.id, graph.page) => Sighting::There(Receipt {
             permalink: Some(permalink(&post.id, post.permalink.as_deref())),
             published_at: post.created.unwrap_or_else(|| on.clock.now()),
@@ -85,6 +97,23 @@ pub(super) async fn look(settings: &Settings, on: &Session, id: &str) -> Sightin
         }),
         Some(_) => Sighting::OfAnother,
         None => Sighting::CannotSee(format!("status {}", answer.status.as_u16())),
+    }
+}
+
+/// A comment says itself whose it is, if it does.
+fn of_comment(comment: Option<Post>, id: &str, on: &Session) -> Sighting {
+    let Some(comment) = comment.filter(|it| it.id == id) else {
+        return Sighting::CannotSee("it shows another comment".to_owned());
+    };
+    match comment.from.as_deref() {
+        None => Sighting::CannotSee("it does not say whose the comment is".to_owned()),
+        Some(author) if author != on.remote_id => Sighting::OfAnother,
+        Some(_) => {
+            let number = id.split('_').next().unwrap_or_default();
+            let post = format!("{}_{number}", on.remote_id);
+            let at = comment.created.unwrap_or_else(|| on.clock.now());
+            Sighting::There(comment_receipt(comment.id, &post, at))
+        }
     }
 }
 

@@ -2,13 +2,11 @@
 //! there, and what came of deleting them. Whatever the answers look like, it must be true.
 
 use super::outcome::{Presence, Removal, Witness};
-use super::simulated::Stage;
-use crate::simulator::{
-    DeleteMissing, Exhausted, Fault, Kind, Operation, Platform, Problem, Unreadable,
-};
+use super::subjects::{Stage, Subject};
+use crate::simulator::{DeleteMissing, Exhausted, Fault, Kind, Operation, Platform, Unreadable};
 
 /// Everything that may come back instead of an answer, carried out or not.
-fn hostile(side: Platform) -> Vec<Option<Kind>> {
+fn hostile(refusal: &Kind) -> Vec<Option<Kind>> {
     let mut kinds = vec![
         Kind::DropBefore,
         Kind::DropAfter,
@@ -23,10 +21,7 @@ fn hostile(side: Platform) -> Vec<Option<Kind>> {
         kinds.push(Kind::ServerError { execute });
         kinds.push(Kind::Html { execute });
     }
-    kinds.push(match side {
-        Platform::Facebook => Kind::Graph { code: 200, subcode: None, execute: false },
-        Platform::X => Kind::XProblem { problem: Problem::NotPermitted, execute: false },
-    });
+    kinds.push(refusal.clone());
     std::iter::once(None).chain(kinds.into_iter().map(Some)).collect()
 }
 
@@ -34,14 +29,14 @@ fn hostile(side: Platform) -> Vec<Option<Kind>> {
 async fn what_we_say_of_a_deleted_post_is_true_whatever_the_answer() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
-    for (side, id, remote_id, token) in &stage.accounts {
+    for Subject { side, id, remote_id, account, token, not_permitted, .. } in &stage.subjects {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
-        let there = |post: &str| world.posts(*side, remote_id).iter().any(|it| it.id == post);
-        let _stays = world.insert_foreign(*side, remote_id, "stays").expect("a post");
-        for kind in hostile(*side) {
+        let there = |post: &str| world.posts(*side, account).iter().any(|it| it.id == post);
+        let _stays = world.insert_foreign(*side, account, "stays").expect("a post");
+        for kind in hostile(not_permitted) {
             let name = kind.as_ref().map_or("none", Kind::name);
-            let post = world.insert_foreign(*side, remote_id, name).expect("a post");
+            let post = world.insert_foreign(*side, account, name).expect("a post");
             if let Some(kind) = kind {
                 world.faults().push(Fault::once(*side, Operation::Change, kind));
             }
@@ -73,10 +68,10 @@ async fn a_second_time_it_is_not_there_in_every_spelling_that_is_reported() {
     let world = stage.simulators.world();
     for missing in [DeleteMissing::NotDeleted, DeleteMissing::NotFound] {
         world.change_settings(|settings| settings.x.delete_missing = missing);
-        for (side, id, remote_id, token) in &stage.accounts {
+        for Subject { side, id, remote_id, account, token, .. } in &stage.subjects {
             let platform = stage.platforms.get(id).expect("platform");
             let session = stage.session(remote_id, token);
-            let post = world.insert_foreign(*side, remote_id, "twice").expect("a post");
+            let post = world.insert_foreign(*side, account, "twice").expect("a post");
             assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed);
             let again = platform.remove(&session, &post).await.value;
             assert!(matches!(again, Removal::NotThere(_)), "{id}: {again:?}");
@@ -94,10 +89,10 @@ fn needed() -> Witness {
 async fn what_shows_nothing_proves_nothing() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
-    for (side, id, remote_id, token) in &stage.accounts {
+    for Subject { side, id, remote_id, account, token, .. } in &stage.subjects {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
-        let post = world.insert_foreign(*side, remote_id, "gone").expect("a post");
+        let post = world.insert_foreign(*side, account, "gone").expect("a post");
         assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed, "{id}");
         let by =
             |other: Option<&String>, needed: bool| Witness { remote_id: other.cloned(), needed };
@@ -107,7 +102,7 @@ async fn what_shows_nothing_proves_nothing() {
         assert!(blind(&look(by(None, true)).await), "{id}");
         assert!(blind(&look(by(Some(&post), true)).await), "{id}: it is no witness of itself");
         assert_eq!(look(by(None, false)).await, Presence::Gone, "{id}");
-        let other = world.insert_foreign(*side, remote_id, "there").expect("a post");
+        let other = world.insert_foreign(*side, account, "there").expect("a post");
         assert_eq!(look(by(Some(&other), true)).await, Presence::Gone, "{id}");
         assert_eq!(look(by(None, true)).await, Presence::Gone, "{id}");
     }
@@ -118,11 +113,11 @@ async fn what_shows_nothing_proves_nothing() {
 async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
-    for (side, id, remote_id, token) in &stage.accounts {
+    for Subject { side, id, remote_id, account, token, .. } in &stage.subjects {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
-        let _stays = world.insert_foreign(*side, remote_id, "stays").expect("a post");
-        let post = world.insert_foreign(*side, remote_id, "gone").expect("a post");
+        let _stays = world.insert_foreign(*side, account, "stays").expect("a post");
+        let post = world.insert_foreign(*side, account, "gone").expect("a post");
         assert_eq!(
             platform.presence(&session, &post, &needed()).await.value,
             Presence::There,
@@ -162,16 +157,16 @@ async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
 async fn a_post_that_a_list_still_shows_is_not_gone() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
-    for (side, id, remote_id, token) in &stage.accounts {
+    for Subject { side, id, remote_id, account, token, .. } in &stage.subjects {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
         let kind = Kind::Unreadable { ms: 60_000, how: Unreadable::Missing };
-        let item = super::simulated::item("hidden for a while", 0);
+        let item = super::subjects::item("hidden for a while", 0);
         world.faults().push(Fault::once(*side, Operation::Create, kind));
         let mut progress = super::session::Progress::default();
         let leave = Box::pin(std::future::ready(Ok(())));
         let _said = platform.publish(&session, &item, &mut progress, leave).await.expect("left");
-        let made = world.posts(*side, remote_id).pop().expect("a post").id;
+        let made = world.posts(*side, account).pop().expect("a post").id;
         let seen = platform.presence(&session, &made, &needed()).await.value;
         let detail = "the list of posts still shows it".to_owned();
         assert_eq!(seen, Presence::CannotSee { detail, until: None }, "{id}");
@@ -183,11 +178,11 @@ async fn a_post_that_a_list_still_shows_is_not_gone() {
 async fn a_post_of_a_page_is_looked_for_and_deleted_by_its_number() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
-    let facebook = stage.accounts.iter().find(|(side, ..)| *side == Platform::Facebook);
-    let (side, id, remote_id, token) = facebook.expect("a Page");
+    let facebook = stage.subjects.iter().find(|it| it.side == Platform::Facebook);
+    let Subject { side, id, remote_id, account, token, .. } = facebook.expect("a Page");
     let platform = stage.platforms.get(id).expect("platform");
     let session = stage.session(remote_id, token);
-    let post = world.insert_foreign(*side, remote_id, "known by its number").expect("a post");
+    let post = world.insert_foreign(*side, account, "known by its number").expect("a post");
     let (page, number) = post.split_once('_').expect("both");
     assert_eq!(
         platform.presence(&session, number, &Witness::default()).await.value,
@@ -201,6 +196,12 @@ async fn a_post_of_a_page_is_looked_for_and_deleted_by_its_number() {
     assert!(world.posts(*side, page).is_empty());
     let again = platform.remove(&session, number).await.value;
     assert!(matches!(again, Removal::NotThere(_)), "{again:?}");
+    // What begins with another number may be a comment of ours: the platform says that there is none.
     let other = format!("{page}9_{number}");
-    assert!(matches!(platform.remove(&session, &other).await.value, Removal::Refused(_)));
+    let said = platform.remove(&session, &other).await.value;
+    assert!(matches!(said, Removal::NotThere(_)), "{said:?}");
+    for odd in ["", "_", "one_two", "1_2_3", "../me"] {
+        let said = platform.remove(&session, odd).await.value;
+        assert!(matches!(said, Removal::Refused(_)), "{odd}: {said:?}");
+    }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::outcome::{Lookup, Reading};
+use super::outcome::{Lookup, Reading, Shown};
 use super::session::{Gap, Sent};
-use super::simulated::Stage;
+use super::subjects::{Stage, Subject};
 use crate::clock::{after, before};
 use crate::domain::attempt::Receipt;
+use crate::domain::id::DeliveryId;
 use crate::simulator::{Exhausted, Fault, Kind, Operation};
 
 fn now() -> Timestamp {
@@ -17,7 +18,13 @@ fn now() -> Timestamp {
 }
 
 fn gap(texts: &[&str]) -> Gap {
-    let sent = |text: &&str| Sent { text: (*text).to_owned(), link: None, media_count: 0 };
+    let sent = |text: &&str| Sent {
+        delivery: Some(DeliveryId::new(Timestamp::UNIX_EPOCH, rand::random())),
+        text: (*text).to_owned(),
+        link: None,
+        media_count: 0,
+        follows: false,
+    };
     Gap {
         since: before(now(), Duration::from_hours(24)),
         until: before(now(), Duration::from_hours(1)),
@@ -26,10 +33,15 @@ fn gap(texts: &[&str]) -> Gap {
     }
 }
 
-fn ids(posts: &[Receipt]) -> Vec<&str> {
-    let mut ids: Vec<&str> = posts.iter().map(|post| post.remote_id.as_str()).collect();
+fn ids<'a>(posts: impl IntoIterator<Item = &'a Receipt>) -> Vec<&'a str> {
+    let mut ids: Vec<&str> = posts.into_iter().map(|post| post.remote_id.as_str()).collect();
     ids.sort_unstable();
     ids
+}
+
+/// What the post with this id says.
+fn said<'a>(posts: &'a [Shown], id: &str) -> &'a str {
+    &posts.iter().find(|post| post.receipt.remote_id == id).expect("it is shown").text
 }
 
 /// More than fits on the pages of a look for one post, on both platforms.
@@ -39,9 +51,9 @@ const MANY: usize = 230;
 async fn everything_of_a_gap_is_seen_and_nothing_else() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
-    for (side, id, remote_id, token) in &stage.accounts {
+    for Subject { side, id, remote_id, account, token, .. } in &stage.subjects {
         let put =
-            |text: &str, at| world.insert_foreign_at(*side, remote_id, text, at).expect("a post");
+            |text: &str, at| world.insert_foreign_at(*side, account, text, at).expect("a post");
         let since = gap(&[]).since;
         let early = put("Before the gap", before(since, Duration::from_hours(2)));
         let known = put("Known here", after(since, Duration::from_mins(1)));
@@ -66,8 +78,13 @@ async fn everything_of_a_gap_is_seen_and_nothing_else() {
         };
         made.extend([sent.clone(), like.clone()]);
         made.sort_unstable();
-        assert_eq!(ids(&posts), made, "{id}: without {early}, {known} and {late}");
-        assert!(shown > made.len() && pages > 3, "{id}: {shown} posts on {pages} pages");
+        assert_eq!(said(&posts, &like), "Lễ hội – ngày 2 tháng 9 …", "{id}");
+        assert_eq!(
+            ids(posts.iter().map(|it| &it.receipt)),
+            made,
+            "{id}: without {early}, {known} and {late}"
+        );
+        assert!(shown > made.len() && pages > 2, "{id}: {shown} posts on {pages} pages");
         assert!(matches!(&lookups[0], Lookup::Found(it) if it.remote_id == sent), "{id}");
         let alike = match &lookups[1] {
             Lookup::Found(post) => vec![post.remote_id.as_str()],
@@ -85,11 +102,11 @@ async fn everything_of_a_gap_is_seen_and_nothing_else() {
 async fn a_part_of_a_gap_says_nothing() {
     let stage = Stage::new().await;
     let world = stage.simulators.world();
-    for (side, id, remote_id, token) in &stage.accounts {
+    for Subject { side, id, remote_id, account, token, stranger, .. } in &stage.subjects {
         let at = gap(&[]).until;
         for number in 0..MANY {
             let text = format!("Post {number}");
-            world.insert_foreign_at(*side, remote_id, &text, at).expect("a post");
+            world.insert_foreign_at(*side, account, &text, at).expect("a post");
         }
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
@@ -115,7 +132,7 @@ async fn a_part_of_a_gap_says_nothing() {
         let dead = stage.session(remote_id, "no such token");
         let seen = platform.read_back(&dead, &gap(&["Never sent"])).await.value;
         assert!(matches!(seen, Reading::CannotSee { .. }), "{id}: {seen:?}");
-        let other = stage.session("90000000001", token);
+        let other = stage.session(stranger, token);
         let seen = platform.read_back(&other, &gap(&["Never sent"])).await.value;
         assert!(matches!(seen, Reading::CannotSee { .. }), "{id}: {seen:?}");
     }

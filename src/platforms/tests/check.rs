@@ -1,33 +1,10 @@
 //! What is refused, what is warned about, and what passes.
 
 use super::*;
-use crate::platforms::{Platforms, Settings, facebook, x};
+use crate::platforms::{Platforms, setting};
 
 fn rules(id: &str) -> Rules {
-    let url = |text: &str| text.parse::<Url>().expect("url");
-    let platforms = Platforms::new(Settings {
-        facebook: facebook::Settings {
-            graph_url: url("https://graph.facebook.com"),
-            version: "v25.0".to_owned(),
-            app_id: None,
-            app_secret: None,
-            dialog_url: "https://www.facebook.com".parse().expect("url"),
-            login_config_id: None,
-        },
-        x: x::Settings {
-            api_url: url("https://api.x.com"),
-            web_url: url("https://x.com"),
-            client_id: None,
-            client_secret: None,
-            authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
-            prices: crate::config::Prices {
-                post: 15_000,
-                post_with_link: 200_000,
-                alt_text: 5_000,
-                read: 5_000,
-            },
-        },
-    });
+    let platforms = Platforms::new(setting::public());
     platforms.get(id).expect("platform").rules().clone()
 }
 
@@ -36,7 +13,7 @@ fn text(text: &str) -> Draft<'_> {
 }
 
 fn picture(alt: &str) -> DraftMedia<'_> {
-    DraftMedia { mime: "image/jpeg", size_bytes: 1_000, alt }
+    DraftMedia { kind: MediaKind::Image, alt }
 }
 
 /// Pointer, code and whether it is fatal.
@@ -50,7 +27,7 @@ fn codes(draft: &Draft<'_>, rules: &Rules) -> Vec<&'static str> {
 
 #[test]
 fn an_ordinary_post_passes_everywhere() {
-    for id in ["facebook", "x"] {
+    for id in ["facebook", "x", "mastodon", "bluesky"] {
         let draft = Draft {
             text: "Chúc mừng Quốc khánh Việt Nam 🇻🇳\n祝贺 تهانينا",
             link: Some("https://mofa.gov.vn/vi?x=1"),
@@ -138,7 +115,10 @@ fn control_characters_and_open_direction_marks_are_refused() {
     assert_eq!(codes(&text("a\u{0}b"), &rules), ["text_control_character"]);
     assert_eq!(codes(&text("a\u{1b}[31m"), &rules), ["text_control_character"]);
     assert_eq!(codes(&text("a\tb\r\nc"), &rules), [""; 0]);
-    assert_eq!(codes(&text("a\u{202e}b"), &rules), ["text_direction_unbalanced"]);
+    assert_eq!(
+        codes(&text("a\u{202e}b"), &rules),
+        ["text_direction_unbalanced", "text_hidden_character"]
+    );
     assert_eq!(codes(&text("a\u{2067}b\nc\u{2069}"), &rules), ["text_direction_unbalanced"]);
     assert_eq!(codes(&text("a\u{2067}b\u{202a}c\u{202c}\u{2069}"), &rules), [""; 0]);
     // Marks without an end are everyday signs in Arabic and Persian.
@@ -149,7 +129,7 @@ fn control_characters_and_open_direction_marks_are_refused() {
 fn every_fault_of_every_picture_is_told_at_once() {
     let long = "a".repeat(1_001);
     let media = vec![
-        DraftMedia { mime: "image/tiff", size_bytes: 5_000_001, alt: "" },
+        DraftMedia { kind: MediaKind::Video, alt: "" },
         picture(&long),
         picture("a\u{7}"),
         picture("A"),
@@ -160,8 +140,7 @@ fn every_fault_of_every_picture_is_told_at_once() {
         found(&draft, &rules("x")),
         [
             ("/media".to_owned(), "media_too_many", true),
-            ("/media/0".to_owned(), "media_type", true),
-            ("/media/0".to_owned(), "media_too_large", true),
+            ("/media/0".to_owned(), "media_kind", true),
             ("/media/0/alt".to_owned(), "alt_missing", false),
             ("/media/1/alt".to_owned(), "alt_too_long", true),
             ("/media/2/alt".to_owned(), "alt_control_character", true),
@@ -175,4 +154,77 @@ fn two_cashtags_are_warned_about_where_they_are_limited() {
     assert_eq!(found(&two, &rules("x")), [("/text".to_owned(), "cashtags_too_many", false)]);
     assert_eq!(found(&two, &rules("facebook")), []);
     assert_eq!(found(&text("$VNM costs $100 and a$b"), &rules("x")), []);
+}
+
+#[test]
+fn what_readers_do_not_see_is_refused_where_it_can_mislead() {
+    let rules = rules("facebook");
+    let hidden = Draft { media: vec![picture("a\u{200b}b")], ..text("Viet\u{200b}nam\u{200b}x") };
+    assert_eq!(
+        found(&hidden, &rules),
+        [
+            ("/text".to_owned(), "text_hidden_character", true),
+            ("/media/0/alt".to_owned(), "text_hidden_character", true),
+        ]
+    );
+    let first = check(&hidden, &rules).into_iter().next().expect("found");
+    let args: Vec<(&str, &str)> =
+        first.args.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    assert_eq!(
+        args,
+        [("code_point", "U+200B"), ("kind", "invisible"), ("count", "2"), ("at", "5")]
+    );
+    assert_eq!(
+        found(&text("Đối\u{ad}ngoại"), &rules),
+        [("/text".to_owned(), "text_odd_character", false)]
+    );
+    assert_eq!(
+        codes(&text("ភាសា\u{200b}ខ្មែរ, \u{2067}עברית\u{2069} 👨\u{200d}👧"), &rules),
+        [""; 0]
+    );
+}
+
+#[test]
+fn addresses_that_look_like_others_are_refused_wherever_they_stand() {
+    let rules = rules("facebook");
+    for said in [
+        "Xem https://www.mоfa.gov.vn/tin", // о of Cyrillic
+        "Xem mоfa.gov.vn ngay",
+        "Xem https://xn--80ak6aa92e.com/",
+    ] {
+        assert_eq!(codes(&text(said), &rules), ["link_disguised"], "{said}");
+    }
+    let link = Draft { link: Some("https://xn--80ak6aa92e.com/"), ..text("A") };
+    assert_eq!(found(&link, &rules), [("/link".to_owned(), "link_disguised", true)]);
+    let hidden = "https://mofa.gov.vn@evil.example/ và https://a.vn/b@c";
+    assert_eq!(codes(&text(hidden), &rules), ["link_with_credentials"]);
+    assert_eq!(codes(&text("https://a.vn/b@c và thư an@mofa.gov.vn"), &rules), [""; 0]);
+    assert_eq!(codes(&text("https://münchen.de và https://日本語.jp"), &rules), [""; 0]);
+}
+
+#[test]
+fn letters_that_are_not_what_they_seem_are_warned_about() {
+    let rules = rules("facebook");
+    assert_eq!(
+        found(&text("Bộ Ngоại giao"), &rules),
+        [("/text".to_owned(), "text_mixed_scripts", false)]
+    );
+    assert_eq!(
+        found(&text("𝗩𝗶𝗲𝘁 𝗡𝗮𝗺"), &rules),
+        [("/text".to_owned(), "text_drawn_letters", false)]
+    );
+}
+
+#[test]
+fn signs_and_bytes_are_counted_where_they_are_limited() {
+    let (on_mastodon, on_bluesky) = (rules("mastodon"), rules("bluesky"));
+    let link = Some("https://mofa.gov.vn/a/very/long/path/that/counts/as/twenty-three");
+    assert_eq!(count("tiếng Việt 🇻🇳", link, &on_mastodon), 36);
+    assert_eq!(count("tiếng Việt 🇻🇳", link, &on_bluesky), 12);
+    assert_eq!(codes(&text(&"ế".repeat(301)), &on_bluesky), ["text_too_long"]);
+    assert_eq!(codes(&text(&"ế".repeat(300)), &on_bluesky), [""; 0]);
+    assert_eq!(codes(&text(&"👨‍👩‍👧‍👦".repeat(121)), &on_bluesky), ["text_too_many_bytes"]);
+    assert_eq!(codes(&text(&"👨‍👩‍👧‍👦".repeat(121)), &on_mastodon), [""; 0]);
+    let beside = Draft { text: &"a".repeat(290), link, media: vec![picture("A")] };
+    assert_eq!(codes(&beside, &on_bluesky), ["text_too_long"], "a link beside pictures is text");
 }

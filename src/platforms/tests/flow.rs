@@ -11,10 +11,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::outcome::{Lookup, Outcome, RefusalKind};
-use super::session::{Item, ItemMedia, Metered, Probe, Progress, Session};
-use super::{Platform, Platforms, Settings, Withdrawn, facebook, x};
+use super::session::{Item, ItemMedia, MediaSource, Metered, Place, Probe, Progress, Session};
+use super::{Platform, Platforms, Withdrawn, setting};
 use crate::clock::SimulatedClock;
 use crate::domain::attempt::Reach;
+use crate::domain::id::DeliveryId;
+use crate::domain::media::MediaKind;
 use crate::outbound::Outbound;
 
 /// What the other side does with one request.
@@ -83,29 +85,7 @@ impl Stage {
         let base: url::Url = format!("http://127.0.0.1:{port}").parse().expect("url");
         let journal = Journal::default();
         tokio::spawn(serve(listener, acts, Arc::clone(&journal)));
-        let platforms = Platforms::new(Settings {
-            facebook: facebook::Settings {
-                graph_url: base.clone(),
-                version: "v25.0".to_owned(),
-                app_id: None,
-                app_secret: None,
-                dialog_url: "https://www.facebook.com".parse().expect("url"),
-                login_config_id: None,
-            },
-            x: x::Settings {
-                api_url: base.clone(),
-                web_url: base,
-                client_id: None,
-                client_secret: None,
-                authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
-                prices: crate::config::Prices {
-                    post: 15_000,
-                    post_with_link: 200_000,
-                    alt_text: 5_000,
-                    read: 5_000,
-                },
-            },
-        });
+        let platforms = Platforms::new(setting::at(std::array::from_fn(|_| base.clone())));
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().expect("instant");
         let session = Session {
             remote_id: remote_id.to_owned(),
@@ -143,14 +123,17 @@ fn item(pictures: usize) -> Item {
         sha256: format!("{number:064x}"),
         mime: "image/png".to_owned(),
         alt: "Lá cờ".to_owned(),
-        bytes: bytes::Bytes::from_static(b"\x89PNG"),
+        kind: MediaKind::Image,
+        source: MediaSource::Held(bytes::Bytes::from_static(b"\x89PNG")),
     });
     Item {
+        delivery: DeliveryId::new(Timestamp::UNIX_EPOCH, 1),
         text: "Xin chào".to_owned(),
         language: "vi".to_owned(),
         link: None,
         media: media.collect(),
         settings: Value::Null,
+        under: None,
     }
 }
 
@@ -260,6 +243,7 @@ async fn without_a_connection_nothing_was_sent() {
 
 fn probe(high_water: Option<&str>) -> Probe {
     Probe {
+        delivery: Some(DeliveryId::new(Timestamp::UNIX_EPOCH, 1)),
         text: "Xin chào".to_owned(),
         link: None,
         media_count: 0,
@@ -267,6 +251,7 @@ fn probe(high_water: Option<&str>) -> Probe {
         started_at: "2026-11-22T10:00:00Z".parse().expect("instant"),
         remote_id: None,
         taken: Vec::new(),
+        place: Place::First,
     }
 }
 

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::sign_in::{Arrival, Bounty, Departure, Means, SignIn, SignInError};
-use super::{Platforms, Settings, facebook, x};
+use super::{Platforms, setting};
 use crate::clock::SimulatedClock;
 use crate::domain::account::CredentialKind;
 use crate::outbound::{Label, Outbound, Request};
@@ -39,24 +39,16 @@ impl Door {
         let (graph, api): (Url, Url) =
             (simulators.facebook_url().parse().unwrap(), simulators.x_url().parse().unwrap());
         let secret = |text: &str| SecretString::from(text.to_owned());
-        let platforms = Platforms::new(Settings {
-            facebook: facebook::Settings {
-                graph_url: graph.clone(),
-                version: "v25.0".to_owned(),
-                app_id: Some("900".to_owned()),
-                app_secret: Some(secret("fb-secret")),
-                dialog_url: graph,
-                login_config_id: config_id.map(str::to_owned),
-            },
-            x: x::Settings {
-                api_url: api.clone(),
-                web_url: api.clone(),
-                client_id: Some("client".to_owned()),
-                client_secret: x_secret.map(secret),
-                authorize_url: api.join("/i/oauth2/authorize").unwrap(),
-                prices: crate::config::Prices::default(),
-            },
-        });
+        let places = [graph.clone(), api.clone(), graph.clone(), graph.clone()];
+        let mut settings = setting::at(places);
+        settings.facebook.app_id = Some("900".to_owned());
+        settings.facebook.app_secret = Some(secret("fb-secret"));
+        settings.facebook.dialog_url = graph;
+        settings.facebook.login_config_id = config_id.map(str::to_owned);
+        settings.x.client_id = Some("client".to_owned());
+        settings.x.client_secret = x_secret.map(secret);
+        settings.x.authorize_url = api.join("/i/oauth2/authorize").unwrap();
+        let platforms = Platforms::new(settings);
         let outbound = Outbound::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let means = Means {
             outbound: outbound.clone(),

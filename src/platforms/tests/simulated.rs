@@ -1,98 +1,10 @@
 //! Our clients against the simulated platforms, which were written apart from them: whatever the
 //! answers to a create look like, what we say about the post must be true.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-
-use jiff::Timestamp;
-use secrecy::SecretString;
-use serde_json::Value;
-
 use super::outcome::{Lookup, Outcome};
-use super::session::{Item, ItemMedia, Probe, Progress, Session};
-use super::{Platforms, Settings, facebook, x};
-use crate::clock::{SharedClock, SimulatedClock};
-use crate::outbound::Outbound;
-use crate::simulator::{Exhausted, Fault, Kind, Operation, Platform, Simulators, WorldSeed};
-
-pub(super) struct Stage {
-    pub(super) simulators: Simulators,
-    pub(super) platforms: Platforms,
-    clock: SharedClock,
-    pub(super) accounts: [(Platform, &'static str, String, String); 2],
-}
-
-impl Stage {
-    pub(super) async fn new() -> Self {
-        let start: Timestamp = "2026-11-22T10:00:00Z".parse().expect("instant");
-        let clock: SharedClock = Arc::new(SimulatedClock::at(start));
-        let any: SocketAddr = "127.0.0.1:0".parse().expect("address");
-        let simulators = Simulators::start(Arc::clone(&clock), any, any).await.expect("simulators");
-        let seed = WorldSeed::with_missions(1);
-        seed.plant(&simulators.world());
-        let account = seed.accounts().first().expect("an account");
-        let accounts = [
-            (Platform::Facebook, "facebook", account.page.id.clone(), account.page.token.clone()),
-            (Platform::X, "x", account.user.id.clone(), account.user.token.clone()),
-        ];
-        let x_url: url::Url = simulators.x_url().parse().expect("url");
-        let platforms = Platforms::new(Settings {
-            facebook: facebook::Settings {
-                graph_url: simulators.facebook_url().parse().expect("url"),
-                version: "v25.0".to_owned(),
-                app_id: None,
-                app_secret: None,
-                dialog_url: "https://www.facebook.com".parse().expect("url"),
-                login_config_id: None,
-            },
-            x: x::Settings {
-                api_url: x_url.clone(),
-                web_url: x_url,
-                client_id: None,
-                client_secret: None,
-                authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
-                prices: crate::config::Prices::default(),
-            },
-        });
-        Self { simulators, platforms, clock, accounts }
-    }
-
-    pub(super) fn session(&self, remote_id: &str, token: &str) -> Session {
-        Session {
-            remote_id: remote_id.to_owned(),
-            handle: None,
-            token: SecretString::from(token.to_owned()),
-            outbound: Outbound::new(vec!["127.0.0.1".to_owned()]).expect("client"),
-            clock: Arc::clone(&self.clock),
-            timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-/// A picture of one point.
-const PNG: &[u8] = &[
-    0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, b'I', b'H', b'D', b'R', 0, 0, 0,
-    1, 0, 0, 0, 1, 8, 6, 0, 0, 0, 0x1f, 0x15, 0xc4, 0x89, 0, 0, 0, 0x0d, b'I', b'D', b'A', b'T',
-    0x78, 0x9c, 0x63, 0, 1, 0, 0, 5, 0, 1, 0x0d, 0x0a, 0x2d, 0xb4, 0, 0, 0, 0, b'I', b'E', b'N',
-    b'D', 0xae, 0x42, 0x60, 0x82,
-];
-
-pub(super) fn item(text: &str, pictures: usize) -> Item {
-    let media = (0..pictures).map(|number| ItemMedia {
-        sha256: format!("{number:064x}"),
-        mime: "image/png".to_owned(),
-        alt: "Lá cờ đỏ sao vàng".to_owned(),
-        bytes: bytes::Bytes::from_static(PNG),
-    });
-    Item {
-        text: text.to_owned(),
-        language: "vi".to_owned(),
-        link: (pictures < 2).then(|| "https://mofa.gov.vn/vi?a=1&b=2".to_owned()),
-        media: media.collect(),
-        settings: Value::Null,
-    }
-}
+use super::session::{Place, Probe, Progress};
+use super::subjects::{Stage, Subject, item};
+use crate::simulator::{Exhausted, Fault, Kind, Operation};
 
 fn hostile() -> Vec<Kind> {
     let mut kinds = vec![
@@ -125,7 +37,7 @@ fn is_true(found: &Lookup, made: &[&str]) -> bool {
 #[tokio::test]
 async fn what_we_say_about_a_create_is_true_whatever_the_answer() {
     let stage = Stage::new().await;
-    for (side, id, remote_id, token) in &stage.accounts {
+    for Subject { side, id, remote_id, account, token, .. } in &stage.subjects {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
         let world = stage.simulators.world();
@@ -133,19 +45,19 @@ async fn what_we_say_about_a_create_is_true_whatever_the_answer() {
             std::iter::once(None).chain(hostile().into_iter().map(Some)).enumerate()
         {
             let name = kind.as_ref().map_or("none", Kind::name);
-            let before = world.posts(*side, remote_id);
+            let before = world.posts(*side, account);
             let high_water =
                 before.iter().map(|post| post.id.clone()).max_by(|a, b| platform.newer(a, b));
             let item = item(&format!("Thông báo số {number} & <mới> 🇻🇳  mofa.gov.vn"), number % 3);
             if let Some(kind) = kind {
                 world.faults().push(Fault::once(*side, Operation::Create, kind));
             }
-            let started_at = stage.clock.now();
+            let started_at = stage.now();
             let mut progress = Progress::default();
             let leave = Box::pin(std::future::ready(Ok(())));
             let said =
                 platform.publish(&session, &item, &mut progress, leave).await.expect("left").value;
-            let after = world.posts(*side, remote_id);
+            let after = world.posts(*side, account);
             let made: Vec<&str> = after
                 .iter()
                 .filter(|post| !before.iter().any(|old| old.id == post.id))
@@ -161,6 +73,7 @@ async fn what_we_say_about_a_create_is_true_whatever_the_answer() {
                 Outcome::Pending(_) => panic!("{id} {name}: nothing is processed here"),
                 Outcome::Unknown(doubt) => {
                     let probe = Probe {
+                        delivery: Some(item.delivery.clone()),
                         text: item.text.clone(),
                         link: item.link.clone(),
                         media_count: item.media.len(),
@@ -168,6 +81,7 @@ async fn what_we_say_about_a_create_is_true_whatever_the_answer() {
                         started_at,
                         remote_id: doubt.remote_id.clone(),
                         taken: Vec::new(),
+                        place: Place::First,
                     };
                     let found = platform.find(&session, &probe).await.value;
                     assert!(is_true(&found, &made), "{id} {name}: {said:?}, {found:?}, {made:?}");
@@ -178,18 +92,18 @@ async fn what_we_say_about_a_create_is_true_whatever_the_answer() {
                 assert!(matches!(said, Outcome::Published(_)), "{id}: {said:?}");
             }
         }
-        assert!(world.posts(*side, remote_id).len() >= 7, "{id}: hardly anything was made");
+        assert!(world.posts(*side, account).len() >= 7, "{id}: hardly anything was made");
     }
 }
 
 #[tokio::test]
 async fn a_token_tells_its_owner() {
     let stage = Stage::new().await;
-    for (_, id, remote_id, token) in &stage.accounts {
+    for Subject { id, remote_id, token, tells_followers, .. } in &stage.subjects {
         let platform = stage.platforms.get(id).expect("platform");
         let owner = platform.owner(&stage.session(remote_id, token)).await.expect("owner");
         assert_eq!(&owner.remote_id, remote_id, "{id}");
-        assert!(owner.followers.is_some(), "{id}");
+        assert_eq!(owner.followers.is_some(), *tells_followers, "{id}");
         let dead = platform.owner(&stage.session(remote_id, "no such token")).await;
         assert!(matches!(dead, Err(super::outcome::OwnerError::Refused(_))), "{id}: {dead:?}");
     }

@@ -53,7 +53,7 @@ impl<'a> Api<'a> {
             name: "media",
             mime: &media.mime,
             sha256: &media.sha256,
-            bytes: &media.bytes,
+            bytes: media.source.held().ok_or(Unsendable::Kind)?,
         };
         self.post("upload", &["2", "media", "upload"], Body::multipart(&texts, &file))
     }
@@ -73,6 +73,9 @@ impl<'a> Api<'a> {
         }
         if !media.is_empty() {
             body.insert("media".to_owned(), json!({ "media_ids": media }));
+        }
+        if let Some(above) = &item.under {
+            body.insert("reply".to_owned(), json!({ "in_reply_to_tweet_id": above }));
         }
         let set: PostSettings = settings::read(&item.settings)?;
         if let Some(repliers) = set.reply_settings {
@@ -194,6 +197,8 @@ pub(super) struct Tweet {
     /// How many media it has, when it has any.
     pub(super) media: Option<usize>,
     pub(super) created: Option<Timestamp>,
+    /// The post that it answers, when X says that it answers one.
+    pub(super) above: Option<String>,
 }
 
 /// What a `t.co` address in a text stands for.
@@ -224,6 +229,7 @@ impl Tweet {
             links,
             media: media.map(Vec::len),
             created: text_at(value, "created_at").and_then(|text| text.parse().ok()),
+            above: above(value),
         })
     }
 
@@ -231,6 +237,13 @@ impl Tweet {
     pub(super) fn published_at(&self, now: Timestamp) -> Timestamp {
         self.created.or_else(|| made_at(&self.id)).unwrap_or(now)
     }
+}
+
+/// The post that another one answers.
+fn above(value: &Value) -> Option<String> {
+    let named = value.get("referenced_tweets").or_else(|| value.get("referenced_posts"))?;
+    let answered = |it: &&Value| text_at(it, "type").as_deref() == Some("replied_to");
+    named.as_array()?.iter().find(answered).and_then(|it| text_at(it, "id"))
 }
 
 fn short_link(entity: &Value) -> Option<ShortLink> {

@@ -3,8 +3,7 @@
 use super::Settings;
 use super::api::{Api, Tweet, made_at};
 use super::find::{Blind, Search, list, since_start};
-use crate::domain::attempt::Receipt;
-use crate::platforms::outcome::Reading;
+use crate::platforms::outcome::{Reading, Shown};
 use crate::platforms::session::{Gap, Metered, Sent, Session};
 
 /// 10 + 19 * 100 posts of one account in a gap are not normal; a person must look.
@@ -23,7 +22,9 @@ pub(super) async fn read_back(settings: &Settings, on: &Session, gap: &Gap) -> M
 
 async fn look(settings: &Settings, on: &Session, gap: &Gap) -> Result<Reading, Blind> {
     let api = Api::of(settings, on);
-    let any = gap.probe(&Sent { text: String::new(), link: None, media_count: 0 });
+    let sent =
+        Sent { delivery: None, text: String::new(), link: None, media_count: 0, follows: false };
+    let any = gap.probe(&sent);
     // Positive control: the token speaks for this very account, so an empty list means absence.
     let since = since_start(on, &api, &any).await?;
     let (mut tweets, pages) = list(on, &api, since.as_deref(), MOST_PAGES).await?;
@@ -42,12 +43,12 @@ async fn look(settings: &Settings, on: &Session, gap: &Gap) -> Result<Reading, B
         tokio::task::yield_now().await;
     }
     let any = Search { settings, handle, user, probe: &any };
-    let mut posts: Vec<Receipt> = Vec::new();
+    let mut posts: Vec<Shown> = Vec::new();
     let unknown = |tweet: &&Tweet| !gap.taken.contains(&tweet.id);
     for tweet in tweets.iter().filter(unknown) {
         // A post that comes while pages are read can show up twice.
-        if !posts.iter().any(|seen| seen.remote_id == tweet.id) {
-            posts.push(any.receipt(tweet, now));
+        if !posts.iter().any(|seen| seen.receipt.remote_id == tweet.id) {
+            posts.push(Shown { receipt: any.receipt(tweet, now), text: tweet.text.clone() });
         }
     }
     Ok(Reading::Whole { posts, lookups, shown, pages })

@@ -10,7 +10,7 @@ use crate::domain::attempt::Receipt;
 use crate::domain::text::{alike, links, nfc, normalised};
 use crate::outbound::{Request, Response};
 use crate::platforms::outcome::{Lookup, Sighting};
-use crate::platforms::session::{Metered, Probe, Session};
+use crate::platforms::session::{Metered, Place, Probe, Session};
 use crate::platforms::wire::{Unsendable, clock_lead, describe, number_order, text_at};
 
 /// How much earlier than the attempt a post may seem to be made, where no newer mark is known.
@@ -197,13 +197,28 @@ impl Search<'_> {
     /// A wrong "no" can send a post twice, a wrong "yes" is seen by a person; so what X does not
     /// say never excludes a post.
     fn is_match(&self, tweet: &Tweet) -> bool {
-        self.can_be(tweet) && self.same_text(tweet)
+        let placed = match &self.probe.place {
+            Place::First => true,
+            // What does not say that it is an answer is a person's to judge.
+            Place::Under(_) | Place::UnderSome => tweet.above.is_some(),
+        };
+        placed && self.can_be(tweet) && self.same_text(tweet)
+    }
+
+    /// Whether it stands where it was to stand, by what X says.
+    fn same_place(&self, tweet: &Tweet) -> bool {
+        tweet.above.as_ref().is_none_or(|above| match &self.probe.place {
+            Place::First => false,
+            Place::Under(id) => above == id,
+            Place::UnderSome => true,
+        })
     }
 
     /// Whatever it says.
     fn can_be(&self, tweet: &Tweet) -> bool {
         let same_media = tweet.media.is_none_or(|count| count == self.probe.media_count);
         tweet.author.as_deref() == Some(self.user)
+            && self.same_place(tweet)
             && same_media
             && self.is_newer(&tweet.id)
             && !self.probe.taken.contains(&tweet.id)

@@ -10,7 +10,7 @@ use super::outcome::{
     Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
 };
 use super::rules::Rules;
-use super::session::{Gap, Item, Metered, Probe, Progress, Session};
+use super::session::{Gap, Item, Metered, Place, Probe, Progress, Session};
 use super::sign_in::SignIn;
 use super::wire::number_order;
 use super::{Answer, Leave, Platform, Withdrawn, settings};
@@ -74,8 +74,8 @@ impl Platform for X {
         "X"
     }
 
-    fn base_url(&self) -> &url::Url {
-        &self.settings.api_url
+    fn base_url(&self) -> Option<&url::Url> {
+        Some(&self.settings.api_url)
     }
 
     fn rules(&self) -> &Rules {
@@ -112,7 +112,12 @@ impl Platform for X {
         seen::remote_id_in(&self.settings, link)
     }
 
-    fn look<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Sighting> {
+    fn look<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+        _place: &'a Place,
+    ) -> Answer<'a, Sighting> {
         Box::pin(seen::look(&self.settings, on, remote_id))
     }
 

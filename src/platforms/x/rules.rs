@@ -1,9 +1,12 @@
 //! The limits of X, each with the place where it is written.
 
 use crate::config::Prices;
+use crate::domain::media::MediaKind;
+use crate::domain::parts::MAX_THREAD;
 use crate::domain::text::LINK_WEIGHT;
 use crate::platforms::rules::{
-    CostRule, Counting, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
+    CostRule, Counting, FollowUpRule, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule,
+    VersionRule,
 };
 
 pub(super) fn rules(prices: Prices) -> Rules {
@@ -11,6 +14,7 @@ pub(super) fn rules(prices: Prices) -> Rules {
         text: TextRule {
             counting: Counting::WeightedV3,
             max: 280,
+            max_bytes: None,
             max_cashtags: Some(1),
             source: "twitter-text, configuration version 3, read 2026-11-21; one cashtag: X API changelog, read 2026-09-11",
         },
@@ -19,12 +23,19 @@ pub(super) fn rules(prices: Prices) -> Rules {
             counts: Some(LINK_WEIGHT),
             source: "twitter-text, configuration version 3, read 2026-11-21",
         },
+        kinds: &[MediaKind::Image],
         images: ImageRule {
             max_count: 4,
             max_bytes: 5_000_000,
-            mimes: &["image/jpeg", "image/png", "image/webp"],
+            max_side: 4_096,
+            sent_as: &["image/jpeg", "image/png"],
             max_alt: 1_000,
             source: "X API documents, media best practices and upload, metadata, read 2026-09-11",
+        },
+        follow_ups: FollowUpRule {
+            max_thread: MAX_THREAD,
+            max_comment: 280,
+            source: "X API documents, create post, reply, read 2026-09-11; the length of a thread by caution",
         },
         rates: &[
             RateRule {

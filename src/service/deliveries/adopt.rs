@@ -15,9 +15,10 @@ use crate::domain::id::DeliveryId;
 use crate::domain::locale::quoted;
 use crate::domain::policy::Action;
 use crate::platforms::outcome::{NoPost, Sighting};
+use crate::platforms::session::Place;
 use crate::service::{Caller, Done, Error, Services, Told, accounts, finish, ownership};
-use crate::store::deliveries;
-use crate::store::{self, accounts as rows};
+use crate::store::deliveries::Delivery;
+use crate::store::{self, Reader, accounts as rows, deliveries, parts};
 
 /// The longest link that is taken.
 const LONGEST_LINK: usize = 2_048;
@@ -89,8 +90,9 @@ pub async fn adopt(
     let delivery = see(&mut reader, caller, Action::WriteDeliveries, id).await?;
     check_asked(&delivery, Event::Found)?;
     let account = rows::find(&mut reader, &delivery.account_id).await?;
+    let place = place_of(&mut reader, &delivery).await?;
     drop(reader);
-    let receipt = verified(services, account, said).await?;
+    let receipt = verified(services, account, said, &place).await?;
     let now = services.clock.now();
     let (mut tx, delivery) = waiting(services, caller, id, Event::Found).await?;
     match deliveries::adopt(&mut tx, id, &receipt, now).await {
@@ -102,10 +104,24 @@ pub async fn adopt(
         }
         Err(other) => return Err(other.into()),
     }
+    // What is to go under it need not wait any more.
+    parts::wake(&mut tx, &[id], now).await?;
     let view = changed(&mut tx, caller, id).await?;
     let detail = json!({"was": delivery.problem, "remote_id": receipt.remote_id});
     let entry = caller.entry("delivery.adopt", id, detail);
-    finish(services, caller, tx, view, &[entry]).await
+    let done = finish(services, caller, tx, view, &[entry]).await?;
+    if delivery.part.number < delivery.part.of {
+        services.queue.look_again();
+    }
+    Ok(done)
+}
+
+/// Under what the delivery was to go: a comment is no post, and that of another post is not this one.
+async fn place_of(reader: &mut Reader, delivery: &Delivery) -> Result<Place, Error> {
+    let Some(before) = &delivery.part.follows else { return Ok(Place::First) };
+    let before = deliveries::find(reader, before).await?;
+    let id = before.and_then(|it| it.receipt).map(|it| it.remote_id);
+    Ok(id.map_or(Place::UnderSome, Place::Under))
 }
 
 /// What the platform itself says of the post. No transaction may be open.
@@ -113,6 +129,7 @@ async fn verified(
     services: &Services,
     account: Option<Account>,
     said: Said,
+    place: &Place,
 ) -> Result<Receipt, Error> {
     let account = account.ok_or_else(|| unverified("the account is not there any more"))?;
     let platform = services
@@ -136,7 +153,7 @@ async fn verified(
         .await?
         .ok_or_else(|| unverified("the account has no credential"))?;
     let session = ownership::session(services, &account, token);
-    match platform.look(&session, &remote_id).await {
+    match platform.look(&session, &remote_id, place).await {
         Sighting::There(receipt) => Ok(receipt),
         Sighting::NotThere => {
             let value = quoted(&remote_id);

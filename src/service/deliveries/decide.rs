@@ -8,8 +8,8 @@ use crate::clock;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
 use crate::domain::id::DeliveryId;
 use crate::domain::policy::Action;
-use crate::service::plan;
 use crate::service::{Caller, Done, Error, Services, finish};
+use crate::service::{parts, plan};
 use crate::store::deliveries::{self, Delivery};
 use crate::store::{Tx, jobs};
 
@@ -36,7 +36,7 @@ pub(super) fn check_asked(delivery: &Delivery, event: Event) -> Result<(), Error
     Err(not_now(delivery, "not_asked", detail))
 }
 
-/// A person gives it up: it is not sent again.
+/// A person gives it up: it is not sent again, and nothing goes out under it.
 pub async fn give_up(
     services: &Services,
     caller: &Caller,
@@ -51,12 +51,14 @@ pub async fn give_up(
         detail: "a person decided not to send it again".to_owned(),
         hint: "schedule it again if it is wanted after all".to_owned(),
     };
-    if !deliveries::give_up(&mut tx, id, &why, services.clock.now()).await? {
+    let now = services.clock.now();
+    let mut entries = parts::end_behind(&mut tx, caller, &delivery, now).await?;
+    if !deliveries::give_up(&mut tx, id, &why, now).await? {
         return Err(Error::Busy);
     }
     let view = changed(&mut tx, caller, id).await?;
-    let entry = caller.entry("delivery.drop", id, json!({"was": delivery.problem}));
-    finish(services, caller, tx, view, &[entry]).await
+    entries.push(caller.entry("delivery.drop", id, json!({"was": delivery.problem})));
+    finish(services, caller, tx, view, &entries).await
 }
 
 /// A person has seen that it is not there: it is sent again, now, or at its instant if that is to come.

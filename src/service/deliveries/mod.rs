@@ -24,9 +24,10 @@ use waiting::Known;
 
 use super::plan::{self, WantedLocal};
 use super::recall::{self, Back};
-use super::{Caller, Done, Error, Page, Services, Told, Window, finish, permit};
+use super::{Caller, Done, Error, Page, Services, Told, Window, finish, parts, permit};
 use crate::domain::delivery::{DeliveryState, Event};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
+use crate::domain::parts::Part;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::schedule;
 use crate::domain::waiting::Party;
@@ -227,7 +228,7 @@ async fn stopped(
     Err(Error::Busy)
 }
 
-/// Takes a delivery back. After success it will not be sent.
+/// Takes a delivery back, and with it what was to go under it. After success none of them will be sent.
 pub async fn cancel(
     services: &Services,
     caller: &Caller,
@@ -249,16 +250,17 @@ pub async fn cancel(
     // The job before the delivery, as the worker that claims it: in the other order the two can wait
     // for each other.
     jobs::remove_queued(&mut tx, &[work::publish_key(id)]).await?;
+    let mut entries = parts::end_behind(&mut tx, caller, &delivery, now).await?;
     if !deliveries::cancel(&mut tx, id, now).await? {
         return Err(Error::Busy);
     }
     let view = changed(&mut tx, caller, id).await?;
-    let entry = caller.entry("delivery.cancel", id, json!({"was": delivery.state}));
-    finish(services, caller, tx, view, &[entry]).await
+    entries.push(caller.entry("delivery.cancel", id, json!({"was": delivery.state})));
+    finish(services, caller, tx, view, &entries).await
 }
 
 /// Gives a delivery another time, from the version that the caller has seen; `None` for whatever
-/// it is now.
+/// it is now. What is to go under it goes with it.
 pub async fn reschedule(
     services: &Services,
     caller: &Caller,
@@ -292,15 +294,23 @@ pub async fn reschedule(
     let now = services.clock.now();
     let job = publish_job(services, &delivery, time.due_at);
     jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
+    let moved = parts::move_behind(&mut tx, &delivery, &time, now).await?;
     if !deliveries::reschedule(&mut tx, id, delivery.version, &time, now).await? {
         return Err(Error::Stale);
     }
-    jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
+    let mut jobs = vec![job];
+    for one in &moved {
+        let delivery = Delivery { id: one.id.clone(), ..delivery.clone() };
+        jobs.push(publish_job(services, &delivery, Part::turn(one.part, time.due_at)));
+    }
+    jobs::enqueue(&mut tx, &jobs, now).await?;
     let view = changed(&mut tx, caller, id).await?;
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
-    let entry = caller.entry("delivery.reschedule", id, detail);
-    let done = finish(services, caller, tx, view, &[entry]).await?;
-    services.queue.announce(&[job]);
+    let each = std::iter::once(id).chain(moved.iter().map(|one| &one.id));
+    let entries: Vec<_> =
+        each.map(|id| caller.entry("delivery.reschedule", id, detail.clone())).collect();
+    let done = finish(services, caller, tx, view, &entries).await?;
+    services.queue.announce(&jobs);
     Ok(done)
 }
 

@@ -1,5 +1,6 @@
 //! A person wants what is out to be deleted at the platform. The wish is durable; the engine sees to it.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -9,7 +10,7 @@ use crate::domain::delivery::{DeliveryState, Event, Recall};
 use crate::domain::id::{DeliveryId, JobId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::{hold, locale, work};
-use crate::service::{Caller, Done, Error, Services, all_well, finish, permit};
+use crate::service::{Caller, Done, Error, Services, all_well, finish, parts, permit};
 use crate::store::after::Note;
 use crate::store::deliveries::Delivery;
 use crate::store::jobs::{self, NewJob};
@@ -23,7 +24,8 @@ pub struct Recalling {
     pub reason: String,
 }
 
-/// Asks for a published delivery to be deleted. Asking twice is asking once; asked again when something
+/// Asks for a published delivery to be deleted, with all that stands under it: what is out of that is
+/// deleted before it, what is not is taken back. Asking twice is asking once; asked again when something
 /// stood in the way, it is tried at once.
 pub async fn recall(
     services: &Services,
@@ -47,38 +49,51 @@ pub async fn recall(
     if delivery.state.apply(Event::Recalled).is_err() {
         return Err(not_now(&delivery, "not_published", advice(delivery.state)));
     }
-    let job = enqueue(services, &mut tx, &delivery).await?;
+    let now = services.clock.now();
+    let mut entries = parts::end_behind(&mut tx, caller, &delivery, now).await?;
+    let wanted = wish_of(caller, &wish, now);
+    let mut jobs = Vec::new();
+    for below in parts::out_behind(&mut tx, &delivery).await? {
+        let part = Delivery { id: below.clone(), recall: None, ..delivery.clone() };
+        jobs.push(enqueue(services, &mut tx, &part).await?);
+        if after::ask(&mut tx, &below, &wanted, now).await? {
+            let detail = json!({"reason": wish.reason, "with": id});
+            entries.push(caller.entry("delivery.recall", &below, detail));
+        }
+    }
+    jobs.push(enqueue(services, &mut tx, &delivery).await?);
     let again = delivery.recall.is_some();
     if let Some(recall) = &delivery.recall {
         // Somebody has put something right, or thinks so: if it is in vain he is to hear of it.
         let recall = Recall { tries: 0, told_at: None, ..recall.clone() };
-        after::note(&mut tx, &[Note { id, recall: &recall }], services.clock.now()).await?;
-    } else {
-        let recall = Recall {
-            asked_by: caller.actor.label(),
-            asked_at: services.clock.now(),
-            reason: wish.reason.clone(),
-            tries: 0,
-            problem: None,
-            told_at: None,
-            missed_at: None,
-        };
-        if !after::ask(&mut tx, id, &recall, recall.asked_at).await? {
-            return Err(Error::Busy);
-        }
+        after::note(&mut tx, &[Note { id, recall: &recall }], now).await?;
+    } else if !after::ask(&mut tx, id, &wanted, now).await? {
+        return Err(Error::Busy);
     }
     let view = changed(&mut tx, caller, id).await?;
     let remote_id = delivery.receipt.as_ref().map(|it| &it.remote_id);
     let detail = json!({"reason": wish.reason, "remote_id": remote_id, "again": again});
-    let entry = caller.entry("delivery.recall", id, detail);
-    let done = finish(services, caller, tx, view, &[entry]).await?;
+    entries.push(caller.entry("delivery.recall", id, detail));
+    let done = finish(services, caller, tx, view, &entries).await?;
     if again {
         // The job that is there has another id and instant than the one that was not enqueued.
         services.queue.look_again();
     } else {
-        services.queue.announce(&[job]);
+        services.queue.announce(&jobs);
     }
     Ok(done)
+}
+
+fn wish_of(caller: &Caller, wish: &Recalling, now: Timestamp) -> Recall {
+    Recall {
+        asked_by: caller.actor.label(),
+        asked_at: now,
+        reason: wish.reason.clone(),
+        tries: 0,
+        problem: None,
+        told_at: None,
+        missed_at: None,
+    }
 }
 
 /// One job, due now, whether or not there is one already.

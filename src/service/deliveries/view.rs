@@ -69,6 +69,15 @@ pub struct DeliveryView {
     pub intended_repeat: bool,
     /// Names what is published.
     pub content_hash: String,
+    /// Which part of what is said it sends, from 1: the rest of a thread and a first comment follow.
+    #[serde(default = "one")]
+    pub part: i64,
+    /// How many parts there are.
+    #[serde(default = "one")]
+    pub parts: i64,
+    /// The delivery under whose post it goes, once that is out; nothing for the first part.
+    #[serde(default)]
+    pub follows: Option<DeliveryId>,
     /// Attempts that count.
     pub attempt_count: i64,
     /// The platform's word, once it is out.
@@ -95,7 +104,7 @@ pub struct DeliveryDetail {
     /// The delivery.
     #[serde(flatten)]
     pub delivery: DeliveryView,
-    /// What is published: the variant as it was scheduled.
+    /// What is published: the variant as it was scheduled, and of it this part.
     pub content: ContentView,
     /// Every try, in order.
     pub attempts: Vec<AttemptView>,
@@ -238,6 +247,11 @@ pub struct AttemptView {
     pub detail: Option<Value>,
 }
 
+/// What was answered before there were parts is the one part of what was said.
+fn one() -> i64 {
+    1
+}
+
 fn problem_view(problem: DeliveryProblem) -> ProblemView {
     ProblemView { code: problem.code, detail: problem.detail, hint: problem.hint }
 }
@@ -284,6 +298,9 @@ impl DeliveryView {
             settings: delivery.settings,
             intended_repeat: delivery.intended_repeat,
             content_hash: delivery.content_hash,
+            part: delivery.part.number,
+            parts: delivery.part.of,
+            follows: delivery.part.follows,
             attempt_count: delivery.attempts,
             receipt: delivery.receipt.map(|receipt| ReceiptView {
                 remote_id: receipt.remote_id,
@@ -330,6 +347,7 @@ impl DeliveryView {
             released_at: None,
             zone_change: None,
             recall: None,
+            part: row.part,
             version: 1,
             created_by: row.created_by,
             created_at: row.created_at,
@@ -347,16 +365,11 @@ impl DeliveryDetail {
         known: &Known,
         caller: &Caller,
     ) -> Self {
-        let media = delivery.content.media.iter().map(|one| MediaView {
-            media_id: one.media_id.clone(),
-            alt: one.alt.clone(),
-            mime: one.mime.clone(),
-            size_bytes: one.size_bytes,
-        });
+        let said = delivery.content.part(delivery.part.number).unwrap_or_default();
         let content = ContentView {
-            text: delivery.content.text.clone(),
-            link: delivery.content.link.clone(),
-            media: media.collect(),
+            media: said.media.iter().map(MediaView::from).collect(),
+            text: said.text,
+            link: said.link,
         };
         let attempts = attempts.into_iter().map(|attempt| AttemptView {
             id: attempt.id,

@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 use crate::domain::class::Class;
 use crate::domain::fault::Fault;
 use crate::domain::id::{DeliveryId, MediaId, PostId, UnitId};
+use crate::domain::parts::{Piece, PieceDraft};
 use crate::domain::post::{Post, PostDraft};
-use crate::domain::variant::{MediaUse, STATUS_DRAFT, Variant, VariantDraft};
+use crate::domain::variant::{ContentMedia, MediaUse, STATUS_DRAFT, Variant, VariantDraft};
 use crate::service::Change;
 
 /// A post to be written.
@@ -46,10 +47,11 @@ pub struct NewVariant {
     /// Pictures, in order.
     #[serde(default)]
     pub media: Vec<MediaRef>,
-    /// The posts that follow as a thread; not supported yet.
+    /// What follows as a thread, each part under the one before it; for platforms that have threads.
     #[serde(default)]
+    #[schema(max_items = 24)]
     pub thread: Option<Vec<ThreadPart>>,
-    /// A first comment under the post; not supported yet.
+    /// What is said below the post at once: a comment, or one more part where there are threads.
     #[serde(default)]
     pub first_comment: Option<String>,
 }
@@ -67,7 +69,8 @@ pub struct MediaRef {
 /// A further part of a thread.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct ThreadPart {
-    /// The text.
+    /// The text; may be empty when there is media.
+    #[serde(default)]
     pub text: String,
     /// Pictures, in order.
     #[serde(default)]
@@ -140,10 +143,25 @@ pub struct VariantView {
     pub link: Option<String>,
     /// Pictures, in order.
     pub media: Vec<MediaView>,
-    /// Names what its readers would see.
+    /// What follows as a thread.
+    #[serde(default)]
+    pub thread: Vec<ThreadPartView>,
+    /// What is said below it at once.
+    #[serde(default)]
+    pub first_comment: Option<String>,
+    /// Names what its readers would see, in every part.
     pub content_hash: String,
     /// The revision of the post in which it got this content.
     pub revision: i64,
+}
+
+/// A further part of a thread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ThreadPartView {
+    /// The text.
+    pub text: String,
+    /// Pictures, in order.
+    pub media: Vec<MediaView>,
 }
 
 /// A picture of a variant.
@@ -187,20 +205,31 @@ impl PostView {
 
 impl From<&Variant> for VariantView {
     fn from(variant: &Variant) -> Self {
-        let media = variant.content.media.iter().map(|one| MediaView {
-            media_id: one.media_id.clone(),
-            alt: one.alt.clone(),
-            mime: one.mime.clone(),
-            size_bytes: one.size_bytes,
-        });
+        let piece = |one: &Piece| ThreadPartView {
+            text: one.text.clone(),
+            media: one.media.iter().map(MediaView::from).collect(),
+        };
         Self {
             language: variant.language.clone(),
             status: STATUS_DRAFT.to_owned(),
             text: variant.content.text.clone(),
             link: variant.content.link.clone(),
-            media: media.collect(),
+            media: variant.content.media.iter().map(MediaView::from).collect(),
+            thread: variant.content.thread.iter().map(piece).collect(),
+            first_comment: variant.content.first_comment.clone(),
             content_hash: variant.content_hash.clone(),
             revision: variant.revision,
+        }
+    }
+}
+
+impl From<&ContentMedia> for MediaView {
+    fn from(one: &ContentMedia) -> Self {
+        Self {
+            media_id: one.media_id.clone(),
+            alt: one.alt.clone(),
+            mime: one.mime.clone(),
+            size_bytes: one.size_bytes,
         }
     }
 }
@@ -208,55 +237,33 @@ impl From<&Variant> for VariantView {
 impl NewPost {
     /// The draft in its one form, or every fault at once.
     pub(in crate::service) fn settle(self) -> Result<PostDraft, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let variants = drafts(self.variants, &mut faults);
-        let draft = PostDraft {
+        PostDraft {
             campaign_id: self.campaign_id,
             title: self.title,
             class: self.class,
             source_language: self.source_language,
-            variants,
+            variants: self.variants.into_iter().map(NewVariant::draft).collect(),
             labels: self.labels,
-        };
-        settle(draft, faults)
+        }
+        .settle()
     }
 }
 
-/// Brings a draft into its one form, with the faults that were found before.
-pub(super) fn settle(draft: PostDraft, mut faults: Vec<Fault>) -> Result<PostDraft, Vec<Fault>> {
-    match draft.settle() {
-        Ok(draft) if faults.is_empty() => Ok(draft),
-        Ok(_draft) => Err(faults),
-        Err(more) => {
-            faults.extend(more);
-            Err(faults)
+impl NewVariant {
+    /// As it was written.
+    pub(super) fn draft(self) -> VariantDraft {
+        let piece = |one: ThreadPart| PieceDraft { text: one.text, media: uses(one.media) };
+        VariantDraft {
+            language: self.language,
+            text: self.text,
+            link: self.link,
+            media: uses(self.media),
+            thread: self.thread.unwrap_or_default().into_iter().map(piece).collect(),
+            first_comment: self.first_comment,
         }
     }
 }
 
-/// The variants as drafts; threads and first comments are refused, not left out.
-pub(super) fn drafts(variants: Vec<NewVariant>, faults: &mut Vec<Fault>) -> Vec<VariantDraft> {
-    let mut drafts = Vec::with_capacity(variants.len());
-    for (place, variant) in variants.into_iter().enumerate() {
-        let unsupported = [
-            ("thread", variant.thread.is_some_and(|parts| !parts.is_empty())),
-            ("first_comment", variant.first_comment.is_some()),
-        ];
-        for (member, _given) in unsupported.into_iter().filter(|(_, given)| *given) {
-            let pointer = format!("/variants/{place}/{member}");
-            let detail = format!("{member} cannot be published yet");
-            faults.push(Fault::new(pointer, "not_supported_yet", detail).with("member", member));
-        }
-        drafts.push(VariantDraft {
-            language: variant.language,
-            text: variant.text,
-            link: variant.link,
-            media: variant
-                .media
-                .into_iter()
-                .map(|one| MediaUse { media_id: one.media_id, alt: one.alt })
-                .collect(),
-        });
-    }
-    drafts
+fn uses(media: Vec<MediaRef>) -> Vec<MediaUse> {
+    media.into_iter().map(|one| MediaUse { media_id: one.media_id, alt: one.alt }).collect()
 }

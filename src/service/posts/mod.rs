@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 pub use body::{
-    MediaRef, MediaView, NewPost, NewVariant, PostChange, PostView, ThreadPart, VariantView,
+    MediaRef, MediaView, NewPost, NewVariant, PostChange, PostView, ThreadPart, ThreadPartView,
+    VariantView,
 };
 pub(super) use creating::Creating;
 use creating::Creation;
@@ -19,6 +20,7 @@ use crate::domain::class::Class;
 use crate::domain::fault::Fault;
 use crate::domain::id::{MediaId, PostId, UnitId};
 use crate::domain::media::Media;
+use crate::domain::parts::{Piece, PieceDraft};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::post::{Post, PostDraft, content_hash};
 use crate::domain::unit::Unit;
@@ -112,13 +114,18 @@ pub(super) async fn files(
     variants: &[VariantDraft],
 ) -> Result<BTreeMap<MediaId, Media>, Error> {
     let wanted: BTreeSet<MediaId> =
-        variants.iter().flat_map(|one| &one.media).map(|one| one.media_id.clone()).collect();
+        variants.iter().flat_map(used).map(|one| one.media_id.clone()).collect();
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
     let wanted: Vec<MediaId> = wanted.into_iter().collect();
     let found = media::find_many(reader, &wanted).await?;
     Ok(found.into_iter().map(|one| (one.id.clone(), one)).collect())
+}
+
+/// The pictures of a variant in all its parts.
+fn used(variant: &VariantDraft) -> impl Iterator<Item = &MediaUse> {
+    variant.media.iter().chain(variant.thread.iter().flat_map(|piece| &piece.media))
 }
 
 /// The variants with what is known of their files. One whose content is as it was `before` keeps
@@ -132,24 +139,16 @@ pub(super) fn settled(
 ) -> Vec<Variant> {
     let mut variants = Vec::with_capacity(drafts.len());
     for (place, draft) in drafts.into_iter().enumerate() {
-        let mut media = Vec::with_capacity(draft.media.len());
-        for (number, one) in draft.media.into_iter().enumerate() {
-            let Some(file) = files.get(&one.media_id) else {
-                let pointer = format!("/variants/{place}/media/{number}/media_id");
-                let detail = format!("there is no file {}", one.media_id);
-                let fault = Fault::new(pointer, "unknown_reference", detail);
-                faults.push(fault.with("value", one.media_id));
-                continue;
-            };
-            media.push(ContentMedia {
-                media_id: one.media_id,
-                sha256: file.sha256.clone(),
-                mime: file.mime.clone(),
-                size_bytes: file.size_bytes,
-                alt: one.alt,
-            });
+        let pointer = format!("/variants/{place}");
+        let media = with_files(draft.media, files, &pointer, faults);
+        let mut thread = Vec::with_capacity(draft.thread.len());
+        for (number, piece) in draft.thread.into_iter().enumerate() {
+            let pointer = format!("{pointer}/thread/{number}");
+            let media = with_files(piece.media, files, &pointer, faults);
+            thread.push(Piece { text: piece.text, media });
         }
-        let content = Content { text: draft.text, link: draft.link, media };
+        let first_comment = draft.first_comment;
+        let content = Content { text: draft.text, link: draft.link, media, thread, first_comment };
         let content_hash = content.hash(&draft.language);
         let same = before
             .iter()
@@ -158,6 +157,34 @@ pub(super) fn settled(
         variants.push(Variant { language: draft.language, content, content_hash, revision });
     }
     variants
+}
+
+/// Pictures with what is known of their files.
+fn with_files(
+    pictures: Vec<MediaUse>,
+    files: &BTreeMap<MediaId, Media>,
+    pointer: &str,
+    faults: &mut Vec<Fault>,
+) -> Vec<ContentMedia> {
+    let mut media = Vec::with_capacity(pictures.len());
+    for (number, one) in pictures.into_iter().enumerate() {
+        let Some(file) = files.get(&one.media_id) else {
+            let pointer = format!("{pointer}/media/{number}/media_id");
+            let detail = format!("there is no file {}", one.media_id);
+            let fault = Fault::new(pointer, "unknown_reference", detail);
+            faults.push(fault.with("value", one.media_id));
+            continue;
+        };
+        media.push(ContentMedia {
+            media_id: one.media_id,
+            sha256: file.sha256.clone(),
+            kind: file.kind,
+            mime: file.mime.clone(),
+            size_bytes: file.size_bytes,
+            alt: one.alt,
+        });
+    }
+    media
 }
 
 /// Changes a post from the revision that the caller has seen; `None` for whatever it is now.
@@ -214,36 +241,40 @@ pub async fn change(
 
 /// The post as it would be, in its one form.
 fn merge(post: &Post, before: &[Variant], change: PostChange) -> Result<PostDraft, Vec<Fault>> {
-    let mut faults = Vec::new();
     let variants = match change.variants {
-        Some(variants) => body::drafts(variants, &mut faults),
+        Some(variants) => variants.into_iter().map(NewVariant::draft).collect(),
         None => before.iter().map(as_draft).collect(),
     };
     let mut campaign_id = post.campaign_id.clone();
     change.campaign_id.apply(&mut campaign_id);
-    let draft = PostDraft {
+    PostDraft {
         campaign_id,
         title: change.title.unwrap_or_else(|| post.title.clone()),
         class: change.class.unwrap_or(post.class),
         source_language: change.source_language.unwrap_or_else(|| post.source_language.clone()),
         variants,
         labels: change.labels.unwrap_or_else(|| post.labels.clone()),
-    };
-    body::settle(draft, faults)
+    }
+    .settle()
 }
 
 fn as_draft(variant: &Variant) -> VariantDraft {
-    let media = variant
-        .content
-        .media
-        .iter()
-        .map(|one| MediaUse { media_id: one.media_id.clone(), alt: one.alt.clone() });
+    let content = &variant.content;
+    let piece = |one: &Piece| PieceDraft { text: one.text.clone(), media: uses(&one.media) };
     VariantDraft {
         language: variant.language.clone(),
-        text: variant.content.text.clone(),
-        link: variant.content.link.clone(),
-        media: media.collect(),
+        text: content.text.clone(),
+        link: content.link.clone(),
+        media: uses(&content.media),
+        thread: content.thread.iter().map(piece).collect(),
+        first_comment: content.first_comment.clone(),
     }
+}
+
+fn uses(media: &[ContentMedia]) -> Vec<MediaUse> {
+    let each =
+        |one: &ContentMedia| MediaUse { media_id: one.media_id.clone(), alt: one.alt.clone() };
+    media.iter().map(each).collect()
 }
 
 /// Why a post at `revision` could not be changed or removed.

@@ -16,6 +16,7 @@ use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PersonId, PostId, UnitId};
+use crate::domain::parts::Part;
 use crate::domain::schedule::Civil;
 use crate::domain::variant::Content;
 use crate::domain::waiting::{Cause, Party};
@@ -56,6 +57,8 @@ pub struct NewDelivery {
     pub text_hash: String,
     /// The same text is meant to be said again.
     pub intended_repeat: bool,
+    /// Which part of the content it sends.
+    pub part: Part,
     /// Who scheduled it.
     pub created_by: String,
     /// When; what the answer tells, so it does not wait for the commit.
@@ -80,6 +83,12 @@ struct NewRow<'a> {
     content_hash: &'a str,
     text_hash: &'a str,
     intended_repeat: bool,
+    part: i64,
+    parts: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follows: Option<&'a DeliveryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<&'a DeliveryId>,
     created_by: &'a str,
     created_ms: i64,
 }
@@ -141,36 +150,40 @@ statements! {
     INSERT =
         "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
             state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
-            intended_repeat, attempts, doubts, refusals, waits_for, version, created_by, created_at,
-            updated_at)
+            intended_repeat, part, parts, follows, root, attempts, doubts, refusals, waits_for,
+            version, created_by, created_at, updated_at)
          SELECT value->>'id', value->>'post_id', value->>'account_id', value->>'unit_id',
             value->>'platform', value->>'language', value->>'class', 'scheduled',
             value->>'created_ms', value->>'due_ms', value->>'publish_by_ms', value->'civil',
             value->'settings', value->'content', value->>'content_hash', value->>'text_hash',
-            value->>'intended_repeat', 0, 0, 0, NULL, 1, value->>'created_by',
+            value->>'intended_repeat', value->>'part', value->>'parts', value->>'follows',
+            value->>'root', 0, 0, 0, NULL, 1, value->>'created_by',
             value->>'created_ms', value->>'created_ms'
          FROM jsonb_each($1)"
         |
         "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
             state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
-            intended_repeat, attempts, doubts, refusals, waits_for, version, created_by, created_at,
-            updated_at)
+            intended_repeat, part, parts, follows, root, attempts, doubts, refusals, waits_for,
+            version, created_by, created_at, updated_at)
          SELECT id, post_id, account_id, unit_id, platform, language, class, 'scheduled',
             TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + due_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + publish_by_ms * INTERVAL '1 millisecond',
-            civil, settings, content, content_hash, text_hash, intended_repeat, 0, 0, 0, NULL, 1,
+            civil, settings, content, content_hash, text_hash, intended_repeat, part, parts, follows,
+            root, 0, 0, 0, NULL, 1,
             created_by, TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond'
          FROM jsonb_to_recordset($1) AS v(id TEXT, post_id TEXT, account_id TEXT, unit_id TEXT,
             platform TEXT, language TEXT, class TEXT, due_ms BIGINT, publish_by_ms BIGINT,
             civil JSONB, settings JSONB, content JSONB, content_hash TEXT, text_hash TEXT,
-            intended_repeat BOOLEAN, created_by TEXT, created_ms BIGINT)";
+            intended_repeat BOOLEAN, part BIGINT, parts BIGINT, follows TEXT, root TEXT,
+            created_by TEXT, created_ms BIGINT)";
     FIND =
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall,
+            d.part, d.parts, d.follows, d.root, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE d.id = $1";
@@ -178,7 +191,8 @@ statements! {
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
-            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall, d.version, d.created_by, d.created_at, d.updated_at,
+            d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall,
+            d.part, d.parts, d.follows, d.root, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE true";
@@ -255,6 +269,10 @@ pub async fn insert(tx: &mut Tx, new: &[&NewDelivery]) -> Result<(), Error> {
             content_hash: &one.content_hash,
             text_hash: &one.text_hash,
             intended_repeat: one.intended_repeat,
+            part: one.part.number,
+            parts: one.part.of,
+            follows: one.part.follows.as_ref(),
+            root: one.part.root.as_ref(),
             created_by: &one.created_by,
             created_ms: one.created_at.as_millisecond(),
         })

@@ -8,6 +8,7 @@ use crate::domain::attempt::{AttemptOutcome, Reach, Receipt};
 use crate::domain::class::Class;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Recall, WaitsFor};
 use crate::domain::id::{AccountId, AttemptId, DeliveryId, HoldId, PostId, UnitId};
+use crate::domain::parts::Part;
 use crate::domain::schedule::{Civil, ZoneChange};
 use crate::domain::variant::Content;
 use crate::store::codec::At;
@@ -67,6 +68,8 @@ pub struct Delivery {
     pub zone_change: Option<ZoneChange>,
     /// Who wants it to be deleted at the platform.
     pub recall: Option<Recall>,
+    /// Which part of the content it sends.
+    pub part: Part,
     /// Counts changes.
     pub version: i64,
     /// Who scheduled it.
@@ -107,6 +110,10 @@ pub(super) struct Row {
     released_at: Option<At>,
     zone_change: Option<Json<ZoneChange>>,
     recall: Option<Json<Recall>>,
+    part: i64,
+    parts: i64,
+    follows: Option<DeliveryId>,
+    root: Option<DeliveryId>,
     version: i64,
     created_by: String,
     created_at: At,
@@ -146,6 +153,7 @@ impl From<Row> for Delivery {
             released_at: row.released_at.map(Timestamp::from),
             zone_change: row.zone_change.map(|change| change.0),
             recall: row.recall.map(|recall| recall.0),
+            part: Part { number: row.part, of: row.parts, follows: row.follows, root: row.root },
             version: row.version,
             created_by: row.created_by,
             created_at: row.created_at.0,

@@ -72,9 +72,9 @@ async fn published_once(stage: &Stage, id: &DeliveryId, outlet: &Outlet) {
 /// Runs one story on both databases, one after the other.
 async fn on_both(story: impl AsyncFn(&mut Stage)) {
     for kind in [Database::Sqlite, Database::Postgres] {
-        if let Some(mut stage) = set(kind).await {
+        if let Some(mut stage) = Box::pin(set(kind)).await {
             story(&mut stage).await;
-            stage.finish().await;
+            Box::pin(stage.finish()).await;
         }
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::time::Duration;
 
+use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::work;
 use chancery::service::{Window, deliveries, notifications};
 use chancery::simulator::{Kind, Operation, Platform};
+use serde_json::json;
 
 use super::daemon::Daemon;
 use super::{on_both, published_once, soon, standing};
@@ -79,6 +82,49 @@ async fn a_crash_at_any_point_makes_exactly_one_post() {
                 published_once(stage, id, outlet).await;
             }
             daemon.stop().await;
+        })
+        .await;
+    }
+}
+
+/// Stopped at any point of its second part a thread is taken up where it was: every part is there once,
+/// under the one before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_between_the_parts_of_a_thread_resumes_it() {
+    for point in
+        ["publish.before_call", "publish.after_call", "settle.before_commit", "settle.after_commit"]
+    {
+        on_both(async |stage| {
+            let outlet = stage.outlet(Platform::X).await;
+            let wanted = Wanted::text(&format!("a thread stopped at {point}"));
+            let wanted = wanted.thread(&["second", "third"]);
+            let post = stage.write(&wanted).await;
+            let begun = stage.now();
+            let at = after(begun, Duration::from_secs(3));
+            let ids = stage.schedule(&post, &[wanted.at(at).delivery(&outlet)]).await;
+            let later = after(begun, Duration::from_secs(8)).to_string();
+            let later = serde_json::from_value(json!({"at": later})).unwrap();
+            let (acts, caller) = (stage.acts(), stage.caller());
+            deliveries::reschedule(acts, caller, &ids[1], None, later).await.unwrap();
+            stage.published(&ids[0]).await;
+            stage.stop().await;
+            if stage.made(&outlet) == 1 {
+                dies_at(stage, point).await;
+            }
+            let daemon = Daemon::start(stage.setting(), &[]);
+            for id in &ids {
+                eventually(&format!("{id} is published"), async || {
+                    let (stands, _) = standing(stage, id).await;
+                    if stands == "published" { Ok(()) } else { Err(stands) }
+                })
+                .await;
+            }
+            daemon.stop().await;
+            let posts = stage.posts(&outlet);
+            let above: Vec<_> = posts.iter().map(|one| one.reply_to.as_deref()).collect();
+            let under: Vec<_> = posts.iter().map(|one| Some(one.id.as_str())).collect();
+            assert_eq!((above.len(), above[0]), (3, None), "{posts:?}");
+            assert_eq!(above[1..], under[..2], "{posts:?}");
         })
         .await;
     }

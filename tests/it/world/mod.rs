@@ -65,7 +65,8 @@ pub(crate) struct World {
     /// The accounts that the platforms have.
     pub(crate) seed: WorldSeed,
     http: reqwest::Client,
-    base: String,
+    /// Where it is.
+    pub(crate) base: String,
     /// A token that may everything.
     pub(crate) admin: String,
     /// A schema of its own; none for a file in the directory.
@@ -149,6 +150,11 @@ impl World {
             all.extend(line.as_bytes());
         }
         all
+    }
+
+    /// The directory of its data.
+    pub(crate) fn data(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     /// Changes the database past the service.

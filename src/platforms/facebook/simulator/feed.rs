@@ -270,9 +270,19 @@ pub(super) fn update(context: &Context<'_>, id: &str) -> Result<Reply, GraphErro
     Ok(Reply::json(200, &json!({ "success": true })))
 }
 
-/// `DELETE /{post}`; a second time it is not there.
+/// `DELETE /{post}`; a second time it is not there. What stands below a post goes with it.
 pub(super) fn delete(context: &Context<'_>, id: &str) -> Result<Reply, GraphError> {
-    if context.account.lock().delete(id, context.world.now()) {
+    let now = context.world.now();
+    let mut state = context.account.lock();
+    if state.delete(id, now) {
+        let below: Vec<String> = state
+            .posts(now)
+            .filter(|it| it.reply_to.as_deref() == Some(id))
+            .map(|it| it.id.clone())
+            .collect();
+        for comment in &below {
+            state.delete(comment, now);
+        }
         Ok(Reply::json(200, &json!({ "success": true })))
     } else {
         Err(GraphError::missing(id))

@@ -5,6 +5,7 @@
 //! nothing with our client.
 
 mod batch;
+mod comments;
 mod dialog;
 mod errors;
 mod feed;
@@ -52,6 +53,7 @@ struct Context<'a> {
 enum Node {
     OwnPage,
     Post(String),
+    Comment(String),
     Photo(String),
 }
 
@@ -85,7 +87,10 @@ impl Side for Graph {
             text: params.text("message").or_else(|| params.text("caption")).unwrap_or_default(),
             link: params.text("link"),
             media: params.attached_media().unwrap_or_default(),
-            reply_to: None,
+            reply_to: match split_version(call).1.as_slice() {
+                [post, "comments"] => Some((*post).to_owned()),
+                _ => None,
+            },
         }
     }
 
@@ -169,7 +174,7 @@ fn operation(world: &World, call: &Call, node: &str, edge: Option<&str>) -> Oper
     let is_staged = || Params::of(call).flag("published") == Some(false);
     match edge {
         Some("photos") if call.method == Method::POST && is_staged() => Operation::Upload,
-        Some("feed" | "photos") if call.method == Method::POST => Operation::Create,
+        Some("feed" | "photos" | "comments") if call.method == Method::POST => Operation::Create,
         Some(_) | None => Operation::Change,
     }
 }
@@ -286,7 +291,10 @@ fn dispatch(
         (&Method::GET, Node::OwnPage, Some(edge)) => read::list(context, edge),
         (&Method::GET, Node::Post(id), None) => read::post(context, &id),
         (&Method::POST, Node::Post(id), None) => feed::update(context, &id),
-        (&Method::DELETE, Node::Post(id), None) => feed::delete(context, &id),
+        (&Method::DELETE, Node::Post(id) | Node::Comment(id), None) => feed::delete(context, &id),
+        (&Method::POST, Node::Post(id), Some("comments")) => comments::create(context, &id),
+        (&Method::GET, Node::Post(id), Some("comments")) => comments::list(context, &id),
+        (&Method::GET, Node::Comment(id), None) => comments::read(context, &id),
         (&Method::GET, Node::Photo(id), None) => photos::read(context, &id),
         (&Method::DELETE, Node::Photo(id), None) => photos::delete(context, &id),
         _ => Err(GraphError::missing(call.segments().last().copied().unwrap_or_default())),
@@ -301,6 +309,10 @@ fn resolve(context: &Context<'_>, node: &str) -> Result<Node, GraphError> {
     let state = context.account.lock();
     if state.media.contains_key(node) {
         return Ok(Node::Photo(node.to_owned()));
+    }
+    let now = context.world.now();
+    if state.post(node, now).is_some_and(|it| it.record.reply_to.is_some()) {
+        return Ok(Node::Comment(node.to_owned()));
     }
     drop(state);
     let owner = node.split('_').next().unwrap_or_default();

@@ -31,7 +31,7 @@ impl<'a> Params<'a> {
                     }
                 }
             }
-            Content::Json(_) | Content::BrokenJson | Content::Other => {}
+            Content::Json(_) | Content::BrokenJson | Content::File(_) | Content::Other => {}
         }
         params.texts.extend(texts(&call.query));
         params

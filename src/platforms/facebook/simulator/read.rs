@@ -87,7 +87,8 @@ pub(super) fn list(context: &Context<'_>, edge: &str) -> Result<Reply, GraphErro
         .rev()
         .take_while(|post| range.since.is_none_or(|since| post.created_at >= since))
         .filter(|post| range.until.is_none_or(|until| post.created_at <= until))
-        .filter(|post| post.is_listed(now) && belongs(post, now));
+        // Comments stand in no list of posts.
+        .filter(|post| post.reply_to.is_none() && post.is_listed(now) && belongs(post, now));
     if let Some(after) = range.after.as_deref().filter(|after| *after != START) {
         // Everything up to the post at the cursor was on earlier pages.
         let _passed = posts.find(|post| post.id == after);

@@ -7,6 +7,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use secrecy::SecretString;
 
 use super::*;
+use crate::domain::media::MediaKind;
+use crate::platforms::session::MediaSource;
 
 struct Setup {
     settings: Settings,
@@ -40,11 +42,13 @@ impl Setup {
 
 fn item(text: &str, link: Option<&str>) -> Item {
     Item {
+        delivery: crate::domain::id::DeliveryId::new(Timestamp::UNIX_EPOCH, 1),
         text: text.to_owned(),
         language: "vi".to_owned(),
         link: link.map(str::to_owned),
         media: Vec::new(),
         settings: Value::Null,
+        under: None,
     }
 }
 
@@ -136,7 +140,8 @@ fn picture(alt: &str) -> ItemMedia {
         sha256: "ab".repeat(32),
         mime: "image/jpeg".to_owned(),
         alt: alt.to_owned(),
-        bytes: bytes::Bytes::from_static(b"\xff\xd8JPEG"),
+        kind: MediaKind::Image,
+        source: MediaSource::Held(bytes::Bytes::from_static(b"\xff\xd8JPEG")),
     }
 }
 

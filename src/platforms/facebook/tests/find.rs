@@ -23,6 +23,7 @@ fn posts() -> Vec<Post> {
 
 fn probe(text: &str, media_count: usize) -> Probe {
     Probe {
+        delivery: None,
         text: text.to_owned(),
         link: None,
         media_count,
@@ -30,6 +31,7 @@ fn probe(text: &str, media_count: usize) -> Probe {
         started_at: at("2026-11-22T10:00:00Z"),
         remote_id: None,
         taken: Vec::new(),
+        place: Place::First,
     }
 }
 

@@ -79,7 +79,11 @@ fn read_upload(context: &Context<'_>) -> Result<Upload, Refusal> {
             let bytes = text("media").and_then(|media| STANDARD.decode(media).ok());
             (bytes.map(Bytes::from), text("media_category").map(str::to_owned))
         }
-        Content::Json(_) | Content::BrokenJson | Content::Form(_) | Content::Other => (None, None),
+        Content::Json(_)
+        | Content::BrokenJson
+        | Content::Form(_)
+        | Content::File(_)
+        | Content::Other => (None, None),
     };
     let bytes = bytes.ok_or_else(|| wrong("media is required", "media"))?;
     let category = category.ok_or_else(|| wrong("media_category is required", "media_category"))?;

@@ -7,6 +7,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use secrecy::SecretString;
 
 use super::*;
+use crate::domain::media::MediaKind;
+use crate::platforms::session::MediaSource;
 
 fn settings() -> Settings {
     Settings {
@@ -27,11 +29,13 @@ fn with_api(check: impl Fn(&Api<'_>)) {
 
 fn item(text: &str, link: Option<&str>) -> Item {
     Item {
+        delivery: crate::domain::id::DeliveryId::new(Timestamp::UNIX_EPOCH, 1),
         text: text.to_owned(),
         language: "vi".to_owned(),
         link: link.map(str::to_owned),
         media: Vec::new(),
         settings: Value::Null,
+        under: None,
     }
 }
 
@@ -88,7 +92,8 @@ fn a_picture_goes_up_with_its_category_and_then_gets_its_text() {
             sha256: "cd".repeat(32),
             mime: "image/png".to_owned(),
             alt: "Lá cờ".to_owned(),
-            bytes: bytes::Bytes::from_static(b"\x89PNG"),
+            kind: MediaKind::Image,
+            source: MediaSource::Held(bytes::Bytes::from_static(b"\x89PNG")),
         };
         let request = api.upload(&media).expect("request");
         assert_eq!(request.url.as_str(), "https://api.x.com/2/media/upload");

@@ -32,6 +32,7 @@ fn timeline() -> Vec<Tweet> {
 
 fn probe(text: &str, link: Option<&str>, media_count: usize) -> Probe {
     Probe {
+        delivery: None,
         text: text.to_owned(),
         link: link.map(str::to_owned),
         media_count,
@@ -39,6 +40,7 @@ fn probe(text: &str, link: Option<&str>, media_count: usize) -> Probe {
         started_at: "2026-11-22T10:00:00Z".parse().expect("instant"),
         remote_id: None,
         taken: Vec::new(),
+        place: Place::First,
     }
 }
 
@@ -91,12 +93,11 @@ fn a_mark_of_the_future_hides_nothing() {
 }
 
 #[test]
-fn a_reply_and_a_long_text_are_found_too() {
+fn a_long_text_is_found_and_an_answer_only_where_one_was_sent() {
     let long = "Tuyên bố. ".repeat(40);
-    assert_eq!(
-        found_id(&probe(long.trim(), None, 0), &timeline()).as_deref(),
-        Some("1992173824000000003")
-    );
+    let answer = Probe { place: Place::UnderSome, ..probe(long.trim(), None, 0) };
+    assert_eq!(found_id(&answer, &timeline()).as_deref(), Some("1992173824000000003"));
+    assert_eq!(found_id(&probe(long.trim(), None, 0), &timeline()), None, "it is an answer");
 }
 
 #[test]
@@ -211,4 +212,34 @@ fn the_two_spellings_of_an_address_are_one() {
     }
     let other = verdict(&probe("Xem", Some(hosts), 0), &[tweet(&ascii)]);
     assert_eq!(other, Lookup::Absent, "another page of the same host");
+}
+
+#[test]
+fn a_part_of_a_thread_is_known_by_what_it_answers() {
+    let answer = |id: &str, above: Option<&str>| {
+        let mut value = json!({"id": id, "text": "Phần hai", "author_id": USER});
+        if let Some(above) = above {
+            value["referenced_tweets"] = json!([{"type": "replied_to", "id": above}]);
+        }
+        Tweet::from_json(&value).expect("a post")
+    };
+    let all = [
+        answer("1992173824000000101", Some("1992173824000000001")),
+        answer("1992173824000000102", Some("1992173824000000002")),
+    ];
+    let under = |place: Place| Probe { place, high_water: None, ..probe("Phần hai", None, 0) };
+    let settings = settings();
+    let seen = |probe: &Probe, tweets: &[Tweet]| {
+        Search { settings: &settings, handle: None, user: USER, probe }.verdict(tweets, now())
+    };
+    let second = under(Place::Under("1992173824000000002".to_owned()));
+    let Lookup::Found(found) = seen(&second, &all) else { panic!("it is there") };
+    assert_eq!(found.remote_id, "1992173824000000102");
+    let other = under(Place::Under("1992173824000000003".to_owned()));
+    assert_eq!(seen(&other, &all), Lookup::Absent);
+    // What is said first answers nothing, and what does not say that it answers is a person's to judge.
+    assert_eq!(seen(&under(Place::First), &all), Lookup::Absent);
+    let silent = [answer("1992173824000000103", None)];
+    assert!(matches!(seen(&second, &silent), Lookup::Similar(_)));
+    assert!(matches!(seen(&under(Place::UnderSome), &all), Lookup::Several(it) if it.len() == 2));
 }
