@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chancery::clock::after;
+use chancery::clock::{after, until};
 use chancery::domain::attempt::AttemptOutcome;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
@@ -17,7 +17,7 @@ staged! {
     /// The database refuses the intent of one delivery, and with it the claim of all that were picked
     /// together: the others go out, the bad one waits aside and goes out when it can.
     async fn one_bad_claim_stops_nobody(stage) {
-        let due = after(stage.now(), Duration::from_millis(1_200));
+        let due = after(stage.now(), Duration::from_mins(1));
         let mut rows = Vec::new();
         for _ in 0..4 {
             for outlet in stage.both().await {
@@ -29,6 +29,7 @@ staged! {
         let database = &stage.setting().database;
         database.refuse("INSERT ON attempts", &format!("NEW.delivery_id = '{bad}'")).await;
         assert!(stage.now() < due, "too slow: they are due already");
+        stage.advance(until(stage.now(), due));
         for (id, _) in &rows {
             stage.published(id).await;
         }
@@ -54,7 +55,7 @@ async fn claimed_unheard(
     relay: &Relay,
     wanted: Vec<(Outlet, Wanted)>,
 ) -> Vec<(DeliveryId, Outlet)> {
-    let due = after(stage.now(), Duration::from_secs(3));
+    let due = after(stage.now(), Duration::from_mins(1));
     let mut rows = Vec::new();
     for (outlet, wanted) in wanted {
         // While the accounts cannot be read, nothing may be concluded.
@@ -65,6 +66,7 @@ async fn claimed_unheard(
     relay.lose_commit_of(&job_of(stage, &rows[0].0).await);
     // They are claimed up to the look-ahead before.
     assert!(after(stage.now(), Duration::from_secs(1)) < due, "too slow: they may be claimed");
+    stage.advance(until(stage.now(), due));
     for (id, _) in &rows {
         let shown = stage.until(id, DeliveryState::Unknown).await;
         assert_eq!(shown.attempts[0].outcome, AttemptOutcome::Unknown);
@@ -119,16 +121,16 @@ staged! {
     /// An account that must wait until an instant that is near is not tried over and over until then.
     async fn what_may_not_go_yet_is_not_tried_in_a_circle(stage) {
         let outlet = stage.outlet(Platform::X).await;
-        let until = after(stage.now(), Duration::from_secs(2)).as_millisecond();
+        let open = after(stage.now(), Duration::from_secs(2)).as_millisecond();
         let instant = match stage.setting().database {
-            Database::Sqlite { .. } => until.to_string(),
-            Database::Postgres { .. } => format!("to_timestamp({until} / 1000.0)"),
+            Database::Sqlite { .. } => open.to_string(),
+            Database::Postgres { .. } => format!("to_timestamp({open} / 1000.0)"),
         };
         let database = &stage.setting().database;
         database.execute(&format!("UPDATE accounts SET blocked_until = {instant}")).await;
         let id = stage.deliver(&outlet, &Wanted::text("waits for its window")).await;
         stage.published(&id).await;
-        assert!(stage.creates(&outlet)[0].at.as_millisecond() >= until);
+        assert!(stage.creates(&outlet)[0].at.as_millisecond() >= open);
         let tries = database.rows("SELECT CAST(tries AS TEXT) FROM jobs WHERE kind = 'publish'").await;
         // At first, once more for each look at the database in the last 900 ms, and then.
         let tries: u32 = tries[0][0].parse().unwrap();

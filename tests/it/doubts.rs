@@ -337,9 +337,10 @@ staged! {
             stage.world().swap_tokens(&one.token, &other.token);
             if platform == Platform::X {
                 for outlet in [&one, &other] {
-                    let due = after(now(), Duration::from_millis(600));
+                    let due = after(stage.now(), Duration::from_mins(1));
                     let id = stage.deliver(outlet, &Wanted::text("misled").at(due)).await;
                     accounts::check(stage.acts(), stage.caller(), &outlet.id).await.unwrap();
+                    stage.advance(Duration::from_mins(2));
                     stage.until(&id, DeliveryState::Held).await;
                 }
             } else {

@@ -217,7 +217,7 @@ async fn is_in_quarantine(stage: &Stage) {
 
 /// A person wants it at once.
 async fn send_now(stage: &Stage, id: &DeliveryId) {
-    let soon = after(stage.now(), Duration::from_millis(300)).to_string();
+    let soon = after(stage.now(), Duration::from_secs(2)).to_string();
     let to = serde_json::from_value(json!({"at": soon})).unwrap();
     deliveries::reschedule(stage.acts(), stage.caller(), id, None, to).await.unwrap();
     stage.published(id).await;

@@ -11,7 +11,7 @@ use chancery::service::accounts;
 use chancery::simulator::{Death, Exhausted, Kind, Platform};
 use serde_json::json;
 
-use crate::stage::{Wanted, eventually, now, pass, staged};
+use crate::stage::{Wanted, eventually, now, staged};
 
 fn limited(seconds: u64) -> Kind {
     Kind::RateLimited { seconds, exhausted: Exhausted::Window }
@@ -58,13 +58,13 @@ staged! {
         let outlets = stage.both().await;
         let mut ids = Vec::new();
         for outlet in &outlets {
-            let due = after(now(), Duration::from_millis(700));
+            let due = after(stage.now(), Duration::from_mins(1));
             let publish_by = after(due, Duration::from_millis(100));
             let wanted = Wanted::text("slept through").at(due).publish_by(publish_by);
             ids.push(stage.deliver(outlet, &wanted).await);
         }
         stage.stop().await;
-        pass(Duration::from_secs(1)).await;
+        stage.advance(Duration::from_mins(2));
         stage.resume().await;
         for (id, outlet) in ids.iter().zip(&outlets) {
             stage.until(id, DeliveryState::Missed).await;

@@ -33,9 +33,11 @@ enum Told {
 async fn scheduled(stage: &Stage) -> Vec<(Outlet, DeliveryId, Timestamp)> {
     stage.world().change_settings(|settings| settings.rate_limits = false);
     let made = (0..ROUNDS).map(async |_| stage.outlet(Platform::X).await);
+    let start = SystemClock.elapsed();
     let outlets: Vec<Outlet> = stream::iter(made).buffered(HANDS).collect().await;
-    // All must be written before the first is due.
-    let first = after(now(), Duration::from_secs(20));
+    // All must be written before the first is due; a slow machine needs as long as for the accounts, about.
+    let lead = 3 * SystemClock.elapsed().saturating_sub(start) + Duration::from_secs(8);
+    let first = after(now(), lead);
     let written = (0..).zip(outlets).map(async |(place, outlet): (u32, Outlet)| {
         let due = after(first, STEP * place);
         let id = stage.deliver(&outlet, &Wanted::text("raced").at(due)).await;

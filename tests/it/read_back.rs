@@ -274,7 +274,7 @@ async fn what_was_moved_and_sent_after_the_backup_is_not_sent_again() {
     let kept = kept.to_str().unwrap();
     succeeds(&stage, &["backup", kept]);
     for (_, moved, _) in &ids {
-        let soon = after(stage.now(), Duration::from_millis(300)).to_string();
+        let soon = after(stage.now(), Duration::from_secs(2)).to_string();
         let to = serde_json::from_value(json!({"at": soon})).unwrap();
         deliveries::reschedule(stage.acts(), stage.caller(), moved, None, to).await.unwrap();
         stage.published(moved).await;

@@ -81,7 +81,7 @@ async fn lose(store: &Store, ids: &[DeliveryId], how: Lost) {
 
 /// Lets another process take what is due at this moment, and be lost with it.
 async fn lost(stage: &mut Stage, wanted: &[(Outlet, Wanted)], how: Lost) -> Vec<DeliveryId> {
-    let due = after(now(), Duration::from_millis(900));
+    let due = after(now(), Duration::from_secs(3));
     let mut ids = Vec::new();
     for (outlet, wanted) in wanted {
         ids.push(stage.deliver(outlet, &wanted.clone().at(due)).await);

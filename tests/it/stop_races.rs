@@ -30,15 +30,24 @@ struct Raced {
     due: Timestamp,
 }
 
-async fn outlets(stage: &Stage, count: usize) -> Vec<Outlet> {
+/// New accounts, and how long it took to connect them.
+async fn outlets(stage: &Stage, count: usize) -> (Vec<Outlet>, Duration) {
     stage.world().change_settings(|settings| settings.rate_limits = false);
+    let start = SystemClock.elapsed();
     let made = (0..count).map(async |_| stage.outlet(Platform::X).await);
-    stream::iter(made).buffered(HANDS).collect().await
+    let made = stream::iter(made).buffered(HANDS).collect().await;
+    (made, SystemClock.elapsed().saturating_sub(start))
 }
 
-/// One delivery for each, from `lead` on with a step between.
-async fn scheduled(stage: &Stage, outlets: &[Outlet], lead: u64, step: Duration) -> Vec<Raced> {
-    let first = after(now(), Duration::from_secs(lead));
+/// One delivery for each, with a step between. A slow machine needs as long for them as it took for the accounts,
+/// about.
+async fn scheduled(
+    stage: &Stage,
+    outlets: &[Outlet],
+    took: Duration,
+    step: Duration,
+) -> Vec<Raced> {
+    let first = after(now(), 3 * took + Duration::from_secs(5));
     let written = (0..).zip(outlets).map(async |(place, outlet): (u32, &Outlet)| {
         let due = after(first, step * place);
         let id = stage.deliver(outlet, &Wanted::text("raced").at(due)).await;
@@ -115,15 +124,15 @@ staged! {
     /// Hundreds of deliveries around the instant of one hold that covers them all.
     async fn one_hold_stops_hundreds_at_their_instant(stage) {
         let stage = &*stage;
-        let busy = outlets(stage, 4).await;
+        let (busy, _) = outlets(stage, 4).await;
         let mut hold = everything();
         hold["except"] = json!(["urgent"]);
         let (mut out, mut all) = (0, 0);
         // Asked for at the first instant, after a quarter of them and after half: a busy machine may
         // need a while for the answer.
         for quarters in 0..3 {
-            let own = outlets(stage, 170).await;
-            let rows = scheduled(stage, &own, 8, Duration::from_millis(4)).await;
+            let (own, took) = outlets(stage, 170).await;
+            let rows = scheduled(stage, &own, took, Duration::from_millis(4)).await;
             let asked = rows[quarters * rows.len() / 4].due;
             let (answer, loaded) = tokio::join!(
                 stopped(stage, hold.clone(), asked),
@@ -146,9 +155,9 @@ staged! {
     /// A hold for each account, each at another distance from its instant.
     async fn each_of_many_holds_is_answered_truly(stage) {
         let stage = &*stage;
-        let outlets = outlets(stage, 500).await;
-        let busy = self::outlets(stage, 4).await;
-        let rows = scheduled(stage, &outlets, 20, Duration::from_millis(12)).await;
+        let (outlets, took) = outlets(stage, 500).await;
+        let (busy, _) = self::outlets(stage, 4).await;
+        let rows = scheduled(stage, &outlets, took, Duration::from_millis(12)).await;
         let holds = (0..).zip(&rows).map(async |(round, raced): (u64, &Raced)| {
             let early = before(raced.due, Duration::from_millis(SPREAD_MS));
             let at = after(early, Duration::from_millis(round * 37 % (2 * SPREAD_MS)));

@@ -41,7 +41,7 @@ async fn set(kind: Database) -> Option<Stage> {
 
 /// Deliveries that are due when the real process has taken over.
 fn soon() -> Timestamp {
-    after(now(), Duration::from_millis(800))
+    after(now(), Duration::from_millis(1_500))
 }
 
 /// Where a delivery stands by the database itself, with its remote id.

@@ -48,7 +48,7 @@ async fn story(whim: Whim, lease: &str, wanted: (u16, &str)) {
     let start = now();
     let due = after(start, Duration::from_secs(2));
     let mut rows = vec![(stage.deliver(&first, &Wanted::text("on its way").at(due)).await, &first)];
-    let later = after(start, Duration::from_secs(4));
+    let later = after(start, Duration::from_secs(10));
     for outlet in &others {
         rows.push((stage.deliver(outlet, &Wanted::text("meanwhile").at(later)).await, outlet));
     }
