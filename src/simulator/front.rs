@@ -77,6 +77,7 @@ async fn serve<S: Side>(
         Ok(call) => call,
         Err(status) => return front.respond(&plain(status)),
     };
+    front.world.hear(front.side.platform(), &call);
     if let Some(page) = front.side.page(&front.world, &call) {
         return front.respond(&page);
     }

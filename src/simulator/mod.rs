@@ -11,6 +11,7 @@ mod consent;
 mod control;
 mod faults;
 mod front;
+mod heard;
 mod page;
 #[cfg(test)]
 pub(crate) mod probe;
@@ -36,6 +37,7 @@ pub(crate) use consent::{Code, Pair, PersonToken};
 pub(crate) use faults::Effects;
 pub use faults::{Exhausted, Fault, Faults, Kind, Operation, Problem, Unreadable};
 pub(crate) use front::{Place, Side, router};
+pub use heard::{Carried, Heard};
 pub(crate) use page::{
     Choice, accounts_page, consent_page, escape, media_file, missing_page, post_page, refusal_page,
 };

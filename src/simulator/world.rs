@@ -8,8 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::account::{Account, AccountState, Stored, Window};
+use super::call::Call;
 use super::consent::Consents;
 use super::faults::{Effects, Faults};
+use super::heard::Heard;
 use super::records::{
     Counts, CreateOutcome, Death, Intent, JournalEntry, Page, Platform, PostRecord, Profile, User,
 };
@@ -57,6 +59,8 @@ pub struct World {
     bases: RwLock<BTreeMap<Platform, String>>,
     app_windows: Mutex<HashMap<String, Window>>,
     journal: Mutex<Vec<JournalEntry>>,
+    /// Every call, once somebody has asked for them.
+    heard: Mutex<Option<Vec<Heard>>>,
     received: AtomicU64,
     created: AtomicU64,
     graph_number: AtomicU64,
@@ -97,6 +101,7 @@ impl World {
             bases: RwLock::default(),
             app_windows: Mutex::default(),
             journal: Mutex::default(),
+            heard: Mutex::default(),
             received: AtomicU64::new(0),
             created: AtomicU64::new(0),
             graph_number: AtomicU64::new(122_100_000_000_000),
@@ -108,6 +113,22 @@ impl World {
     /// The simulators' time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Keeps every call from now on.
+    pub fn keep_calls(&self) {
+        lock(&self.heard).get_or_insert_default();
+    }
+
+    /// The calls since they are kept.
+    pub fn calls(&self) -> Vec<Heard> {
+        lock(&self.heard).clone().unwrap_or_default()
+    }
+
+    pub(super) fn hear(&self, platform: Platform, call: &Call) {
+        if let Some(all) = &mut *lock(&self.heard) {
+            all.push(Heard::of(platform, call));
+        }
     }
 
     pub(crate) fn clock(&self) -> &SharedClock {

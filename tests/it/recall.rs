@@ -206,10 +206,15 @@ staged! {
             let status = format!("UPDATE accounts SET status = 'revoked' WHERE id = '{account}'");
             database.execute(&status).await;
             recall(stage, &id).await.unwrap();
-            let looks = format!("SELECT CAST(tries AS TEXT) FROM jobs WHERE unique_key = 'recall:{id}'");
+            // Settled, not only claimed: else its rest would begin after the hour that passes below.
+            let looks = format!(
+                "SELECT CAST(tries AS TEXT) FROM jobs
+                 WHERE unique_key = 'recall:{id}' AND state <> 'running'"
+            );
             let looked = async |count: i64| {
                 eventually("it is seen that it waits", async || {
-                    let tries = stage.setting().database.rows(&looks).await.remove(0).remove(0);
+                    let tries = stage.setting().database.rows(&looks).await;
+                    let tries = tries.first().map_or_else(|| "-1".to_owned(), |row| row[0].clone());
                     let shown = stage.show(&id).await.delivery;
                     let waits = shown.recall.as_ref().is_some_and(|it| it.problem.is_some());
                     if waits && tries.parse::<i64>().unwrap() >= count { Ok(shown) } else { Err(tries) }

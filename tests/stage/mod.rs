@@ -8,6 +8,7 @@ pub(crate) mod lines;
 mod relay;
 mod renewable;
 mod setting;
+mod specs;
 mod wait;
 mod wanted;
 
@@ -111,6 +112,9 @@ impl Ground {
         let clocks = [Shifted::new(), Shifted::new()];
         let [_, theirs] = shared(&clocks);
         let simulators = Simulators::start(theirs, free, free).await.unwrap();
+        if specs::given().is_some() {
+            simulators.world().keep_calls();
+        }
         Self { clocks, simulators, mark, place }
     }
 }
@@ -437,7 +441,10 @@ impl Stage {
         if self.app.is_some() {
             self.stop().await;
         }
-        let found = judge::look(&self).await;
+        let mut found = judge::look(&self).await;
+        if let (Some(simulators), Some(specs)) = (&self.simulators, specs::given()) {
+            found.extend(specs.misfits(&simulators.world().calls()));
+        }
         if let Some(simulators) = self.simulators {
             simulators.stop().await;
         }
