@@ -273,7 +273,7 @@ impl Graph {
                 })
             })
         };
-        let known = edges.iter().filter(takes).any(|it| knows(&it));
-        (!known).then(|| format!("{:?} has not all of {asked:?}", found.gives))
+        let fits = edges.iter().filter(takes).any(|it| knows(&it));
+        (!fits).then(|| format!("{:?} has not all of {asked:?}", found.gives))
     }
 }
