@@ -185,7 +185,12 @@ impl Bad {
         if self.message.starts_with("missing field") {
             return Fault::new(&self.pointer, "missing", "this field is needed");
         }
-        Fault::new(&self.pointer, "wrong_type", &self.message)
+        // The name of a type of ours says nothing to people.
+        let message = match self.message.split_once("expected struct ") {
+            Some((before, _)) => format!("{before}expected an object"),
+            None => self.message.clone(),
+        };
+        Fault::new(&self.pointer, "wrong_type", message)
     }
 }
 
@@ -393,6 +398,13 @@ mod tests {
         let at = |pointer: &str| (pointer.to_owned(), "missing");
         assert_eq!(missing, [at("/kind"), at("/languages"), at("/name"), at("/time_zone")]);
         assert_eq!(faults::<NewUnit>("[]"), [(String::new(), "wrong_type")]);
+    }
+
+    #[test]
+    fn no_name_of_ours_is_told() {
+        let wrong = r#"{"name":"Đại sứ quán","kind":"embassy","time_zone":"UTC","languages":[]}"#;
+        let faults = typed::<NewUnit>(parse(wrong.as_bytes()).unwrap()).err().unwrap();
+        assert_eq!(faults[0].detail, "invalid type: string \"Đại sứ quán\", expected an object");
     }
 
     #[test]
