@@ -80,6 +80,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         let mut all = [
             (&mut item.get, Kind::Look, HttpMethod::Get),
             (&mut item.post, Kind::Create, HttpMethod::Post),
+            (&mut item.put, Kind::Change, HttpMethod::Put),
             (&mut item.patch, Kind::Change, HttpMethod::Patch),
             (&mut item.delete, Kind::Change, HttpMethod::Delete),
         ];

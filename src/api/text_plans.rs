@@ -253,6 +253,30 @@ pub(super) const WORDS: &[Words] = &[
          mới hơn.",
     ),
     words(
+        "media_embargoed",
+        "Under embargo",
+        "Chưa được phép công bố",
+        "Một ảnh hoặc video của lượt đăng chưa được công bố trước {until}.",
+    ),
+    words(
+        "media_licence_ended",
+        "The licence has ended",
+        "Giấy phép đã hết hạn",
+        "Giấy phép của một ảnh hoặc video trong lượt đăng hết hạn lúc {until}.",
+    ),
+    words(
+        "never_shown",
+        "It could never be shown",
+        "Không bao giờ công bố được",
+        "Giấy phép sẽ hết hạn trước khi hết thời gian chưa được công bố.",
+    ),
+    words(
+        "credit_missing",
+        "Somebody is not named",
+        "Thiếu tên tác giả",
+        "Nội dung chưa ghi {credit} như điều kiện sử dụng của ảnh hoặc video yêu cầu.",
+    ),
+    words(
         "same_minute",
         "Within a minute of another",
         "Quá sát nhau",

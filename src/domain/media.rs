@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::id::MediaId;
+use super::terms::Terms;
 use super::words;
 
 words! {
@@ -78,6 +79,9 @@ pub struct Media {
     pub size_bytes: u64,
     /// Lower-case hexadecimal SHA-256 of the file.
     pub sha256: String,
+    /// On what terms it may be shown, where anything was said: `PUT /media/{id}/terms`.
+    #[serde(default)]
+    pub terms: Option<Terms>,
     /// When it was handed in.
     pub created_at: Timestamp,
 }

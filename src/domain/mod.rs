@@ -26,6 +26,7 @@ pub mod policy;
 pub mod post;
 pub mod refresh;
 pub mod schedule;
+pub mod terms;
 pub mod text;
 pub mod token;
 pub mod unit;

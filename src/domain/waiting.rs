@@ -42,6 +42,10 @@ words! {
         Unit = "unit",
         /// Approvals.
         Approval = "approval",
+        /// The end of an embargo on a picture or video.
+        Embargo = "embargo",
+        /// A licence in the place of one that has ended.
+        Licence = "licence",
         /// The release of a database that came back from a backup.
         Quarantine = "quarantine",
         /// A person to give it a time again.
@@ -77,6 +81,17 @@ words! {
     }
 }
 
+const EMBARGO: [&str; 2] = [
+    "Chờ đến khi ảnh hoặc video được phép công bố",
+    "Waits for the end of an embargo on a picture or video",
+];
+const LICENCE: [&str; 2] =
+    ["Giấy phép của ảnh hoặc video đã hết hạn", "The licence of a picture or video has ended"];
+const TIME_ZONE: [&str; 2] = [
+    "Múi giờ đã thay đổi, chờ định lại giờ đăng",
+    "Its zone's clocks have changed: waits for a new time",
+];
+
 impl Cause {
     /// The cause of this word; words of platforms for what passes are all one.
     pub fn of_code(code: &str) -> Self {
@@ -111,6 +126,7 @@ impl Cause {
             | Self::Account
             | Self::Unit
             | Self::Approval
+            | Self::Licence
             | Self::Quarantine
             | Self::TimeZone
             | Self::Money => Party::Person,
@@ -128,6 +144,7 @@ impl Cause {
             | Self::Incident
             | Self::SameTextInDoubt
             | Self::EarlierPart
+            | Self::Embargo
             | Self::TokenRefresh
             | Self::Retry => Party::Service,
         }
@@ -162,14 +179,13 @@ impl Cause {
                 ["Đơn vị đã đóng hoặc bài đã bị xóa", "Its unit is closed or its post was removed"]
             }
             Self::Approval => ["Chờ phê duyệt", "Waits for approvals"],
+            Self::Embargo => EMBARGO,
+            Self::Licence => LICENCE,
             Self::Quarantine => [
                 "Chờ quản trị viên cho phép gửi lại sau khi khôi phục",
                 "Waits for an administrator after a restore",
             ],
-            Self::TimeZone => [
-                "Múi giờ đã thay đổi, chờ định lại giờ đăng",
-                "Its zone's clocks have changed: waits for a new time",
-            ],
+            Self::TimeZone => TIME_ZONE,
             Self::Money => ["Chờ ngân sách của tháng", "Waits for the month's budget"],
             Self::Clock => {
                 ["Chờ đồng hồ đáng tin trở lại", "Waits for a clock that can be trusted"]

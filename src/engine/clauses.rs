@@ -92,6 +92,9 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     if standing.account_unfit {
         return held(standing, now, "account", "its account must be connected again");
     }
+    if let Some(failed) = barred(standing, now) {
+        return failed;
+    }
     if let Some(brake) = brake.filter(|brake| brake.force == Force::Holds) {
         return held(standing, now, brake.code, &brake.detail);
     }
@@ -268,6 +271,19 @@ fn held(standing: &Standing, now: Timestamp, code: &'static str, detail: &str) -
     Failed { clause: code, change, ending }
 }
 
+/// A picture or video of it may not be shown: not yet, which ends by itself, or no more, which only a
+/// person can mend.
+fn barred(standing: &Standing, now: Timestamp) -> Option<Failed> {
+    if let Some(end) = standing.licence_ended.0 {
+        let detail = format!("a licence: that of a picture or video ended at {end}");
+        return Some(held(standing, now, "licence", &detail));
+    }
+    let end = standing.embargo_until.0?;
+    let detail = format!("the end of an embargo on a picture or video: {end}");
+    let ending = Ending::Again(end.min(standing.publish_by));
+    Some(Failed { ending, ..held(standing, now, "embargo", &detail) })
+}
+
 fn wait(standing: &Standing, code: &str, detail: &str) -> Move {
     Move {
         waits_for: Some(WaitsFor { code: code.to_owned(), detail: detail.to_owned() }),
@@ -310,6 +326,8 @@ mod tests {
             repeated: false,
             before: None,
             before_recalled: false,
+            embargo_until: Until(None),
+            licence_ended: Until(None),
             stop: Stop::default(),
         }
     }
@@ -447,6 +465,24 @@ mod tests {
         }
         let late = Standing { late: true, ..held(None) };
         assert_eq!(failed(&late, None, at(2_000)).clause, "late");
+    }
+
+    #[test]
+    fn what_may_not_be_shown_yet_waits_until_it_may_and_what_may_no_more_for_a_person() {
+        use DeliveryState as S;
+        let embargo = |end| Standing { embargo_until: Until(Some(at(end))), ..sound() };
+        let ended = || Standing { licence_ended: Until(Some(at(150))), ..embargo(400) };
+        let rows = [
+            (embargo(400), "embargo", Some(S::Held), Ending::Again(at(400))),
+            (Standing { state: S::Held, ..embargo(400) }, "embargo", None, Ending::Again(at(400))),
+            (embargo(4_000), "embargo", Some(S::Held), Ending::Again(at(1_000))),
+            (ended(), "licence", Some(S::Held), Ending::Again(at(260))),
+        ];
+        for (standing, clause, state, ending) in rows {
+            let failed = failed(&standing, None, at(200));
+            assert_eq!((failed.clause, failed.ending), (clause, ending));
+            assert_eq!(failed.change.map(|change| change.state), state);
+        }
     }
 
     #[test]

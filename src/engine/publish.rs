@@ -316,7 +316,8 @@ impl Publish {
             let pace = &self.tools.pace;
             let now = clock.now();
             let lease_is_short = self.lease.left() < pace.request_timeout + pace.margin;
-            if lease_is_short || now >= errand.prepared.publish_by || now < due_at {
+            let ended = errand.prepared.licensed_until.is_some_and(|end| end <= now);
+            if lease_is_short || ended || now >= errand.prepared.publish_by || now < due_at {
                 return Err(Withdrawn);
             }
             self.tools.steady.may_send(&errand.prepared.platform).map_err(|_doubt| Withdrawn)?;

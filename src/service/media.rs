@@ -1,5 +1,6 @@
 //! The acts on media: hand in, look, fetch, remove.
 
+use std::collections::BTreeSet;
 use std::io::BufReader;
 
 use serde_json::json;
@@ -9,8 +10,9 @@ use crate::domain::fault::Fault;
 use crate::domain::id::MediaId;
 use crate::domain::media::{Media, MediaFacts};
 use crate::domain::policy::{Action, Subject};
+use crate::domain::terms::Terms;
 use crate::media::{self as files, Guess, Opened, Received, Unfit};
-use crate::store::media;
+use crate::store::{media, terms};
 
 /// The largest file that can become of what begins like this.
 pub fn largest(services: &Services, head: &[u8]) -> usize {
@@ -59,6 +61,7 @@ pub async fn create(
         video: facts.video,
         size_bytes: received.size(),
         sha256: received.sha256().to_owned(),
+        terms: known_terms(services, received.sha256()).await?,
         created_at: now,
     };
     let mut tx = services.store.begin().await?;
@@ -66,6 +69,12 @@ pub async fn create(
     let detail = json!({"sha256": media.sha256, "mime": media.mime});
     let entry = caller.entry("media.create", &media.id, detail);
     finish(services, &caller, tx, media, &[entry]).await
+}
+
+/// The terms of a file that was handed in before.
+async fn known_terms(services: &Services, sha256: &str) -> Result<Option<Terms>, Error> {
+    let mut reader = services.store.read().await?;
+    Ok(terms::of(&mut reader, &BTreeSet::from([sha256])).await?.remove(sha256))
 }
 
 /// Whether people may call a file so. The same container has three names, and cameras use all.

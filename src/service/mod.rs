@@ -32,6 +32,7 @@ mod remaining;
 pub mod schedule;
 pub mod sealing;
 pub mod self_audit;
+pub mod terms;
 pub mod tokens;
 pub mod units;
 pub mod warning;

@@ -144,6 +144,7 @@ pub(super) async fn plan(
         let fault = Fault::new("/deliveries", "count_out_of_range", detail);
         return Err(Error::Invalid(vec![fault.with("max", MOST_PARTS)]));
     }
+    super::terms::judge(reader, &mut plan).await?;
     repeated_within(&mut plan);
     after_the_version(services, &mut plan);
     near(services, reader, source, &mut plan, look).await?;

@@ -1,5 +1,6 @@
 //! What is known of stored files; the bytes are on disk, by their hash.
 
+use jiff::Timestamp;
 use sqlx::types::Json;
 
 use super::codec::At;
@@ -8,12 +9,13 @@ use super::sql::{on, statements};
 use super::{Reader, Tx};
 use crate::domain::id::{MediaId, PersonId};
 use crate::domain::media::{Media, MediaKind, VideoFacts};
+use crate::domain::terms::Terms;
 
 statements! {
     INSERT = "INSERT INTO media (id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    FIND = "SELECT id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_at FROM media WHERE id = $1 AND removed_at IS NULL";
-    FIND_MANY = "SELECT id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
-    LIST = "SELECT id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_at FROM media WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
+    FIND = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE id = $1 AND removed_at IS NULL";
+    FIND_MANY = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
+    LIST = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
     REMOVE = "UPDATE media SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
 }
 
@@ -29,12 +31,23 @@ struct Row {
     size_bytes: i64,
     sha256: String,
     created_at: At,
+    has_terms: bool,
+    licence: Option<String>,
+    credit: Option<String>,
+    embargo_until: Option<At>,
+    licensed_until: Option<At>,
 }
 
 impl Row {
     fn media(self) -> Result<Media, Error> {
         let pixels = |it: Option<i64>| {
             it.map(u32::try_from).transpose().map_err(|_range| Error::Unreadable("media.width"))
+        };
+        let terms = Terms {
+            licence: self.licence,
+            credit: self.credit,
+            embargo_until: self.embargo_until.map(Timestamp::from),
+            licensed_until: self.licensed_until.map(Timestamp::from),
         };
         Ok(Media {
             id: self.id,
@@ -46,6 +59,7 @@ impl Row {
             video: self.video.map(|video| video.0),
             size_bytes: self.size_bytes.unsigned_abs(),
             sha256: self.sha256,
+            terms: self.has_terms.then_some(terms),
             created_at: self.created_at.into(),
         })
     }
@@ -108,7 +122,7 @@ pub async fn list(
 }
 
 /// Hides a file; false when it was hidden already. The bytes stay: what was scheduled needs them.
-pub async fn remove(tx: &mut Tx, id: &MediaId, now: jiff::Timestamp) -> Result<bool, Error> {
+pub async fn remove(tx: &mut Tx, id: &MediaId, now: Timestamp) -> Result<bool, Error> {
     on!(tx, REMOVE, |sql, conn| {
         Ok(sqlx::query(sql).bind(id).bind(At(now)).execute(conn).await?.rows_affected() == 1)
     })

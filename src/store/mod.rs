@@ -50,6 +50,7 @@ pub mod sealed;
 pub mod self_audit;
 mod session;
 mod sql;
+pub mod terms;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
@@ -146,6 +147,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         review::STATEMENTS,
         sealed::STATEMENTS,
         self_audit::STATEMENTS,
+        terms::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,
         variants::STATEMENTS,

@@ -65,6 +65,8 @@ pub struct Prepared {
     pub parts: i64,
     /// The delivery under whose post it goes; nothing for the first part.
     pub before: Option<Before>,
+    /// When the first licence of what it carries ends, as far as that is known.
+    pub licensed_until: Option<Timestamp>,
     /// The variant as it was scheduled, with all its parts.
     pub content: Value,
     /// The hash of what was scheduled.
@@ -147,6 +149,12 @@ pub struct Standing {
     pub before: Option<DeliveryState>,
     /// That one is being deleted at the platform.
     pub before_recalled: bool,
+    /// A picture or video of it may not be shown before then.
+    #[sqlx(try_from = "Option<At>")]
+    pub embargo_until: Until,
+    /// The licence of one has ended by now, or will have at its instant.
+    #[sqlx(try_from = "Option<At>")]
+    pub licence_ended: Until,
     /// A hold covers it, or did when it was due.
     #[sqlx(flatten)]
     pub stop: Stop,
@@ -164,7 +172,7 @@ pub struct Stop {
     pub hold_until: Until,
 }
 
-/// The end of a hold, if that is known.
+/// The end of something, if it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Until(pub Option<Timestamp>);
 
@@ -221,6 +229,7 @@ struct PreparedRow {
     parts: i64,
     before_state: Option<DeliveryState>,
     before_id: Option<String>,
+    licensed_until: Option<At>,
     content: Json<Value>,
     content_hash: String,
     progress: Option<Json<Value>>,
@@ -251,6 +260,7 @@ impl From<PreparedRow> for Prepared {
             part: row.part,
             parts: row.parts,
             before: row.before_state.map(|state| Before { state, remote_id: row.before_id }),
+            licensed_until: row.licensed_until.map(Timestamp::from),
             content: row.content.0,
             content_hash: row.content_hash,
             progress: row.progress.map(|progress| progress.0),
@@ -298,6 +308,11 @@ statements! {
            AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
                SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM hold_covers AS c WHERE c.delivery_id = deliveries.id)
+           AND NOT EXISTS (
+               SELECT 1 FROM delivery_files AS c JOIN terms AS t ON t.sha256 = c.sha256
+               WHERE c.delivery_id = deliveries.id
+                 AND ((t.embargo_until > $2 AND t.embargo_until > deliveries.due_at)
+                      OR t.licensed_until <= $2 OR t.licensed_until <= deliveries.due_at))
            AND EXISTS (
                SELECT 1 FROM accounts AS a
                JOIN credentials AS c ON c.account_id = a.id
@@ -360,6 +375,14 @@ statements! {
                           AND o.state IN ('published', 'vanished', 'recalled')
                           AND NOT d.intended_repeat) AS repeated,
                 f.state AS before, f.recall IS NOT NULL AS before_recalled,
+                (SELECT MAX(t.embargo_until) FROM delivery_files AS w
+                 JOIN terms AS t ON t.sha256 = w.sha256
+                 WHERE w.delivery_id = d.id AND t.embargo_until > $2
+                   AND t.embargo_until > d.due_at) AS embargo_until,
+                (SELECT MIN(t.licensed_until) FROM delivery_files AS w
+                 JOIN terms AS t ON t.sha256 = w.sha256
+                 WHERE w.delivery_id = d.id
+                   AND (t.licensed_until <= $2 OR t.licensed_until <= d.due_at)) AS licence_ended,
                 h.id AS hold_id, h.reason AS hold_reason, h.stands_until AS hold_until
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
@@ -383,6 +406,9 @@ statements! {
                 d.due_at, d.publish_by, d.attempts, d.doubts, d.refusals, d.settings, d.content,
                 d.content_hash, d.progress, d.part, d.parts, f.state AS before_state,
                 f.remote_id AS before_id,
+                (SELECT MIN(t.licensed_until) FROM delivery_files AS w
+                 JOIN terms AS t ON t.sha256 = w.sha256 WHERE w.delivery_id = d.id)
+                    AS licensed_until,
                 a.remote_id, a.handle, a.high_water,
                 c.kind, c.version AS credential_version, c.key_id, c.sealed
          FROM deliveries AS d

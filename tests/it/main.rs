@@ -134,6 +134,8 @@ mod stops;
 #[cfg(test)]
 mod sunset;
 #[cfg(test)]
+mod terms;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod units;

@@ -12,6 +12,7 @@ mod notifications;
 mod platforms;
 mod posts;
 mod quarantine;
+mod terms;
 mod tokens;
 mod units;
 mod webhooks;
@@ -34,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(holds::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
+        .merge(terms::routes())
         .merge(tokens::routes())
         .merge(units::routes())
         .merge(notifications::routes())

@@ -280,7 +280,7 @@ pub async fn insert(tx: &mut Tx, new: &[&NewDelivery]) -> Result<(), Error> {
     on!(tx, INSERT, |sql, conn| {
         sqlx::query(sql).bind(Json(rows)).execute(conn).await?;
     });
-    Ok(())
+    super::terms::carry(tx, new).await
 }
 
 /// The delivery with this id.
