@@ -297,6 +297,7 @@ impl Parts {
                 jobs: config.jobs.keep,
                 idempotency: config.api.idempotency_keep,
                 follow_ups: config.notify.keep,
+                uploads: config.media.upload_expiry,
             },
             prune: config.jobs.prune.clone(),
             looks: Looks {

@@ -325,6 +325,10 @@ pub struct Media {
     pub max_video_bytes: usize,
     /// The largest picture, width times height.
     pub max_pixels: u64,
+    /// How many unfinished uploads one person may have.
+    pub uploads_per_person: u32,
+    /// How long after its beginning an upload is forgotten.
+    pub upload_expiry: Duration,
 }
 
 /// The variables of the environment that concern us.
@@ -402,6 +406,8 @@ impl Config {
                 max_bytes: read.number("media.max_bytes", 1..=1 << 32),
                 max_video_bytes: read.number("media.max_video_bytes", 1..=1 << 40),
                 max_pixels: read.number("media.max_pixels", 1..=1 << 32),
+                uploads_per_person: read.number("media.uploads_per_person", 1..=1_000),
+                upload_expiry: read.duration("media.upload_expiry", LEAST),
             },
             notify: follow_ups::read_notify(read),
             webhooks: follow_ups::read_webhooks(read),

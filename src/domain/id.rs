@@ -125,6 +125,8 @@ ids! {
     AttemptId = "att_";
     /// One stored file.
     MediaId = "med_";
+    /// A file that comes in piece by piece.
+    UploadId = "upl_";
     /// A person who may sign in.
     PersonId = "usr_";
     /// An API token.

@@ -30,6 +30,7 @@ pub mod terms;
 pub mod text;
 pub mod token;
 pub mod unit;
+pub mod upload;
 pub mod variant;
 pub mod waiting;
 pub mod webhook;

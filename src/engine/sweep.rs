@@ -13,7 +13,7 @@ use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdic
 use crate::store::jobs::Claimed;
 use crate::store::{
     Error, Tx, budgets, idempotency, jobs, mail_items, nodes, notifications, outbox, refreshes,
-    webhook_tries,
+    uploads, webhook_tries,
 };
 
 /// Processes that were not seen for this long are forgotten.
@@ -41,6 +41,8 @@ pub struct Keep {
     pub idempotency: Duration,
     /// Messages, notifications and what came of telling others.
     pub follow_ups: Duration,
+    /// Files that come in over several requests.
+    pub uploads: Duration,
 }
 
 impl Sweep {
@@ -65,12 +67,28 @@ impl Sweep {
             round += webhook_tries::forget(&mut tx, told).await?;
             round += outbox::forget(&mut tx, told).await?;
             round += refreshes::forget(&mut tx, before(now, PRESENTED)).await?;
+            let uploads = uploads::forget(&mut tx, now).await?;
+            round += uploads.len() as u64;
             tx.commit().await?;
+            for id in uploads {
+                note(self.tools.files.resumables().remove(id.as_str()).await);
+            }
             swept += round;
             if round == 0 {
+                // What a row was never written for, or whose row went with a process.
+                let before = before(now, self.keep.uploads);
+                note(self.tools.files.resumables().sweep(before).await);
                 return Ok(swept);
             }
         }
+    }
+}
+
+/// What could not be removed is swept the next time.
+fn note(removed: Result<(), crate::media::Error>) {
+    if let Err(error) = removed {
+        let error = crate::telemetry::Chain(&error);
+        tracing::warn!(%error, "what is left of an upload could not be removed");
     }
 }
 

@@ -14,9 +14,12 @@ use super::incoming::{Incoming, Received};
 use super::inspect::Unfit;
 use super::opened::Opened;
 use super::rendition::MEGAPIXELS_AT_ONCE;
+use super::resumable::{Resumables, Turns};
 
 /// Where files lie while they come in. No hash begins with a dot.
 const ASIDE: &str = ".incoming";
+/// Where they lie while they come in over several requests.
+const RESUMABLE: &str = ".uploads";
 
 /// Why a file could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -56,18 +59,27 @@ pub struct Files {
     directory: PathBuf,
     /// Turns of working on pictures, in millions of pixels.
     turns: Arc<Semaphore>,
+    /// Whose turn it is to write to what comes in over several requests.
+    writers: Arc<Turns>,
 }
 
 impl Files {
     /// Files below `directory`, which is made when it is needed.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let turns = Arc::new(Semaphore::new(MEGAPIXELS_AT_ONCE as usize));
-        Self { directory: directory.into(), turns }
+        Self { directory: directory.into(), turns, writers: Arc::default() }
     }
 
     /// Others in a directory of that name inside of this one; they take the same turns.
     pub(super) fn beside(&self, name: &str) -> Self {
-        Self { directory: self.directory.join(name), turns: self.turns.clone() }
+        let directory = self.directory.join(name);
+        Self { directory, turns: self.turns.clone(), writers: Arc::default() }
+    }
+
+    /// Files that come in over several requests.
+    pub fn resumables(&self) -> Resumables {
+        let (files, aside) = (self.directory.join(RESUMABLE), self.directory.join(ASIDE));
+        Resumables::new(files, aside, self.writers.clone())
     }
 
     pub(super) fn directory(&self) -> &Path {

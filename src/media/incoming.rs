@@ -78,6 +78,11 @@ impl Incoming {
 }
 
 impl Received {
+    /// What lies there, whole.
+    pub(super) fn new(aside: Aside, head: Vec<u8>, size: u64, sha256: String) -> Self {
+        Self { aside, head, size, sha256 }
+    }
+
     /// The first bytes, as many as tell what it can be.
     pub fn head(&self) -> &[u8] {
         &self.head

@@ -6,6 +6,7 @@ mod inspect;
 mod opened;
 mod render;
 mod rendition;
+mod resumable;
 mod video;
 
 pub use files::{Error, Files};
@@ -14,3 +15,4 @@ pub use inspect::{Guess, TELLING, Unfit, guess, inspect, inspect_video};
 pub use opened::Opened;
 pub use render::{Recipe, Rendered, render};
 pub use rendition::Rendition;
+pub use resumable::{Appending, NoTurn, Resumables};

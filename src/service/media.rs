@@ -41,7 +41,21 @@ pub async fn create(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
-    let facts = look_into(services, &received).await?;
+    let media = take(services, declared, &received).await?;
+    let mut tx = services.store.begin().await?;
+    media::insert(&mut tx, &media, &caller.actor.person_id).await?;
+    let detail = json!({"sha256": media.sha256, "mime": media.mime});
+    let entry = caller.entry("media.create", &media.id, detail);
+    finish(services, &caller, tx, media, &[entry]).await
+}
+
+/// Keeps a file that is fit to be kept, and says what it is; its row is yet to be written.
+pub(super) async fn take(
+    services: &Services,
+    declared: Option<String>,
+    received: &Received,
+) -> Result<Media, Error> {
+    let facts = look_into(services, received).await?;
     if let Some(declared) = declared.filter(|declared| !is_called(declared, &facts.mime)) {
         let detail = format!("the file is called {declared} but is {}", facts.mime);
         let told = Told::new("media_type_mismatch", detail);
@@ -49,9 +63,9 @@ pub async fn create(
         return Err(Error::Unsupported(told));
     }
     // On disk first: a row without its file would be a lie, a file without a row is only waste.
-    services.files.keep(&received).await.map_err(Error::internal)?;
+    services.files.keep(received).await.map_err(Error::internal)?;
     let now = services.clock.now();
-    let media = Media {
+    Ok(Media {
         id: MediaId::new(now, services.random()),
         kind: facts.kind,
         mime: facts.mime,
@@ -63,12 +77,7 @@ pub async fn create(
         sha256: received.sha256().to_owned(),
         terms: known_terms(services, received.sha256()).await?,
         created_at: now,
-    };
-    let mut tx = services.store.begin().await?;
-    media::insert(&mut tx, &media, &caller.actor.person_id).await?;
-    let detail = json!({"sha256": media.sha256, "mime": media.mime});
-    let entry = caller.entry("media.create", &media.id, detail);
-    finish(services, &caller, tx, media, &[entry]).await
+    })
 }
 
 /// The terms of a file that was handed in before.

@@ -35,6 +35,7 @@ pub mod self_audit;
 pub mod terms;
 pub mod tokens;
 pub mod units;
+pub mod uploads;
 pub mod warning;
 pub mod webhooks;
 

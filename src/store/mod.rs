@@ -55,6 +55,7 @@ pub mod terms;
 mod tests;
 pub mod tokens;
 pub mod units;
+pub mod uploads;
 pub mod variants;
 pub mod waiting;
 pub mod webhook_tries;
@@ -150,6 +151,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         terms::STATEMENTS,
         tokens::STATEMENTS,
         units::STATEMENTS,
+        uploads::STATEMENTS,
         variants::STATEMENTS,
         waiting::STATEMENTS,
         webhook_tries::STATEMENTS,

@@ -140,6 +140,8 @@ mod tokens;
 #[cfg(test)]
 mod units;
 #[cfg(test)]
+mod uploads;
+#[cfg(test)]
 mod waits;
 #[cfg(test)]
 mod webhooks;

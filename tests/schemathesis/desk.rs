@@ -284,6 +284,9 @@ impl Seeding<'_> {
         // Nothing has happened that anybody is told of.
         let nobody = vec![format!("ntf_{}", "0".repeat(32)), format!("ntf_{}", "1".repeat(32))];
         ids.insert("notifications".to_owned(), nobody);
+        // What belongs to another protocol is not begun here.
+        let none = vec![format!("upl_{}", "0".repeat(32)), format!("upl_{}", "1".repeat(32))];
+        ids.insert("uploads".to_owned(), none);
         // Nobody posts by hand here.
         let none = vec![format!("fps_{}", "0".repeat(32)), format!("fps_{}", "1".repeat(32))];
         ids.insert("foreign-posts".to_owned(), none);

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 12] = [
+pub(crate) const NOUNS: [&str; 13] = [
     "platforms",
     "units",
     "accounts",
@@ -20,6 +20,7 @@ pub(crate) const NOUNS: [&str; 12] = [
     "foreign-posts",
     "holds",
     "tokens",
+    "uploads",
     "webhooks",
     "notifications",
 ];
@@ -33,7 +34,8 @@ pub(crate) const NOUNS: [&str; 12] = [
 /// * `positive_data_acceptance`: rules that no schema can tell (zones, languages, days, the reader
 ///   of another's key) are answered with 422, and a version that moved with 412. What fits the
 ///   document must never be unreadable (400), too large (413), of a wrong type (415) or lack a
-///   header (428). Only files are told by their bytes, and random ones are of no type.
+///   header (428). Only files are told by their bytes, and random ones are of no type; and uploads are told
+///   by the headers of another protocol.
 pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
     let mut text = String::from("seed = 20260902\n\n[dictionaries]\n");
     let mut words = |name: &str, values: &[String]| {
@@ -105,6 +107,11 @@ const CHECKS: &str = r#"
 missing_required_header.expected-statuses = [401, 428]
 negative_data_rejection.expected-statuses = ["4xx"]
 positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 412, 422]
+
+[[operations]]
+include-operation-id = ["create_upload", "add_to_upload"]
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 412, 413, 415, 422]
 
 [[operations]]
 include-operation-id = "create_media"

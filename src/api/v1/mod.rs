@@ -15,6 +15,7 @@ mod quarantine;
 mod terms;
 mod tokens;
 mod units;
+mod uploads;
 mod webhooks;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -44,5 +45,5 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// What takes or gives files.
 pub(super) fn uploads() -> OpenApiRouter<Api> {
-    media::uploads()
+    media::uploads().merge(uploads::routes())
 }

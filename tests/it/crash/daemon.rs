@@ -6,6 +6,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::stage::{Setting, eventually};
 
+/// Somebody who asks a real process.
+#[expect(clippy::disallowed_methods, reason = "a client of our own service")]
+pub(super) fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 /// `chancery serve`, running; killed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Daemon {

@@ -16,6 +16,7 @@ mod storage;
 mod storm;
 #[cfg(feature = "crash-points")]
 mod told;
+mod uploads;
 #[cfg(feature = "crash-points")]
 mod vital;
 mod zones;
