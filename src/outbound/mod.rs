@@ -10,6 +10,7 @@
 
 mod address;
 mod body;
+mod hidden;
 pub mod mail;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::config;
 use crate::domain::attempt::Reach;
 use address::{Forbidden, Guard};
 use body::{Progress, Taken, Tracked};
+use hidden::Sent;
 
 /// How long an unused connection is kept. Shorter than what servers allow, so that they seldom
 /// close one in the moment in which it is used again.
@@ -217,6 +219,7 @@ impl Outbound {
         }
         let max_answer = request.max_answer;
         let label = request.label;
+        let sent = Sent::new(&request.url, &request.headers, &request.body);
         let (request, progress) = prepare(request);
         let answer = match self.client.execute(request).await {
             Ok(answer) => answer,
@@ -226,12 +229,17 @@ impl Outbound {
                 return Err(failure);
             }
         };
-        read(answer, max_answer).await.map_err(|(failure, error)| {
+        let answer = read(answer, max_answer).await.map_err(|(failure, error)| {
             if let Some(error) = error {
                 log(label, &failure, error);
             }
             failure
-        })
+        })?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        // What a refusal says is kept and shown to people.
+        Ok(Response { body: sent.hide(answer.body), ..answer })
     }
 }
 
