@@ -92,7 +92,8 @@ impl Daemon {
         eventually("it is ready", async || {
             let log = std::fs::read(&self.log).unwrap();
             let own = String::from_utf8_lossy(&log[self.start..]);
-            if own.contains("ready") { Ok(()) } else { Err(own.into_owned()) }
+            let told = own.lines().any(|line| line.contains("ready") && line.contains("address="));
+            if told { Ok(()) } else { Err(own.into_owned()) }
         })
         .await;
     }
@@ -101,7 +102,8 @@ impl Daemon {
     pub(super) fn address(&self) -> String {
         let log = std::fs::read(&self.log).unwrap();
         let own = String::from_utf8_lossy(&log[self.start..]);
-        let line = own.lines().find(|line| line.contains("ready")).expect("it is ready");
+        let line = own.lines().find(|line| line.contains("ready") && line.contains("address="));
+        let line = line.expect("it is ready");
         let at = line.split("address=").nth(1).expect("it says where");
         at.split_whitespace().next().expect("it says where").to_owned()
     }

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "crash-points")]
 mod after;
+mod canaries;
 mod daemon;
 mod disk;
 mod exits;
