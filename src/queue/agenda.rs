@@ -6,9 +6,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::after;
 use crate::domain::id::JobId;
 use crate::domain::work::pool;
 use crate::store::jobs::Due;
@@ -26,6 +28,9 @@ pub(super) struct Rest {
     pub(super) until: Timestamp,
     /// Whether it is for the most urgent jobs too.
     pub(super) all: bool,
+    /// How long it was to last, if it is for what a job itself has done: that does not pass because
+    /// something else has changed.
+    pub(super) firm: Option<Duration>,
 }
 
 /// The timetable of one lane.
@@ -100,12 +105,18 @@ impl Agenda {
         self.show(slot);
     }
 
-    /// Lets every slot go on: what its rest was for may be over, or was reckoned by a clock that was
-    /// wrong.
-    pub(super) fn end_rests(&mut self) {
+    /// Lets slots go on: what their rest was for may be over, or was reckoned by a clock that was wrong.
+    /// A firm one goes on, but no longer from now than it was to last.
+    pub(super) fn end_rests(&mut self, now: Timestamp) {
         self.waking.clear();
-        for slot in std::mem::take(&mut self.rests).into_keys() {
-            self.show(&slot);
+        for (slot, rest) in std::mem::take(&mut self.rests) {
+            if let Some(span) = rest.firm {
+                let until = rest.until.min(after(now, span));
+                self.waking.push(Reverse((until, slot.clone())));
+                self.rests.insert(slot, Rest { until, ..rest });
+            } else {
+                self.show(&slot);
+            }
         }
     }
 
@@ -283,7 +294,7 @@ mod tests {
         agenda.note(due(1, "a", 2, 1));
         agenda.note(due(2, "a", 2, 1));
         assert_eq!(agenda.take(at(1), at(1), 1, all).len(), 1);
-        agenda.release("a", Some(Rest { until: at(30), all: false }));
+        agenda.release("a", Some(Rest { until: at(30), all: false, firm: None }));
         assert!(agenda.take(at(29), at(29), 9, all).is_empty());
         assert_eq!(agenda.next_change(), Some(at(30)));
         assert_eq!(agenda.take(at(30), at(30), 9, all).len(), 1);
@@ -296,7 +307,7 @@ mod tests {
         agenda.note(due(1, "a", 2, 1));
         assert_eq!(agenda.take(at(1), at(1), 9, all).len(), 1);
         agenda.note(due(2, "a", 2, 1));
-        agenda.release("a", Some(Rest { until: at(30), all: false }));
+        agenda.release("a", Some(Rest { until: at(30), all: false, firm: None }));
         agenda.note(due(3, "a", 0, 5));
         assert_eq!(order(&agenda.take(at(5), at(5), 9, all)), [("a".to_owned(), 5)]);
         // The rest ends while the urgent one is at work, or goes on after it.
@@ -306,10 +317,37 @@ mod tests {
         assert_eq!(order(&agenda.take(at(30), at(30), 9, all)), [("a".to_owned(), 1)]);
         // A pause for all is one for what is urgent too, and the last word about a pause counts.
         agenda.note(due(4, "a", 0, 31));
-        agenda.release("a", Some(Rest { until: at(40), all: true }));
-        agenda.release("a", Some(Rest { until: at(50), all: true }));
+        agenda.release("a", Some(Rest { until: at(40), all: true, firm: None }));
+        agenda.release("a", Some(Rest { until: at(50), all: true, firm: None }));
         assert!(agenda.take(at(49), at(49), 9, all).is_empty());
         assert_eq!(agenda.take(at(50), at(50), 9, all).len(), 1);
+    }
+
+    #[test]
+    fn only_what_waits_for_others_goes_on_when_something_has_changed() {
+        let mut agenda = Agenda::default();
+        let minute = Duration::from_mins(1);
+        for (number, slot) in (1_u128..).zip(["spaced", "panicked"]) {
+            agenda.note(due(number, slot, 2, 1));
+        }
+        assert_eq!(agenda.take(at(1), at(1), 9, all).len(), 2);
+        agenda.note(due(3, "spaced", 2, 1));
+        agenda.note(due(4, "panicked", 0, 1));
+        agenda.release("spaced", Some(Rest { until: at(61), all: false, firm: None }));
+        agenda.release("panicked", Some(Rest { until: at(61), all: true, firm: Some(minute) }));
+        agenda.end_rests(at(2));
+        assert_eq!(order(&agenda.take(at(2), at(2), 9, all)), [("spaced".to_owned(), 1)]);
+        agenda.end_rests(at(60));
+        assert!(agenda.take(at(60), at(60), 9, all).is_empty());
+        assert_eq!(agenda.next_change(), Some(at(61)));
+        assert_eq!(agenda.take(at(61), at(61), 9, all).len(), 1);
+        // By a clock that was an hour ahead it would be an hour too long.
+        agenda.note(due(5, "panicked", 2, 1));
+        agenda.release("panicked", Some(Rest { until: at(3_721), all: true, firm: Some(minute) }));
+        agenda.end_rests(at(70));
+        assert!(agenda.take(at(129), at(129), 9, all).is_empty());
+        assert_eq!(agenda.next_change(), Some(at(130)));
+        assert_eq!(agenda.take(at(130), at(130), 9, all).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! An ordinary claim writes nothing of the kind. The note is taken back by the commit of the claim.
 
 use super::job::{SET_ASIDE, Work};
-use super::lane::{ASIDE, Lane, PAUSE};
+use super::lane::{Lane, PAUSE};
 use super::{aside, contained};
 use crate::clock::after;
 use crate::store::jobs::Due;
@@ -22,7 +22,11 @@ pub(super) async fn claim<W: Work>(lane: &mut Lane<W>, picked: Vec<Due>) -> usiz
             "a job could not be claimed by itself; set aside for a while"
         );
         lane.doubt_claim(one);
-        lane.rest_slots(one, if matches!(error, Error::Busy) { PAUSE } else { ASIDE });
+        if matches!(error, Error::Busy) {
+            lane.rest_slots(one, PAUSE);
+        } else {
+            lane.set_slots_aside(one);
+        }
     }
     count
 }

@@ -35,7 +35,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// Wait before another job of a slot is tried of which another process has one.
 const ELSEWHERE: Duration = Duration::from_millis(250);
 /// Wait before a job is claimed again that could not be claimed alone.
-pub(super) const ASIDE: Duration = Duration::from_mins(1);
+const ASIDE: Duration = Duration::from_mins(1);
 
 /// How a lane looks for work.
 #[derive(Debug, Clone, Copy)]
@@ -268,7 +268,11 @@ impl<W: Work> Lane<W> {
         }
         // Where none can be claimed it is the database that fails: none of them is to be blamed for it,
         // and late by a minute.
-        self.rest_slots(&refused, if well { ASIDE } else { PAUSE });
+        if well {
+            self.set_slots_aside(&refused);
+        } else {
+            self.rest_slots(&refused, PAUSE);
+        }
         unblamed
     }
 
@@ -282,7 +286,16 @@ impl<W: Work> Lane<W> {
     pub(super) fn rest_slots(&mut self, picked: &[Due], span: Duration) {
         let until = after(self.clock.now(), span);
         for due in picked {
-            self.agenda.release(&due.slot, Some(Rest { until, all: true }));
+            self.agenda.release(&due.slot, Some(Rest { until, all: true, firm: None }));
+        }
+    }
+
+    /// The same for what they have done themselves.
+    pub(super) fn set_slots_aside(&mut self, picked: &[Due]) {
+        let until = after(self.clock.now(), ASIDE);
+        for due in picked {
+            let rest = Rest { until, all: true, firm: Some(ASIDE) };
+            self.agenda.release(&due.slot, Some(rest));
         }
     }
 
@@ -321,7 +334,7 @@ impl<W: Work> Lane<W> {
             }
             Message::LookAgain => {
                 self.look_at = Duration::ZERO;
-                self.agenda.end_rests();
+                self.agenda.end_rests(self.clock.now());
             }
             Message::GivenUp { id, slot } => {
                 self.ended(&id, &slot, None);
@@ -344,7 +357,8 @@ impl<W: Work> Lane<W> {
         if !was_ahead && let Some(due) = self.due.get_mut(pool) {
             *due = due.saturating_sub(1);
         }
-        self.agenda.release(slot, rest_until.map(|until| Rest { until, all: false }));
+        let rest = rest_until.map(|until| Rest { until, all: false, firm: None });
+        self.agenda.release(slot, rest);
     }
 
     /// Reads what is due within the window, and rescues what was lost.
@@ -466,7 +480,8 @@ impl<W: Work> Lane<W> {
                     // It keeps its place. What is most urgent would be the next again.
                     let ending = Ending::Again(job.due_at);
                     again.extend(super::settle::again(&job, ending));
-                    rests.insert(job.slot, Some(Rest { until, all: job.priority == 0 }));
+                    let all = job.priority == 0;
+                    rests.insert(job.slot, Some(Rest { until, all, firm: None }));
                     finishes.push(Finish { id: job.id, ending, note: Some(note) });
                 }
                 Admission::Not(ending, note) => {
@@ -528,7 +543,7 @@ impl<W: Work> Lane<W> {
         rests: &HashMap<String, Option<Rest>>,
         now: Timestamp,
     ) {
-        let elsewhere = Rest { until: after(now, ELSEWHERE), all: true };
+        let elsewhere = Rest { until: after(now, ELSEWHERE), all: true, firm: None };
         for due in idle {
             let rest = rests.get(&due.slot).copied().unwrap_or(Some(elsewhere));
             self.agenda.release(&due.slot, rest);
