@@ -310,6 +310,7 @@ impl Parts {
             },
             self_audit: config.jobs.self_audit.clone(),
             foreign: platforms::foreign_intervals(config),
+            probe_every: config.accounts.probe_every,
             read_back: config.quarantine.read_back,
         };
         Ok(Engine::start(settings).await?)

@@ -3,6 +3,7 @@
 //! `default.toml` names every option and is the reference. All faults are reported at once, each
 //! with its key. Nothing else in the program reads the environment.
 
+mod accounts;
 mod budgets;
 mod duration;
 mod fault;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+pub use accounts::Accounts;
 pub use budgets::{Ceiling, Prices};
 pub use fault::{Fault, Faults, Origin};
 pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
@@ -70,6 +72,8 @@ pub struct Config {
     pub verify: Verify,
     /// Posts that did not come from here.
     pub foreign: Foreign,
+    /// What is asked about accounts.
+    pub accounts: Accounts,
     /// After a restore.
     pub quarantine: Quarantine,
     /// When the machine's clock is not to be trusted.
@@ -392,6 +396,7 @@ impl Config {
             },
             verify: Verify::read(read),
             foreign: Foreign::read(read),
+            accounts: Accounts::read(read),
             quarantine: Quarantine::read(read),
             clock: Clock {
                 max_step: read.duration("clock.max_step", LEAST),

@@ -24,6 +24,7 @@ pub mod outbox_text;
 pub mod parts;
 pub mod policy;
 pub mod post;
+pub mod probe;
 pub mod refresh;
 pub mod schedule;
 pub mod terms;

@@ -43,6 +43,8 @@ words! {
         AccountNeedsReconnect = "account.needs_reconnect",
         /// An account's access ends unless somebody signs in again.
         AccountEnding = "account.ending",
+        /// What is due soon stands on an account that cannot publish it.
+        AccountUnfit = "account.unfit",
         /// The platform wants something done before an account may publish again.
         AccountPaused = "account.paused",
         /// The version of a platform's interface that is in use ends soon, or has ended.
@@ -135,6 +137,7 @@ impl Occasion {
             | Self::ClockTrusted
             | Self::AccountNeedsReconnect
             | Self::AccountEnding
+            | Self::AccountUnfit
             | Self::AccountPaused
             | Self::VersionEnding
             | Self::MoneyLow

@@ -67,6 +67,10 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::AccountEnding => {
             ["Một tài khoản cần đăng nhập lại sớm", "An account's access ends soon"]
         }
+        O::AccountUnfit => [
+            "Bài sắp đến giờ nhưng tài khoản chưa đăng được",
+            "Due soon on an account that cannot publish it",
+        ],
         O::AccountPaused => {
             ["Tài khoản bị nền tảng tạm ngừng", "The platform has paused an account"]
         }

@@ -33,10 +33,13 @@ pub const REFRESH: &str = "refresh";
 /// Reads an account for posts that did not come from here.
 pub const FOREIGN: &str = "foreign";
 
+/// Asks what an account's access is worth.
+pub const PROBE: &str = "probe";
+
 /// Every kind there is.
 pub const KINDS: &[&str] = &[
     PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK, REFRESH,
-    FOREIGN,
+    FOREIGN, PROBE,
 ];
 
 /// What a publish job needs to know.
@@ -115,6 +118,18 @@ pub struct Foreign {
 /// The key that makes the next such reading of an account unique.
 pub fn foreign_key(account: &AccountId) -> String {
     format!("{FOREIGN}:{account}")
+}
+
+/// What a job needs to know that asks what an account's access is worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Which account.
+    pub account_id: AccountId,
+}
+
+/// The key that makes the question about an account unique.
+pub fn probe_key(account: &AccountId) -> String {
+    format!("{PROBE}:{account}")
 }
 
 /// The slot of an account's jobs: at most one of a kind is at work. It begins with the pool.

@@ -61,7 +61,7 @@ pub(super) const HELD: Duration = Duration::from_mins(1);
 const IN_DOUBT: Duration = Duration::from_secs(5);
 
 /// Wait before a delivery is guarded again whose account is getting a new access token.
-const TOKEN: Duration = Duration::from_secs(2);
+pub(super) const TOKEN: Duration = Duration::from_secs(2);
 
 /// Names the first clause that failed, most lasting one first.
 pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Failed {

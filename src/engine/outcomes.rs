@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::batch::Batch;
 use super::circuits::Lessons;
 use super::publish::{Errand, Report, close, moved, waiting_for};
-use super::{Tools, budgets, money, place, reconcile_job};
+use super::{Tools, budgets, money, place, reconcile_job, renewals};
 use crate::clock::after;
 use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
@@ -39,6 +39,8 @@ pub(super) async fn settle(
     let high_waters: HashMap<AccountId, String> =
         rows::high_waters(tx, &accounts).await?.into_iter().collect();
     let mut lessons = Lessons::of(tools, tx, now, done).await?;
+    let renewable = renewals::possible(tx, now, done).await?;
+    let mut renewed = Vec::new();
     let mut settlement = Settlement::default();
     let mut batch = Batch::default();
     for one in done {
@@ -50,9 +52,13 @@ pub(super) async fn settle(
             high_water: high_waters.get(&one.item.prepared.account_id),
             taken: &taken,
             incident,
+            renewal: !incident && renewals::is_among(&renewable, one),
             batch: &mut batch,
             enqueued: &mut settlement.enqueued,
         };
+        if recorder.renewal {
+            renewed.push(&one.item.prepared);
+        }
         settlement.verdicts.push(recorder.record(&one.report));
     }
     lessons.write(tx).await?;
@@ -65,6 +71,7 @@ pub(super) async fn settle(
     let out = done.iter().filter(|one| is_out(&one.report)).map(|one| &one.item.prepared);
     place::wake(tx, out, now).await?;
     money::give_back(tx, done, |errand| written.closed.contains(&errand.attempt)).await?;
+    renewals::begin(tx, now, &renewed).await?;
     written.tell(tx, now, &settlement.enqueued).await?;
     Ok(settlement)
 }
@@ -107,6 +114,8 @@ struct Recorder<'a> {
     taken: &'a HashSet<(AccountId, String)>,
     /// The refusal is one of many alike: it says nothing about this delivery or its account.
     incident: bool,
+    /// The access token was refused, and can be followed by another.
+    renewal: bool,
     batch: &'a mut Batch,
     enqueued: &'a mut Vec<NewJob>,
 }
@@ -259,6 +268,7 @@ impl Recorder<'_> {
     ) -> Verdict {
         let (status, hint) = remedy(refusal.kind);
         match refusal.kind {
+            RefusalKind::Credential if self.renewal => self.renew(refusal, sent_at, progress),
             RefusalKind::Duplicate => {
                 let doubt = Doubt {
                     reach: crate::domain::attempt::Reach::AnswerStarted,
@@ -316,6 +326,33 @@ impl Recorder<'_> {
             after(self.now, super::clauses::HELD).min(prepared.publish_by),
             refusal.code.clone(),
         )
+    }
+
+    /// Certainly not created, since its access token was not taken; tried again with the next one. No attempt
+    /// is used up.
+    fn renew(
+        &mut self,
+        refusal: &Refusal,
+        sent_at: Option<Timestamp>,
+        progress: Option<Value>,
+    ) -> Verdict {
+        let prepared = &self.errand.prepared;
+        let detail = json!({"code": refusal.code, "detail": refusal.detail});
+        let waiting = format!("a new access token of its account; the last one: {}", said(refusal));
+        let change = Move {
+            attempts: -1,
+            progress,
+            waits_for: waiting_for("token_refresh", waiting),
+            ..moved(prepared, DeliveryState::Publishing, Event::Deferred)
+        };
+        let close = Close {
+            sent_ms: sent_at,
+            detail: Some(detail.clone()),
+            ..close(&self.errand.attempt, AttemptOutcome::Refused)
+        };
+        self.batch.add(close, change, detail);
+        let next = after(self.now, super::clauses::TOKEN).min(prepared.publish_by);
+        Verdict::again(next, "token_refresh")
     }
 
     fn deferred(&mut self, deferral: &Deferral, progress: Option<Value>) -> Verdict {

@@ -13,6 +13,7 @@ use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
 use super::foreign::{Foreign, plan};
 use super::holds::Heed;
+use super::probe::{self, Probe};
 use super::publish::Publish;
 use super::read_back::ReadBack;
 use super::recall::TakeBack;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub self_audit: String,
     /// How often accounts are read for posts that did not come from here.
     pub foreign: plan::Intervals,
+    /// How often accounts are asked about; never when it is none.
+    pub probe_every: Option<Duration>,
     /// Whether all accounts are read when the database has lost what was committed last.
     pub read_back: bool,
 }
@@ -96,7 +99,7 @@ impl Engine {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let (tools, queue) = (settings.tools.clone(), settings.queue.clone());
         let failover = Failover::new(tools, queue, settings.read_back);
-        let foreign = settings.foreign.clone();
+        let (foreign, probe_every) = (settings.foreign.clone(), settings.probe_every);
         let Settings { tools, means, desk, queue, timing, keep, prune, looks, self_audit, .. } =
             settings;
         failover.look().await?;
@@ -137,7 +140,7 @@ impl Engine {
         }
         let start = Lanes { tools: &tools, lease: &lease, queue: &queue, timing, after_a_death };
         rest.extend(start.beside(failover, &stop_rest));
-        rest.push(start.planning(foreign, &stop_rest));
+        rest.extend(start.planning(foreign, probe_every, &stop_rest));
         if let Some(line) = tools.store.line().await? {
             let herald =
                 Herald::new(line, tools.clock.clone(), queue.clone(), lease.holder().node.clone());
@@ -145,7 +148,7 @@ impl Engine {
         }
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
-        start.looking_back(&looks, &lanes, &stop_lanes);
+        start.looking_back(&looks, probe_every, &lanes, &stop_lanes);
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
@@ -206,14 +209,37 @@ impl Lanes<'_> {
         all
     }
 
-    /// Starts what plans when accounts are read for posts that did not come from here.
-    fn planning(&self, every: plan::Intervals, stop: &CancellationToken) -> JoinHandle<()> {
-        let (tools, queue) = (self.tools.clone(), self.queue.clone());
-        tokio::spawn(vital("foreign", plan::keep(tools, queue, every, stop.clone())))
+    /// Starts what plans when accounts are read for posts that did not come from here, and when they are
+    /// asked about.
+    fn planning(
+        &self,
+        foreign: plan::Intervals,
+        probes: Option<Duration>,
+        stop: &CancellationToken,
+    ) -> [JoinHandle<()>; 2] {
+        let (tools, queue) = (self.tools, self.queue);
+        let foreign = plan::keep(tools.clone(), queue.clone(), foreign, stop.clone());
+        let probes = probe::plan::keep(tools.clone(), queue.clone(), probes, stop.clone());
+        [tokio::spawn(vital("foreign", foreign)), tokio::spawn(vital("probes", probes))]
+    }
+
+    /// Starts what asks what accounts' access is worth.
+    fn asking(&self, every: Option<Duration>, lanes: &TaskTracker, stop: &CancellationToken) {
+        if let Some(every) = every {
+            let probe = self.lane(Probe::new(self.tools.clone(), every));
+            lanes.spawn(vital("probe", probe.run(stop.clone())));
+        }
     }
 
     /// Starts what has to do with what is out, with what was done, and with credentials.
-    fn looking_back(&self, looks: &Looks, lanes: &TaskTracker, stop: &CancellationToken) {
+    fn looking_back(
+        &self,
+        looks: &Looks,
+        probe_every: Option<Duration>,
+        lanes: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        self.asking(probe_every, lanes, stop);
         let (tools, belief) = (self.tools, looks.belief);
         let foreign = self.lane(Foreign::new(tools.clone(), !looks.spans.is_empty()));
         lanes.spawn(vital("foreign_posts", foreign.run(stop.clone())));

@@ -12,8 +12,8 @@ use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::Claimed;
 use crate::store::{
-    Error, Tx, budgets, idempotency, jobs, mail_items, nodes, notifications, outbox, refreshes,
-    uploads, webhook_tries,
+    Error, Tx, budgets, idempotency, jobs, mail_items, nodes, notifications, outbox, probes,
+    refreshes, uploads, webhook_tries,
 };
 
 /// Processes that were not seen for this long are forgotten.
@@ -67,6 +67,7 @@ impl Sweep {
             round += webhook_tries::forget(&mut tx, told).await?;
             round += outbox::forget(&mut tx, told).await?;
             round += refreshes::forget(&mut tx, before(now, PRESENTED)).await?;
+            round += probes::prune(&mut tx, before(now, PRESENTED)).await?;
             let uploads = uploads::forget(&mut tx, now).await?;
             round += uploads.len() as u64;
             tx.commit().await?;

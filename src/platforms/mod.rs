@@ -31,7 +31,8 @@ use secrecy::SecretString;
 use crate::config::{self, Config};
 use crate::domain::budget::{Limits, Window};
 use outcome::{
-    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
+    Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
+    Witness,
 };
 use rules::Rules;
 use session::{Gap, Item, Metered, Place, Probe, Progress, Session};
@@ -113,6 +114,11 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Asks who owns a token.
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>>;
+
+    /// Asks what the account's credential is worth at this moment: only reads.
+    fn access<'a>(&'a self, on: &'a Session) -> Answer<'a, Access> {
+        Box::pin(async move { Access::from(self.owner(on).await) })
+    }
 
     /// Asks for the account's own token with one that only reaches the account, such as a system user's.
     fn own_token<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<SecretString, OwnerError>>;

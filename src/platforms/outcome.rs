@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::attempt::{Reach, Receipt};
+use crate::domain::connection::MissingScope;
 
 /// What came of a create. There is no error besides: a failure is one of these too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,6 +215,56 @@ pub struct Owner {
     pub handle: Option<String>,
     /// Followers, when the answer carried them.
     pub followers: Option<u64>,
+}
+
+/// What a platform says of an account's access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Its credential is taken.
+    Alive(Standing),
+    /// The platform says in its own words that it does not take the credential.
+    Refused(String),
+    /// The credential is taken, but the platform wants something of a person first, or a right is gone.
+    Barred(String),
+    /// Says nothing about the account.
+    Unclear {
+        /// What was seen instead.
+        detail: String,
+        /// When to ask again at the earliest, if the platform said so.
+        until: Option<Timestamp>,
+    },
+}
+
+/// What is told of a credential that is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The rights that it has, where the platform says so.
+    pub scopes: Option<Vec<String>>,
+    /// Those that are missing of what is asked for, where that is known.
+    pub missing: Option<Vec<MissingScope>>,
+    /// When it ends, where it does and the platform says so.
+    pub expires_at: Option<Timestamp>,
+    /// When the platform stops giving data unless a person signs in again, where it says so.
+    pub data_access_ends_at: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Of which nothing but the owner is told.
+    pub fn of(owner: Owner) -> Self {
+        Self { owner, scopes: None, missing: None, expires_at: None, data_access_ends_at: None }
+    }
+}
+
+impl From<Result<Owner, OwnerError>> for Access {
+    fn from(said: Result<Owner, OwnerError>) -> Self {
+        match said {
+            Ok(owner) => Self::Alive(Standing::of(owner)),
+            Err(OwnerError::Refused(why)) => Self::Refused(why),
+            Err(OwnerError::Unreachable(detail)) => Self::Unclear { detail, until: None },
+        }
+    }
 }
 
 /// Why the owner could not be told.

@@ -3,6 +3,7 @@
 //! An act checks the policy, changes, audits and keeps its answer under the caller's idempotency
 //! key, all in one transaction; no transaction is open while a platform is asked.
 
+pub mod account_health;
 pub mod accounts;
 mod act;
 pub mod backup;

@@ -12,7 +12,7 @@ use crate::domain::fault::Fault;
 use crate::platforms::outcome::{Owner, OwnerError};
 use crate::platforms::session::Session;
 use crate::store::credentials::{self, Credential};
-use crate::store::{Tx, scrub::scrubbed};
+use crate::store::{Tx, probes, scrub::scrubbed};
 use crate::vault::{Binding, refresh_name};
 
 /// When to try again after a platform could not be asked.
@@ -193,5 +193,6 @@ pub(super) async fn keep(
         expires_at: credential.expires_at,
         updated_at: services.clock.now(),
     };
-    Ok(credentials::put(tx, &row).await?)
+    credentials::put(tx, &row).await?;
+    Ok(probes::forget(tx, &account.id).await?)
 }

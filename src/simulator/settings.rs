@@ -109,6 +109,10 @@ pub struct FacebookSettings {
     pub in_development: bool,
     /// So many Pages are in one answer at most.
     pub pages_per_answer: usize,
+    /// Rights that Pages' tokens do not have any more: a person can take back each one.
+    pub page_scopes_declined: Vec<String>,
+    /// When access to data ends for Pages' tokens, in seconds since 1970; 0 is never.
+    pub page_data_access_ends_s: i64,
 }
 
 impl Default for FacebookSettings {
@@ -136,6 +140,8 @@ impl Default for FacebookSettings {
             extra_scopes: Vec::new(),
             in_development: false,
             pages_per_answer: 100,
+            page_scopes_declined: Vec::new(),
+            page_data_access_ends_s: 0,
         }
     }
 }

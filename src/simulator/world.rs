@@ -241,6 +241,11 @@ impl World {
         }
     }
 
+    /// When a token ends by itself.
+    pub(crate) fn ends_of(&self, token: &str) -> Option<Timestamp> {
+        read(&self.tokens).get(token)?.ends_at
+    }
+
     pub(crate) fn account(&self, platform: Platform, id: &str) -> Option<Arc<Account>> {
         read(self.accounts.get(&platform)?).get(id).cloned()
     }

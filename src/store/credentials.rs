@@ -10,7 +10,7 @@ use crate::domain::account::CredentialKind;
 use crate::domain::id::AccountId;
 
 statements! {
-    PUT = "INSERT INTO credentials (account_id, kind, version, key_id, sealed, refresh, expires_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account_id) DO UPDATE SET kind = excluded.kind, version = excluded.version, key_id = excluded.key_id, sealed = excluded.sealed, refresh = excluded.refresh, expires_at = excluded.expires_at, updated_at = excluded.updated_at";
+    PUT = "INSERT INTO credentials (account_id, kind, version, key_id, sealed, refresh, expires_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account_id) DO UPDATE SET kind = excluded.kind, version = excluded.version, key_id = excluded.key_id, sealed = excluded.sealed, refresh = excluded.refresh, expires_at = excluded.expires_at, updated_at = excluded.updated_at, refused_version = NULL";
     FIND = "SELECT account_id, kind, version, key_id, sealed, refresh, expires_at, updated_at FROM credentials WHERE account_id = $1";
     REMOVE = "DELETE FROM credentials WHERE account_id = $1";
 }

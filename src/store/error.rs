@@ -53,6 +53,10 @@ pub enum Error {
 /// Unique and check constraints by PostgreSQL's name, with what SQLite says instead.
 const CONSTRAINTS: &[(&str, &str)] = &[
     ("accounts_remote_key", "accounts.platform, accounts.remote_id"),
+    (
+        "account_warnings_pkey",
+        "account_warnings.account_id, account_warnings.subject, account_warnings.stage",
+    ),
     ("attempts_open_key", "attempts.delivery_id"),
     ("budgets_pkey", "budgets.scope, budgets.name"),
     ("connections_state_key", "connections.state_hash"),

@@ -3,6 +3,7 @@
 //! One file per noun with its statements and functions; a function that changes takes `&mut Tx`,
 //! one that only reads takes `&mut Reader` (a `Tx` serves as one). Rules in `docs/database.md`.
 
+pub mod account_health;
 pub mod accounts;
 pub mod after;
 pub mod audit;
@@ -38,6 +39,7 @@ pub mod outcomes;
 pub mod parts;
 pub mod people;
 pub mod posts;
+pub mod probes;
 pub mod publishing;
 pub mod quarantine;
 pub mod read_backs;
@@ -109,6 +111,7 @@ impl Store {
 /// Every statement there is, for the test that prepares each on both databases.
 pub fn statements() -> Vec<(&'static str, sql::Sql)> {
     const FILES: &[&[(&str, sql::Sql)]] = &[
+        account_health::STATEMENTS,
         accounts::STATEMENTS,
         after::STATEMENTS,
         audit::STATEMENTS,
@@ -139,6 +142,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         parts::STATEMENTS,
         people::STATEMENTS,
         posts::STATEMENTS,
+        probes::STATEMENTS,
         publishing::STATEMENTS,
         quarantine::STATEMENTS,
         read_backs::STATEMENTS,

@@ -1,5 +1,7 @@
 //! Refresh tokens that are presented: the row that is durable before one leaves, and what came of it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sqlx::types::Json;
 
@@ -87,6 +89,31 @@ statements! {
                            AND j.state IN ('queued', 'running'))
          ORDER BY c.account_id LIMIT 500";
     /// Nothing gives these another access token but a person.
+    /// Those of these whose access token can still be followed by another: the refresh token of this version is
+    /// there and was not presented in vain, or it was kept meanwhile. The successor of one that was refused is
+    /// not refreshed for the same while it is young: another would be refused, too.
+    RENEWABLE =
+        "SELECT c.account_id, v.value->>1 AS version FROM jsonb_each($1) AS v
+         CROSS JOIN credentials AS c ON c.account_id = v.value->>0
+         WHERE c.version > v.value->>1
+            OR (c.version = v.value->>1 AND c.refresh IS NOT NULL
+                AND NOT (COALESCE(c.refused_version, -1) = c.version - 1 AND c.updated_at > $2)
+                AND NOT EXISTS (SELECT 1 FROM refreshes AS r WHERE r.account_id = c.account_id
+                                AND r.version = c.version AND r.outcome <> 'presenting'))"
+        |
+        "SELECT c.account_id, CAST(v.value->>1 AS BIGINT) AS version
+         FROM jsonb_array_elements($1) AS v
+         JOIN credentials AS c ON c.account_id = v.value->>0
+         WHERE c.version > CAST(v.value->>1 AS BIGINT)
+            OR (c.version = CAST(v.value->>1 AS BIGINT) AND c.refresh IS NOT NULL
+                AND NOT (COALESCE(c.refused_version, -1) = c.version - 1 AND c.updated_at > $2)
+                AND NOT EXISTS (SELECT 1 FROM refreshes AS r WHERE r.account_id = c.account_id
+                                AND r.version = c.version AND r.outcome <> 'presenting'))";
+    /// Its access token is taken for ended: nothing leaves with it, and it is refreshed at once.
+    EXPIRE =
+        "UPDATE credentials SET refused_version = version,
+                expires_at = CASE WHEN expires_at < $3 THEN expires_at ELSE $3 END
+         WHERE account_id = $1 AND version = $2 AND refresh IS NOT NULL";
     ENDED =
         "SELECT c.account_id, c.version FROM credentials AS c
          JOIN accounts AS a ON a.id = c.account_id
@@ -395,6 +422,33 @@ pub async fn unplanned(reader: &mut Reader) -> Result<Vec<Unplanned>, Error> {
             expires_at: ends.map(Timestamp::from),
         })
         .collect())
+}
+
+/// The successor of a refused access token is young for so long.
+const YOUNG: Duration = Duration::from_mins(10);
+
+/// Those of these versions of credentials whose access tokens can be followed by others; in no order.
+pub async fn renewable(
+    reader: &mut Reader,
+    versions: &[(&AccountId, i64)],
+    now: Timestamp,
+) -> Result<Vec<(AccountId, i64)>, Error> {
+    if versions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let since = crate::clock::before(now, YOUNG);
+    Ok(on!(reader, RENEWABLE, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(versions)).bind(At(since)).fetch_all(conn).await?
+    }))
+}
+
+/// Takes an access token for ended that its platform does not take any more.
+pub async fn expire(tx: &mut Tx, which: Version<'_>, now: Timestamp) -> Result<(), Error> {
+    on!(tx, EXPIRE, |sql, conn| {
+        let query = sqlx::query(sql).bind(which.account).bind(which.number).bind(At(now));
+        query.execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// Connected accounts whose access token has ended and that cannot be refreshed, with the version.

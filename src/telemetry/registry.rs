@@ -160,6 +160,12 @@ pub const METRICS: &[Metric] = &[
         "Refresh tokens that were presented to a platform, by what came of them",
     ),
     metric(
+        "chancery_probes_total",
+        Kind::Counter,
+        &["platform", "outcome"],
+        "Questions what an account's access is worth, by what the answers have shown",
+    ),
+    metric(
         "chancery_foreign_reads_total",
         Kind::Counter,
         &["platform", "outcome"],

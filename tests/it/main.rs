@@ -2,6 +2,8 @@
 //! front door promises, `stage` for what publishing does.
 
 #[cfg(test)]
+mod account_health;
+#[cfg(test)]
 mod accounts;
 #[cfg(test)]
 mod after;
@@ -88,6 +90,8 @@ mod planning;
 #[cfg(test)]
 mod posts;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod questions;
@@ -109,6 +113,8 @@ mod reminded;
 mod reminders;
 #[cfg(test)]
 mod renditions;
+#[cfg(test)]
+mod renewed;
 #[cfg(test)]
 mod rescue;
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(crate) struct Setting {
 
 /// Tens of milliseconds instead of seconds and minutes; what is longer is so that a busy machine
 /// does not change what happens.
-const TIMINGS: [(&str, &str); 21] = [
+const TIMINGS: [(&str, &str); 22] = [
     // What tests falsify would be found: those on the self-audit say so themselves.
     ("CHANCERY_JOBS__SELF_AUDIT", "0 0 0 1 1 *"),
     ("CHANCERY_SERVER__LISTEN", "127.0.0.1:0"),
@@ -45,6 +45,8 @@ const TIMINGS: [(&str, &str); 21] = [
     // So do those on posts that did not come from here.
     ("CHANCERY_FOREIGN__FACEBOOK_EVERY", ""),
     ("CHANCERY_FOREIGN__X_EVERY", ""),
+    // And those on what accounts' access is worth.
+    ("CHANCERY_ACCOUNTS__PROBE_EVERY", ""),
     ("CHANCERY_X__CREATES_PER_ACCOUNT", ""),
     ("CHANCERY_X__CREATES_PER_APP", ""),
     ("CHANCERY_X__LOOKS_PER_ACCOUNT", ""),

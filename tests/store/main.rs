@@ -34,6 +34,8 @@ mod planned;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod refreshes;

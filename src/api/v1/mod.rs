@@ -1,5 +1,6 @@
 //! Version 1 of the API: one file for each noun.
 
+mod account_health;
 mod accounts;
 mod audit;
 mod clock;
@@ -26,6 +27,7 @@ use super::Api;
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(accounts::routes())
+        .merge(account_health::routes())
         .merge(audit::routes())
         .merge(clock::routes())
         .merge(connections::routes())

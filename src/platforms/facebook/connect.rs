@@ -11,11 +11,14 @@ use crate::platforms::outcome::{Owner, OwnerError};
 use crate::platforms::session::Session;
 use crate::platforms::wire::{describe, text_at};
 
+/// What tells a Page from anybody else.
+pub(super) const OWNER_FIELDS: &str = "id,name,followers_count";
+
 /// For a Page's token, `me` is the Page. A person's token has no followers and is refused with an
 /// error about the field, which is right: nothing can be published with it.
 pub(super) async fn owner(settings: &Settings, on: &Session) -> Result<Owner, OwnerError> {
     let request = Graph::of(settings, on)
-        .me("id,name,followers_count")
+        .me(OWNER_FIELDS)
         .map_err(|fault| OwnerError::Refused(fault.refusal().detail))?;
     match on.outbound.send(request).await {
         Ok(answer) => read_owner(&answer),
@@ -50,7 +53,7 @@ pub(super) async fn own_token(
     )
 }
 
-fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
+pub(super) fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
     if answer.status.is_success() {
         return serde_json::from_slice::<Value>(&answer.body)
             .ok()

@@ -139,9 +139,29 @@ async fn token(
 async fn inspect(
     settings: &Settings,
     means: &Means,
-    (id, secret): App<'_>,
+    app: App<'_>,
     token: &SecretString,
 ) -> Result<Option<Timestamp>, SignInError> {
+    let Some(data) = said_of(settings, means, app, token).await else { return Ok(None) };
+    if data.get("is_valid").and_then(Value::as_bool) == Some(false) {
+        return Err(SignInError::Refused("the token is not valid".to_owned()));
+    }
+    if text_at(&data, "app_id").is_some_and(|owner| owner != app.0) {
+        return Err(SignInError::Refused("the token is of another application".to_owned()));
+    }
+    let ends = data.get("data_access_expires_at").and_then(Value::as_i64).filter(|at| *at > 0);
+    let latest = means.clock.now().checked_add(SignedDuration::from_hours(24 * 366));
+    let ends = ends.and_then(|at| Timestamp::from_second(at).ok());
+    Ok(ends.filter(|at| latest.is_ok_and(|latest| *at < latest)))
+}
+
+/// What `debug_token` says, if it could be asked.
+pub(super) async fn said_of(
+    settings: &Settings,
+    means: &Means,
+    (id, secret): App<'_>,
+    token: &SecretString,
+) -> Option<Value> {
     let batch = question(settings, token);
     let form = vec![
         ("access_token".to_owned(), format!("{id}|{}", secret.expose_secret())),
@@ -149,20 +169,10 @@ async fn inspect(
         ("batch".to_owned(), batch),
     ];
     let request = post(means, settings.graph_url.clone(), &form);
-    let Ok(answer) = ask(means, request).await else { return Ok(None) };
-    let body = answer.pointer("/0/body").and_then(Value::as_str).unwrap_or_default();
-    let said: Value = serde_json::from_str(body).unwrap_or_default();
-    let Some(data) = said.get("data") else { return Ok(None) };
-    if data.get("is_valid").and_then(Value::as_bool) == Some(false) {
-        return Err(SignInError::Refused("the token is not valid".to_owned()));
-    }
-    if text_at(data, "app_id").is_some_and(|owner| owner != id) {
-        return Err(SignInError::Refused("the token is of another application".to_owned()));
-    }
-    let ends = data.get("data_access_expires_at").and_then(Value::as_i64).filter(|at| *at > 0);
-    let latest = means.clock.now().checked_add(SignedDuration::from_hours(24 * 366));
-    let ends = ends.and_then(|at| Timestamp::from_second(at).ok());
-    Ok(ends.filter(|at| latest.is_ok_and(|latest| *at < latest)))
+    let answer = ask(means, request).await.ok()?;
+    let body = answer.pointer("/0/body").and_then(Value::as_str)?;
+    let said: Value = serde_json::from_str(body).ok()?;
+    said.get("data").cloned()
 }
 
 /// The question what a token is worth, as a part of a batch.

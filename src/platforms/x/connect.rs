@@ -19,7 +19,7 @@ pub(super) async fn owner(settings: &Settings, on: &Session) -> Result<Owner, Ow
     }
 }
 
-fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
+pub(super) fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
     if answer.status.is_success() {
         return serde_json::from_slice::<Value>(&answer.body)
             .ok()

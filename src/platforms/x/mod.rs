@@ -7,7 +7,8 @@ use secrecy::SecretString;
 
 use self::post_settings::PostSettings;
 use super::outcome::{
-    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
+    Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
+    Witness,
 };
 use super::rules::Rules;
 use super::session::{Gap, Item, Metered, Place, Probe, Progress, Session};
@@ -16,6 +17,7 @@ use super::wire::number_order;
 use super::{Answer, Leave, Platform, Withdrawn, settings};
 use crate::config::Prices;
 
+mod access;
 mod api;
 mod back;
 mod classify;
@@ -136,6 +138,10 @@ impl Platform for X {
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {
         Box::pin(connect::owner(&self.settings, on))
+    }
+
+    fn access<'a>(&'a self, on: &'a Session) -> Answer<'a, Access> {
+        Box::pin(access::access(&self.settings, on))
     }
 
     fn own_token<'a>(&'a self, _on: &'a Session) -> Answer<'a, Result<SecretString, OwnerError>> {

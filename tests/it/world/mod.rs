@@ -107,6 +107,8 @@ impl World {
             ("CHANCERY_DATA_DIR", directory.path().to_str().unwrap().to_owned()),
             ("CHANCERY_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
             ("CHANCERY_API__TOKEN_CACHE", "1s".to_owned()),
+            // Tests spoil what is asked about accounts.
+            ("CHANCERY_ACCOUNTS__PROBE_EVERY", String::new()),
             ("CHANCERY_FACEBOOK__GRAPH_URL", simulators.facebook_url()),
             ("CHANCERY_X__API_URL", simulators.x_url()),
             ("CHANCERY_X__WEB_URL", simulators.x_url()),

@@ -180,10 +180,10 @@ pub(super) fn debug_token(
             "type": "PAGE",
             "application": "Chancery",
             "is_valid": true,
-            "expires_at": 0,
-            "data_access_expires_at": 0,
+            "expires_at": world.ends_of(&input).map_or(0, Timestamp::as_second),
+            "data_access_expires_at": world.settings().facebook.page_data_access_ends_s,
             "profile_id": account.profile.id,
-            "scopes": SCOPES,
+            "scopes": page_scopes(world),
         }),
         Standing::Dead(death) => {
             let error = GraphError::dead_token(death);
@@ -201,6 +201,13 @@ pub(super) fn debug_token(
         }
     };
     Ok(Reply::json(200, &json!({ "data": data })))
+}
+
+/// The rights of Pages' tokens.
+fn page_scopes(world: &World) -> Vec<String> {
+    let declined = &world.settings().facebook.page_scopes_declined;
+    let left = SCOPES.iter().filter(|scope| !declined.iter().any(|it| it == *scope));
+    left.map(|&scope| scope.to_owned()).collect()
 }
 
 /// What is said of a person's token.
