@@ -138,7 +138,13 @@ pub(super) const WORDS: &[Words] = &[
         "not_of_this_kind",
         "Not of this kind of credential",
         "Không thuộc loại này",
-        "Chỉ loại oauth2 có refresh token.",
+        "Chỉ loại oauth2 có refresh token, chỉ loại oauth1 có token secret.",
+    ),
+    words(
+        "kind_not_taken",
+        "This kind of credential is not taken there",
+        "Nền tảng không nhận loại này",
+        "Nền tảng này không nhận loại thông tin xác thực đó, hoặc khóa của ứng dụng chưa được cấu hình.",
     ),
     words(
         "credential_ended",

@@ -227,6 +227,10 @@ pub struct X {
     pub client_id: Option<String>,
     /// The application's client secret.
     pub client_secret: Option<SecretString>,
+    /// The application's key of OAuth 1.0a.
+    pub consumer_key: Option<String>,
+    /// The secret that goes with it.
+    pub consumer_secret: Option<SecretString>,
     /// How long after a doubtful attempt before absence counts.
     pub quiet_wait: Duration,
     /// How many creates each account may make.
@@ -554,6 +558,8 @@ fn read_x(read: &Read<'_>, publish: &Publish) -> Option<X> {
     Some(X {
         client_id: read.optional("x.client_id"),
         client_secret: read.secret("x.client_secret"),
+        consumer_key: read.optional("x.consumer_key"),
+        consumer_secret: read.secret("x.consumer_secret"),
         quiet_wait: read
             .optional_duration("x.quiet_wait", Duration::ZERO)
             .unwrap_or(publish.quiet_wait),

@@ -7,7 +7,8 @@ use super::layers::{Layers, Value};
 use super::secret;
 
 /// Keys whose value is never shown.
-const SECRETS: &[&str] = &["vault.key", "facebook.app_secret", "x.client_secret", "mail.password"];
+const SECRETS: &[&str] =
+    &["vault.key", "facebook.app_secret", "x.client_secret", "x.consumer_secret", "mail.password"];
 
 pub(super) fn effective(layers: &Layers) -> String {
     // Keys of the top level come first, as TOML wants it.

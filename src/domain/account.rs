@@ -33,6 +33,8 @@ words! {
         SystemUser = "system_user",
         /// An OAuth 2.0 pair of access and refresh token.
         Oauth2 = "oauth2",
+        /// An OAuth 1.0a token with its secret: it does not end, and signs each request.
+        Oauth1 = "oauth1",
     }
 }
 

@@ -70,6 +70,11 @@ pub trait Platform: Send + Sync + fmt::Debug {
     /// Whether the application's own credentials are configured.
     fn has_app_credentials(&self) -> bool;
 
+    /// Whether requests can be signed there for a token with a secret (OAuth 1.0a).
+    fn signs_requests(&self) -> bool {
+        false
+    }
+
     /// How people sign in there; `None` while the application's own credentials are not configured.
     fn sign_in(&self) -> Option<&dyn SignIn>;
 
@@ -238,6 +243,8 @@ impl Platforms {
                 web_url: config.x.web_url.clone(),
                 client_id: config.x.client_id.clone(),
                 client_secret: config.x.client_secret.clone(),
+                consumer_key: config.x.consumer_key.clone(),
+                consumer_secret: config.x.consumer_secret.clone(),
                 authorize_url: config.x.authorize_url.clone(),
                 prices: config.x.prices,
             },

@@ -22,7 +22,7 @@ pub struct Session {
     pub remote_id: String,
     /// The account's handle, where the platform has one; for links.
     pub handle: Option<String>,
-    /// The access token.
+    /// The access token; one of OAuth 1.0a with its secret behind a space, which no other token has.
     pub token: SecretString,
     /// The only HTTP client.
     pub outbound: Outbound,

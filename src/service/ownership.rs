@@ -33,6 +33,10 @@ pub struct NewCredential {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     pub refresh_token: Option<SecretString>,
+    /// The secret of the access token, for `oauth1`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub token_secret: Option<SecretString>,
     /// When the access token ends, for `oauth2`.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -49,6 +53,21 @@ impl NewCredential {
         if self.kind != CredentialKind::Oauth2 && self.refresh_token.is_some() {
             let detail = "only oauth2 has a refresh token";
             faults.push(Fault::new("/credential/refresh_token", "not_of_this_kind", detail));
+        }
+        match (self.kind == CredentialKind::Oauth1, &self.token_secret) {
+            (true, None) => {
+                let pointer = "/credential/token_secret";
+                faults.push(Fault::new(pointer, "blank", "oauth1 has a token secret"));
+            }
+            (true, Some(secret)) => {
+                check_secret("/credential/token_secret", secret, &mut faults);
+            }
+            (false, Some(_)) => {
+                let detail = "only oauth1 has a token secret";
+                let pointer = "/credential/token_secret";
+                faults.push(Fault::new(pointer, "not_of_this_kind", detail));
+            }
+            (false, None) => {}
         }
         if self.expires_at.is_some_and(|end| end <= now) {
             let detail = "the access token has ended already";
@@ -107,12 +126,28 @@ pub(super) async fn settle(
 ) -> Result<NewCredential, Error> {
     match credential.kind {
         CredentialKind::PageToken | CredentialKind::Oauth2 => return Ok(credential),
-        CredentialKind::SystemUser => {}
+        CredentialKind::Oauth1 | CredentialKind::SystemUser => {}
     }
     let Some(platform) = services.platforms.get(&account.platform) else { return Ok(credential) };
+    if credential.kind == CredentialKind::Oauth1 {
+        if !platform.signs_requests() {
+            let detail =
+                "requests are not signed there, or the application's key is not configured";
+            return Err(Error::fault("/credential/kind", "kind_not_taken", detail));
+        }
+        return Ok(joined(credential));
+    }
     let session = session(services, account, credential.access_token.clone());
     let access_token = platform.own_token(&session).await.map_err(not_proven)?;
     Ok(NewCredential { access_token, ..credential })
+}
+
+/// A token with its secret as one text. Neither has a space in it.
+fn joined(credential: NewCredential) -> NewCredential {
+    let secret = credential.token_secret.as_ref().map(secrecy::ExposeSecret::expose_secret);
+    let both =
+        format!("{} {}", credential.access_token.expose_secret(), secret.unwrap_or_default());
+    NewCredential { access_token: both.into(), ..credential }
 }
 
 /// Makes sure that a credential is the account's own.

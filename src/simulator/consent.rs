@@ -1,6 +1,6 @@
 //! Who has let an application act for them: people, codes, their tokens, and families of refresh tokens.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -113,7 +113,19 @@ pub(crate) struct Consents {
     refresh: BTreeMap<String, (usize, u32)>,
     redirects: BTreeMap<Platform, Vec<String>>,
     client: Client,
+    /// The application's key and secret of OAuth 1.0a.
+    consumer: Option<(String, String)>,
+    signers: HashMap<String, Signer>,
+    /// What made signed requests others.
+    nonces: HashSet<String>,
     made: u64,
+}
+
+/// A token of OAuth 1.0a. It does not end.
+#[derive(Debug, Clone)]
+pub(crate) struct Signer {
+    pub(crate) user: String,
+    pub(crate) secret: String,
 }
 
 /// The application as X knows it.
@@ -148,6 +160,19 @@ impl Consents {
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) fn consumer(&self) -> Option<(String, String)> {
+        self.consumer.clone()
+    }
+
+    pub(crate) fn signer(&self, token: &str) -> Option<Signer> {
+        self.signers.get(token).cloned()
+    }
+
+    /// Takes what makes a signed request another one; false when it was taken before.
+    pub(crate) fn take_nonce(&mut self, once: String) -> bool {
+        self.nonces.insert(once)
     }
 
     /// A word that was never given before.
@@ -200,6 +225,22 @@ impl World {
     /// Says what X calls the application; one without a secret is public.
     pub fn set_x_client(&self, id: &str, secret: Option<&str>) {
         self.consents().client = Client { id: id.to_owned(), secret: secret.map(str::to_owned) };
+    }
+
+    /// Says with what X lets the application sign requests.
+    pub fn set_x_consumer(&self, key: &str, secret: &str) {
+        self.consents().consumer = Some((key.to_owned(), secret.to_owned()));
+    }
+
+    /// Gives an account on X a token of OAuth 1.0a with its secret.
+    pub fn add_x_signer(&self, user: &str, token: &str, secret: &str) {
+        let signer = Signer { user: user.to_owned(), secret: secret.to_owned() };
+        self.consents().signers.insert(token.to_owned(), signer);
+    }
+
+    /// Takes such a token back.
+    pub fn remove_x_signer(&self, token: &str) {
+        self.consents().signers.remove(token);
     }
 
     /// Gives somebody a token without an end, as system users have.

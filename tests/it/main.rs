@@ -76,6 +76,8 @@ mod nodes;
 #[cfg(test)]
 mod notifications;
 #[cfg(test)]
+mod oauth1;
+#[cfg(test)]
 mod open_platforms;
 #[cfg(test)]
 mod openapi;

@@ -8,6 +8,7 @@ pub(crate) mod lines;
 mod relay;
 mod renewable;
 mod setting;
+mod signed;
 mod specs;
 mod wait;
 mod wanted;
@@ -37,6 +38,7 @@ pub(crate) use database::{Database, Kind};
 pub(crate) use relay::Relay;
 pub(crate) use renewable::APPLICATION;
 pub(crate) use setting::Setting;
+pub(crate) use signed::CONSUMER;
 pub(crate) use wait::{eventually, now, pass};
 pub(crate) use wanted::Wanted;
 

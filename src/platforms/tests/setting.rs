@@ -23,6 +23,8 @@ pub(super) fn at(places: [Url; 4]) -> Settings {
             web_url: x,
             client_id: None,
             client_secret: None,
+            consumer_key: None,
+            consumer_secret: None,
             authorize_url: url("https://x.com/i/oauth2/authorize"),
             prices: Prices { post: 15_000, post_with_link: 200_000, alt_text: 5_000, read: 5_000 },
         },

@@ -1,11 +1,13 @@
 //! Requests to version 2 of the X API and the shape of its answers, without any sending.
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Settings;
 use super::post_settings::PostSettings;
+use super::signature::{Once, Pair, authorization};
 use crate::outbound::Request;
 use crate::platforms::outcome::Usage;
 use crate::platforms::session::{Item, ItemMedia, Session};
@@ -27,23 +29,43 @@ pub(super) struct Api<'a> {
     settings: &'a Settings,
     pub(super) user: &'a str,
     caller: Caller<'a>,
+    now: Timestamp,
 }
 
 impl<'a> Api<'a> {
     /// For one account.
     pub(super) fn of(settings: &'a Settings, on: &'a Session) -> Self {
         let caller = Caller { destination: "x", token: &on.token, timeout: on.timeout };
-        Self { settings, user: &on.remote_id, caller }
+        Self { settings, user: &on.remote_id, caller, now: on.clock.now() }
+    }
+
+    /// With the bearer token, or signed where the credential is a token with its secret.
+    fn request(
+        &self,
+        kind: &'static str,
+        method: Method,
+        url: url::Url,
+        body: Body,
+    ) -> Result<Request, Unsendable> {
+        let pair = Pair::of(self.caller.token);
+        let mut request = self.caller.request(kind, method, url, body)?;
+        if let Some(pair) = pair {
+            let consumer = self.settings.consumer().ok_or(Unsendable::NotConfigured)?;
+            let once = Once::new(self.now);
+            let header = authorization(consumer, pair, (&request.method, &request.url), &once);
+            request.headers.insert(AUTHORIZATION, header.ok_or(Unsendable::Token)?);
+        }
+        Ok(request)
     }
 
     fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Request, Unsendable> {
         let mut url = address(&self.settings.api_url, path)?;
         url.query_pairs_mut().extend_pairs(query);
-        self.caller.request("read", Method::GET, url, Body::default())
+        self.request("read", Method::GET, url, Body::default())
     }
 
     fn post(&self, kind: &'static str, path: &[&str], body: Body) -> Result<Request, Unsendable> {
-        self.caller.request(kind, Method::POST, address(&self.settings.api_url, path)?, body)
+        self.request(kind, Method::POST, address(&self.settings.api_url, path)?, body)
     }
 
     /// Uploads a picture in one request.
@@ -97,7 +119,7 @@ impl<'a> Api<'a> {
     /// Deletes one post.
     pub(super) fn delete(&self, id: &str) -> Result<Request, Unsendable> {
         let url = address(&self.settings.api_url, &["2", "tweets", id])?;
-        self.caller.request("delete", Method::DELETE, url, Body::default())
+        self.request("delete", Method::DELETE, url, Body::default())
     }
 
     /// The part of the account's list in which one post would stand alone: it costs what it shows.

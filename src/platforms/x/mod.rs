@@ -30,6 +30,7 @@ mod remove;
 mod rules;
 mod seen;
 mod sign_in;
+mod signature;
 pub(crate) mod simulator;
 
 /// The word by which it is known in the API and the databases.
@@ -46,10 +47,22 @@ pub struct Settings {
     pub client_id: Option<String>,
     /// The application's client secret; a public application has none.
     pub client_secret: super::AppSecret,
+    /// The application's key of OAuth 1.0a.
+    pub consumer_key: Option<String>,
+    /// The secret that goes with it.
+    pub consumer_secret: super::AppSecret,
     /// Where people sign in.
     pub authorize_url: url::Url,
     /// What X takes for what.
     pub prices: Prices,
+}
+
+impl Settings {
+    /// The application as it signs requests, where it is configured to.
+    fn consumer(&self) -> Option<signature::Consumer<'_>> {
+        let (key, secret) = (self.consumer_key.as_deref()?, self.consumer_secret.as_ref()?);
+        Some(signature::Consumer { key, secret })
+    }
 }
 
 /// Accounts on X.
@@ -90,6 +103,10 @@ impl Platform for X {
 
     fn sign_in(&self) -> Option<&dyn SignIn> {
         self.settings.client_id.is_some().then_some(self as &dyn SignIn)
+    }
+
+    fn signs_requests(&self) -> bool {
+        self.settings.consumer().is_some()
     }
 
     fn publish<'a>(

@@ -100,6 +100,8 @@ mod tests {
             web_url: "http://127.0.0.1:9001/x".parse().expect("url"),
             client_id: None,
             client_secret: None,
+            consumer_key: None,
+            consumer_secret: None,
             authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
             prices: crate::config::Prices::default(),
         };

@@ -113,6 +113,7 @@ pub(super) fn open_credentials(
             let credential = NewCredential {
                 kind: it.kind,
                 access_token: SecretString::from(it.access),
+                token_secret: None,
                 refresh_token: it.refresh.map(SecretString::from),
                 expires_at: it.expires_at,
             };

@@ -12,6 +12,7 @@ mod read;
 mod sign_in;
 #[cfg(test)]
 mod sign_in_tests;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -144,6 +145,9 @@ impl Side for Api {
         let Some(account) = owner(world, call) else {
             return problems::unauthorized();
         };
+        if signed::is_signed(call) && !signed::take_nonce(world, call) {
+            return problems::unauthorized();
+        }
         let context = Context { world, settings: world.settings(), account, call, effects };
         let (headers, allowed) = limits::count(&context, endpoint.limit());
         let reply = if allowed { dispatch(&context, endpoint) } else { problems::too_many() };
@@ -197,6 +201,9 @@ impl Side for Api {
 
 /// The account that the token acts for.
 fn owner(world: &World, call: &Call) -> Option<Arc<Account>> {
+    if signed::is_signed(call) {
+        return signed::signer(world, call);
+    }
     match world.standing(Platform::X, call.bearer()?) {
         Standing::Alive(account) => Some(account),
         Standing::Dead(_) | Standing::Unknown => None,

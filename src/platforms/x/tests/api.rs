@@ -16,6 +16,8 @@ fn settings() -> Settings {
         web_url: "https://x.com/".parse().expect("url"),
         client_id: None,
         client_secret: None,
+        consumer_key: None,
+        consumer_secret: None,
         authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
         prices: crate::config::Prices::default(),
     }
@@ -24,7 +26,7 @@ fn settings() -> Settings {
 fn with_api(check: impl Fn(&Api<'_>)) {
     let token = SecretString::from("TOKEN-1".to_owned());
     let caller = Caller { destination: "x", token: &token, timeout: Duration::from_secs(20) };
-    check(&Api { settings: &settings(), user: "2244994945", caller });
+    check(&Api { settings: &settings(), user: "2244994945", caller, now: Timestamp::UNIX_EPOCH });
 }
 
 fn item(text: &str, link: Option<&str>) -> Item {

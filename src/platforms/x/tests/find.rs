@@ -17,6 +17,8 @@ fn settings() -> Settings {
         web_url: "https://x.com".parse().expect("url"),
         client_id: None,
         client_secret: None,
+        consumer_key: None,
+        consumer_secret: None,
         authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
         prices: crate::config::Prices::default(),
     }
