@@ -128,7 +128,7 @@ staged! {
         // An hour before.
         stage.advance(HOUR + 2 * MINUTE);
         let fourth = asked(stage, &outlet, "fit", &third).await;
-        stage.advance(HOUR - 8 * MINUTE);
+        stage.advance(52 * MINUTE);
         not_asked(stage, &outlet, &fourth).await;
         stage.advance(8 * MINUTE);
         stage.published(&id).await;
