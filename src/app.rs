@@ -180,6 +180,7 @@ fn pace(config: &Config) -> Pace {
         workers: publish.workers,
         request_timeout: publish.request_timeout,
         margin: publish.margin(),
+        files_ahead: publish.files_ahead,
         lookahead: publish.lookahead,
         lease: publish.lease,
         quiet_wait: QuietWait {

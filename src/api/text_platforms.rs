@@ -124,6 +124,48 @@ pub(super) const WORDS: &[Words] = &[
         "Bản {language}: tệp thuộc loại {kind}, chưa đăng được trên nền tảng này; các loại đăng được: {accepted}.",
     ),
     words(
+        "media_mixed",
+        "A video or an animation stands alone",
+        "Video hoặc ảnh động phải đứng một mình",
+        "Bản {language}: bài có video hoặc ảnh động thì không kèm được tệp nào khác.",
+    ),
+    words(
+        "moving_type",
+        "A type of video or animation that is not taken",
+        "Định dạng video hoặc ảnh động không được nhận",
+        "Bản {language}: nền tảng không nhận định dạng {value}; các định dạng được nhận: {accepted}.",
+    ),
+    words(
+        "moving_too_large",
+        "The video or animation is too large",
+        "Tệp video hoặc ảnh động quá lớn",
+        "Bản {language}: tệp có {count} MB, nền tảng nhận tối đa {max} MB.",
+    ),
+    words(
+        "moving_too_long",
+        "The video is too long",
+        "Video quá dài",
+        "Bản {language}: video dài {count} giây, nền tảng nhận tối đa {max} giây.",
+    ),
+    words(
+        "moving_too_short",
+        "The video is too short",
+        "Video quá ngắn",
+        "Bản {language}: video dài {count} mili giây, nền tảng cần ít nhất {min} mili giây.",
+    ),
+    words(
+        "moving_shape",
+        "The video or animation has a shape that is not taken",
+        "Khuôn hình không được nhận",
+        "Bản {language}: khuôn hình {width} × {height} điểm ảnh không được nền tảng nhận.",
+    ),
+    words(
+        "poll_with_media",
+        "A poll stands without pictures",
+        "Bình chọn không kèm được ảnh hoặc video",
+        "Bản {language}: bài có bình chọn thì không kèm được ảnh hoặc video.",
+    ),
+    words(
         "alt_missing",
         "No alternative text",
         "Thiếu mô tả ảnh",

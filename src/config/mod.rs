@@ -7,6 +7,7 @@ mod accounts;
 mod budgets;
 mod duration;
 mod fault;
+mod films;
 mod follow_ups;
 mod foreign;
 mod layers;
@@ -30,6 +31,7 @@ use url::Url;
 pub use accounts::Accounts;
 pub use budgets::{Ceiling, Prices};
 pub use fault::{Fault, Faults, Origin};
+pub use films::Films;
 pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
 pub use foreign::Foreign;
 use layers::Layers;
@@ -241,6 +243,8 @@ pub struct X {
     pub looks_per_account: Vec<Ceiling>,
     /// What it takes for what.
     pub prices: Prices,
+    /// The largest and longest video.
+    pub films: Films,
     /// The most that a month may cost, in millionths of a dollar.
     pub monthly_budget: Option<i64>,
 }
@@ -254,6 +258,8 @@ pub struct Publish {
     pub request_timeout: Duration,
     /// How long a node may hold a delivery without a sign of life.
     pub lease: Duration,
+    /// How early files are brought that take long.
+    pub files_ahead: Duration,
     /// How early a delivery is guarded.
     pub lookahead: Duration,
     /// How long after a doubtful attempt before absence counts, where a platform has no other.
@@ -509,6 +515,7 @@ fn read_publish(read: &Read<'_>) -> Publish {
         workers: read.number("publish.workers", 1..=4_096),
         request_timeout: read.duration("publish.request_timeout", LEAST),
         lease: read.duration("publish.lease", LEAST),
+        files_ahead: read.duration("publish.files_ahead", Duration::ZERO),
         lookahead: read.duration("publish.lookahead", Duration::ZERO),
         quiet_wait: read.duration("publish.quiet_wait", Duration::ZERO),
         grace: Grace {
@@ -567,6 +574,7 @@ fn read_x(read: &Read<'_>, publish: &Publish) -> Option<X> {
         creates_per_app: read.ceilings("x.creates_per_app"),
         looks_per_account: read.ceilings("x.looks_per_account"),
         prices: Prices::read(read, "x"),
+        films: Films::read(read, "x"),
         monthly_budget: read.optional("x.monthly_budget").map(|_| read.dollars("x.monthly_budget")),
         api_url: api_url?,
         web_url: web_url?,

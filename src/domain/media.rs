@@ -41,6 +41,17 @@ pub struct VideoFacts {
     pub starts_at_once: bool,
 }
 
+/// What platforms limit of moving pictures, as it was when they were scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovingFacts {
+    /// Width in pixels, as it is shown.
+    pub width: Option<u32>,
+    /// Height in pixels, as it is shown.
+    pub height: Option<u32>,
+    /// How long it plays, where that is known.
+    pub duration_ms: Option<u64>,
+}
+
 /// What looking into a file's bytes tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MediaFacts {
@@ -84,4 +95,12 @@ pub struct Media {
     pub terms: Option<Terms>,
     /// When it was handed in.
     pub created_at: Timestamp,
+}
+
+impl Media {
+    /// What only moving pictures have.
+    pub fn moving(&self) -> Option<MovingFacts> {
+        let Self { width, height, duration_ms, .. } = *self;
+        (!self.kind.is_image()).then_some(MovingFacts { width, height, duration_ms })
+    }
 }

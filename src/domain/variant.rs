@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::fault::Fault;
 use super::id::MediaId;
 use super::locale;
-use super::media::MediaKind;
+use super::media::{MediaKind, MovingFacts};
 use super::parts::{self, Piece, PieceDraft};
 use super::text::{self, Language};
 
@@ -80,6 +80,9 @@ pub struct ContentMedia {
     pub size_bytes: u64,
     /// Alternative text; may be empty.
     pub alt: String,
+    /// What only moving pictures have; left out for still ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<MovingFacts>,
 }
 
 /// What was scheduled before other kinds were known.
@@ -311,6 +314,7 @@ mod tests {
             mime: "image/png".into(),
             size_bytes: 3,
             alt: alt.into(),
+            moving: None,
         };
         Content { text: text.into(), media: vec![media], ..Content::default() }
     }

@@ -36,10 +36,13 @@ pub const FOREIGN: &str = "foreign";
 /// Asks what an account's access is worth.
 pub const PROBE: &str = "probe";
 
+/// Brings files to a platform ahead of a delivery's instant.
+pub const BRING: &str = "bring";
+
 /// Every kind there is.
 pub const KINDS: &[&str] = &[
     PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK, REFRESH,
-    FOREIGN, PROBE,
+    FOREIGN, PROBE, BRING,
 ];
 
 /// What a publish job needs to know.
@@ -146,6 +149,11 @@ pub fn pool(slot: &str) -> &str {
 /// The key that makes the publish job of a delivery unique.
 pub fn publish_key(delivery: &DeliveryId) -> String {
     format!("publish:{delivery}")
+}
+
+/// The key that makes the job unique that brings a delivery's files; it needs to know what a publish job does.
+pub fn bring_key(delivery: &DeliveryId) -> String {
+    format!("{BRING}:{delivery}")
 }
 
 /// The key that makes the reconcile job of a delivery unique.

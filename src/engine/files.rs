@@ -25,14 +25,7 @@ pub(super) async fn of(
     for one in &content.media {
         media.push(match one.kind {
             MediaKind::Image => picture(tools, rule, one).await?,
-            MediaKind::Video => film(tools, one).await?,
-            MediaKind::Animation => {
-                return Err(Report::Unfit {
-                    code: "media_kind",
-                    detail: format!("{} is an animation, which is not published", one.media_id),
-                    hint: "schedule the post again with a still picture",
-                });
-            }
+            MediaKind::Video | MediaKind::Animation => film(tools, one).await?,
         });
     }
     Ok(media)

@@ -6,6 +6,7 @@
 pub mod after;
 mod batch;
 mod below;
+pub mod bring;
 mod budgets;
 mod circuits;
 mod clauses;
@@ -92,6 +93,8 @@ pub struct Pace {
     pub request_timeout: Duration,
     /// What must be left of the lease beyond that deadline.
     pub margin: Duration,
+    /// How long before its instant files are brought that take long.
+    pub files_ahead: Duration,
     /// How far ahead of its instant a delivery is guarded.
     pub lookahead: Duration,
     /// Length of a lease; another process's attempt may go on that long.

@@ -15,7 +15,9 @@ use crate::domain::attempt::{AttemptOutcome, Receipt};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
 use crate::domain::id::AccountId;
 use crate::domain::work;
-use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind, Usage};
+use crate::platforms::outcome::{
+    Deferral, Doubt, Outcome, PROCESSING, Refusal, RefusalKind, Usage,
+};
 use crate::queue::job::{Settled, Settlement, Verdict};
 use crate::store::jobs::NewJob;
 use crate::store::outcomes::{Close, Learn, Move};
@@ -126,7 +128,9 @@ impl Recorder<'_> {
         let attempt = &self.errand.attempt;
         match report {
             Report::Asked { answer, sent_at, progress } => {
-                let progress = (!progress.staged.is_empty()).then(|| json!(progress));
+                // What was kept and holds no more must go too.
+                let keep = !progress.is_empty() || prepared.progress.is_some();
+                let progress = keep.then(|| json!(progress));
                 let word = self.count(&answer.value);
                 let verdict = self.outcome(&answer.value, *sent_at, progress);
                 let own = answer.usage.iter().filter(|usage| !usage.whole_app);
@@ -363,6 +367,9 @@ impl Recorder<'_> {
         // A little after the window opens, so that many accounts do not come back at one instant.
         let believed = deferral.until.map(|until| until.min(after(self.now, LONGEST_BLOCK)));
         let wanted = believed.map_or(backed_off, |until| until.max(backed_off));
+        if deferral.code == PROCESSING && wanted >= prepared.publish_by {
+            return self.too_slow(deferral, progress);
+        }
         let next = wanted.min(prepared.publish_by);
         let detail = json!({"code": deferral.code, "detail": deferral.detail});
         let waiting = if wanted >= prepared.publish_by {
@@ -386,6 +393,26 @@ impl Recorder<'_> {
             self.block(until);
         }
         Verdict::again(next, deferral.code)
+    }
+
+    /// The platform will not have worked on a file in time: a person decides, while there is time.
+    fn too_slow(&mut self, deferral: &Deferral, progress: Option<Value>) -> Verdict {
+        let detail = json!({"code": deferral.code, "detail": deferral.detail});
+        let hint = "send it again, which gives it more time, or drop it";
+        let change = Move {
+            attempts: -1,
+            refusals: 1,
+            progress,
+            problem: Some(problem("media_processing", &deferral.detail, hint)),
+            waits_for: waiting_for("person", deferral.detail.clone()),
+            ..moved(&self.errand.prepared, DeliveryState::Publishing, Event::NeedsPerson)
+        };
+        let close = Close {
+            detail: Some(detail.clone()),
+            ..close(&self.errand.attempt, AttemptOutcome::Deferred)
+        };
+        self.batch.add(close, change, detail);
+        Verdict::DONE
     }
 
     fn doubt(&mut self, doubt: &Doubt, sent_at: Option<Timestamp>, duplicate: bool) -> Verdict {

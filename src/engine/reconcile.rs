@@ -183,6 +183,7 @@ impl Reconcile {
             remote_id: search.payload.remote_id.clone(),
             taken: search.known.clone(),
             place,
+            settings: search.prepared.settings.clone(),
         };
         platform.find(&session, &probe).await
     }

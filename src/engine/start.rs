@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Tools;
 use super::after::{Arrange, Looks};
+use super::bring::Bring;
 use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
 use super::foreign::{Foreign, plan};
@@ -231,7 +232,7 @@ impl Lanes<'_> {
         }
     }
 
-    /// Starts what has to do with what is out, with what was done, and with credentials.
+    /// Starts what has to do with what is out, with what was done, with what is to come, and with credentials.
     fn looking_back(
         &self,
         looks: &Looks,
@@ -240,6 +241,8 @@ impl Lanes<'_> {
         stop: &CancellationToken,
     ) {
         self.asking(probe_every, lanes, stop);
+        let bring = self.lane(Bring::new(self.tools.clone(), self.tools.pace.files_ahead));
+        lanes.spawn(vital("bring", bring.run(stop.clone())));
         let (tools, belief) = (self.tools, looks.belief);
         let foreign = self.lane(Foreign::new(tools.clone(), !looks.spans.is_empty()));
         lanes.spawn(vital("foreign_posts", foreign.run(stop.clone())));

@@ -2,9 +2,9 @@
 
 use url::Url;
 
-use super::odd;
 use super::rules::{Counting, Rules};
-use crate::domain::media::MediaKind;
+use super::{check_media, odd};
+use crate::domain::media::{MediaKind, MovingFacts};
 use crate::domain::text::{code_points, graphemes, links, short_linked_length, weighted_length};
 
 /// What is wrong with a variant, or worth a warning.
@@ -40,6 +40,12 @@ pub struct DraftMedia<'a> {
     pub kind: MediaKind,
     /// Alternative text.
     pub alt: &'a str,
+    /// Its type.
+    pub mime: &'a str,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// What only moving pictures have.
+    pub moving: Option<MovingFacts>,
 }
 
 /// The longest link. Browsers and scrapers agree on this much.
@@ -79,7 +85,7 @@ pub fn check(draft: &Draft<'_>, rules: &Rules) -> Vec<Finding> {
     if let Some(link) = draft.link {
         check_link(link, &mut findings);
     }
-    check_media(draft, rules, &mut findings);
+    check_media::check(draft, rules, &mut findings);
     odd::check(draft, &mut findings);
     findings.0
 }
@@ -171,7 +177,7 @@ fn check_text(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
     }
 }
 
-fn is_forbidden_control(c: char) -> bool {
+pub(super) fn is_forbidden_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\r' | '\t')
 }
 
@@ -226,45 +232,6 @@ fn check_link(link: &str, findings: &mut Findings) {
             findings.fatal("/link", "link_with_credentials", detail);
         }
         Some(_) => {}
-    }
-}
-
-fn check_media(draft: &Draft<'_>, rules: &Rules, findings: &mut Findings) {
-    let images = &rules.images;
-    if draft.media.len() > images.max_count {
-        let detail = format!("{} pictures; {} are the most.", draft.media.len(), images.max_count);
-        findings.fatal("/media", "media_too_many", detail);
-        findings.with("count", draft.media.len());
-        findings.with("max", images.max_count);
-    }
-    for (index, media) in draft.media.iter().enumerate() {
-        if !rules.kinds.contains(&media.kind) {
-            let (kind, kinds) = (media.kind.as_str(), rules.kinds.iter().map(|it| it.as_str()));
-            let accepted = kinds.collect::<Vec<_>>().join(", ");
-            let detail =
-                format!("A file of the kind {kind} cannot be published there; can be: {accepted}.");
-            findings.fatal(format!("/media/{index}"), "media_kind", detail);
-            findings.with("kind", kind);
-            findings.with("accepted", accepted);
-        }
-        let pointer = format!("/media/{index}/alt");
-        let length = code_points(media.alt);
-        if media.alt.trim().is_empty() {
-            let detail =
-                "Without an alternative text, blind people do not know what the picture shows.";
-            findings.warn(pointer, "alt_missing", detail);
-        } else if length > images.max_alt {
-            let detail = format!(
-                "The alternative text has {length} characters; {} are the most.",
-                images.max_alt
-            );
-            findings.fatal(pointer, "alt_too_long", detail);
-            findings.with("count", length);
-            findings.with("max", images.max_alt);
-        } else if media.alt.chars().any(is_forbidden_control) {
-            let detail = "The alternative text holds a control character.";
-            findings.fatal(pointer, "alt_control_character", detail);
-        }
     }
 }
 

@@ -8,7 +8,13 @@ use crate::domain::variant::Content;
 impl<'a> Draft<'a> {
     /// What is said first, or one part alone, as far as rules concern it.
     pub fn of(content: &'a Content) -> Self {
-        let media = content.media.iter().map(|one| DraftMedia { kind: one.kind, alt: &one.alt });
+        let media = content.media.iter().map(|one| DraftMedia {
+            kind: one.kind,
+            alt: &one.alt,
+            mime: &one.mime,
+            size_bytes: one.size_bytes,
+            moving: one.moving,
+        });
         Self { text: &content.text, link: content.link.as_deref(), media: media.collect() }
     }
 }

@@ -143,6 +143,7 @@ mod tests {
             remote_id: None,
             taken: vec!["9".to_owned()],
             place: crate::platforms::session::Place::First,
+            settings: serde_json::Value::Null,
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod bluesky;
 pub mod check;
+mod check_media;
 pub mod check_parts;
 pub mod facebook;
 pub mod mastodon;
@@ -30,12 +31,13 @@ use secrecy::SecretString;
 
 use crate::config::{self, Config};
 use crate::domain::budget::{Limits, Window};
+use crate::domain::variant::Content;
 use outcome::{
     Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
     Witness,
 };
 use rules::Rules;
-use session::{Gap, Item, Metered, Place, Probe, Progress, Session};
+use session::{Gap, Item, ItemMedia, Metered, Place, Probe, Progress, Session};
 use sign_in::SignIn;
 
 /// A boxed future, so that platforms can be kept in one list.
@@ -77,6 +79,17 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// How people sign in there; `None` while the application's own credentials are not configured.
     fn sign_in(&self) -> Option<&dyn SignIn>;
+
+    /// Brings files there ahead of the post, as far as that can be done. `Err` says why they are not ready yet,
+    /// or never will be; it is never a doubt.
+    fn bring<'a>(
+        &'a self,
+        _on: &'a Session,
+        _media: &'a [ItemMedia],
+        _progress: &'a mut Progress,
+    ) -> Answer<'a, Result<(), Box<Outcome>>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Publishes one item with exactly one irreversible request. `Err` only when `leave` said no.
     fn publish<'a>(
@@ -141,6 +154,15 @@ pub trait Platform: Send + Sync + fmt::Debug {
 
     /// Checks the per-platform settings of a delivery; pairs of pointer and reason.
     fn check_settings(&self, settings: &serde_json::Value) -> Vec<(String, String)>;
+
+    /// What is wrong with a variant and settings that are right each by itself.
+    fn check_together(
+        &self,
+        _content: &Content,
+        _settings: &serde_json::Value,
+    ) -> Vec<check::Finding> {
+        Vec::new()
+    }
 }
 
 /// What the platforms need from the configuration.
@@ -247,6 +269,7 @@ impl Platforms {
                 consumer_secret: config.x.consumer_secret.clone(),
                 authorize_url: config.x.authorize_url.clone(),
                 prices: config.x.prices,
+                films: config.x.films,
             },
             mastodon: mastodon::Settings {
                 servers: config.mastodon.servers.clone(),
@@ -292,6 +315,14 @@ mod contract;
 #[cfg(test)]
 #[path = "tests/simulated.rs"]
 mod simulated;
+
+#[cfg(test)]
+#[path = "tests/films.rs"]
+mod films;
+
+#[cfg(test)]
+#[path = "tests/polls.rs"]
+mod polls;
 
 #[cfg(test)]
 #[path = "tests/signing_in.rs"]

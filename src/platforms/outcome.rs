@@ -59,12 +59,16 @@ pub enum RefusalKind {
     Duplicate,
 }
 
+/// The word of a [`Deferral`] while a platform works on a file: only the platform can bring that on.
+pub const PROCESSING: &str = "processing";
+
 /// Why and until when to wait. Never uses up an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deferral {
     /// Not before this instant; `None` leaves it to the back-off.
     pub until: Option<Timestamp>,
-    /// Stable word: `rate_limit`, `connect`, `throttled`, `daily_limit`, `monthly_limit`, `upload`.
+    /// Stable word: `rate_limit`, `connect`, `throttled`, `daily_limit`, `monthly_limit`, `upload`,
+    /// [`PROCESSING`].
     pub code: &'static str,
     /// For people.
     pub detail: String,

@@ -17,8 +17,16 @@ pub struct Rules {
     pub link: LinkRule,
     /// The kinds of files that this release publishes there.
     pub kinds: &'static [MediaKind],
+    /// Those of them that are brought there ahead of the post, because it takes long.
+    pub ahead: &'static [MediaKind],
     /// Pictures.
     pub images: ImageRule,
+    /// Videos, where they are published.
+    pub videos: Option<MovingRule>,
+    /// Animations, where they are published.
+    pub animations: Option<MovingRule>,
+    /// Polls, where they are published.
+    pub polls: Option<PollRule>,
     /// What may follow.
     pub follow_ups: FollowUpRule,
     /// Creates in a window, per account; start values until headers say better.
@@ -111,6 +119,44 @@ pub struct ImageRule {
     pub sent_as: &'static [&'static str],
     /// The longest alternative text, in code points.
     pub max_alt: usize,
+    /// Where this is written and when it was read.
+    pub source: &'static str,
+}
+
+/// Videos or animations; one stands alone in its post, without pictures beside it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MovingRule {
+    /// The largest file, in bytes.
+    pub max_bytes: u64,
+    /// The shortest that is taken, in milliseconds.
+    pub min_ms: u64,
+    /// The longest, in milliseconds, where that is limited.
+    pub max_ms: Option<u64>,
+    /// The widest, in pixels, where that is limited.
+    pub max_width: Option<u32>,
+    /// The highest, in pixels, where that is limited.
+    pub max_height: Option<u32>,
+    /// How often the longer side may hold the shorter one at most, where that is limited.
+    pub max_ratio: Option<u32>,
+    /// Types that are taken. Nothing is made into another type.
+    pub types: &'static [&'static str],
+    /// Where this is written and when it was read.
+    pub source: &'static str,
+}
+
+/// Polls: a question with answers to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PollRule {
+    /// The fewest answers.
+    pub min_options: usize,
+    /// The most answers.
+    pub max_options: usize,
+    /// The longest answer, in code points.
+    pub max_option: usize,
+    /// The shortest that it is open, in minutes.
+    pub min_minutes: u32,
+    /// The longest that it is open, in minutes.
+    pub max_minutes: u32,
     /// Where this is written and when it was read.
     pub source: &'static str,
 }

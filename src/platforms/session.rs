@@ -138,6 +138,31 @@ impl MediaSource {
 pub struct Progress {
     /// Media already at the platform.
     pub staged: Vec<Staged>,
+    /// Media on its way there, or worked on there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under_way: Vec<UnderWay>,
+}
+
+impl Progress {
+    /// Whether nothing is worth keeping.
+    pub fn is_empty(&self) -> bool {
+        self.staged.is_empty() && self.under_way.is_empty()
+    }
+}
+
+/// A file that the platform takes in parts and works on before it can be used.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct UnderWay {
+    /// Hash by which it is known again.
+    pub sha256: String,
+    /// The platform's id for it.
+    pub remote_id: String,
+    /// How many bytes from its beginning the platform has.
+    pub sent: u64,
+    /// Whether the platform was told that this is all, and works on it.
+    pub is_whole: bool,
+    /// Not to be used after this instant.
+    pub expires_at: jiff::Timestamp,
 }
 
 /// A file that the platform already has.
@@ -172,6 +197,8 @@ pub struct Probe {
     pub taken: Vec<String>,
     /// Where it was to stand.
     pub place: Place,
+    /// The settings of the delivery; null where they are not known.
+    pub settings: serde_json::Value,
 }
 
 /// What is known of the posts that an account may have got while nobody wrote it down: the database came
@@ -217,6 +244,7 @@ impl Gap {
             remote_id: None,
             taken: self.taken.clone(),
             place: if sent.follows { Place::UnderSome } else { Place::First },
+            settings: serde_json::Value::Null,
         }
     }
 

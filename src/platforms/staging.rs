@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::session::{ItemMedia, Progress, Staged};
+use super::session::{ItemMedia, Progress, Staged, UnderWay};
 
 /// The key under which an uploaded picture is kept: its content and its alternative text, because
 /// both are fixed at the platform once it is there.
@@ -24,10 +24,28 @@ pub(super) fn already<'a>(progress: &'a Progress, key: &str, now: Timestamp) -> 
         .map(|staged| staged.remote_id.as_str())
 }
 
-/// Remembers a picture that the platform now has.
+/// Remembers a file that the platform now has.
 pub(super) fn remember(progress: &mut Progress, staged: Staged) {
+    forget_under_way(progress, &staged.sha256);
     progress.staged.retain(|old| old.sha256 != staged.sha256);
     progress.staged.push(staged);
+}
+
+/// How far a file has come that is on its way, if that will not expire at once.
+pub(super) fn under_way(progress: &Progress, key: &str, now: Timestamp) -> Option<UnderWay> {
+    let found = progress.under_way.iter().find(|one| one.sha256 == key && one.expires_at > now);
+    found.cloned()
+}
+
+/// Remembers how far a file has come.
+pub(super) fn came(progress: &mut Progress, how_far: UnderWay) {
+    forget_under_way(progress, &how_far.sha256);
+    progress.under_way.push(how_far);
+}
+
+/// The next try begins anew.
+pub(super) fn forget_under_way(progress: &mut Progress, key: &str) {
+    progress.under_way.retain(|old| old.sha256 != key);
 }
 
 #[cfg(test)]

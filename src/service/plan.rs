@@ -18,8 +18,8 @@ use crate::domain::parts::Part;
 use crate::domain::post::language_for;
 use crate::domain::schedule::{self, Civil, Grace, LocalTime, Resolved, Wall, When};
 use crate::domain::variant::{Content, Variant, text_hash};
+use crate::platforms::check::Finding;
 use crate::platforms::check_parts;
-use crate::platforms::rules::Rules;
 use crate::store::deliveries::NewDelivery;
 use crate::store::neighbours::{self, Look, Planned};
 use crate::store::{Reader, accounts, units};
@@ -192,7 +192,10 @@ fn settle(
     if let Some(variant) = variant {
         let platform = services.platforms.get(&account.platform);
         if let Some(platform) = platform {
-            fits(variant, platform.rules(), pointer, plan);
+            let found = check_parts::check(&variant.content, platform.rules());
+            fits(variant, found, pointer, plan);
+            let found = platform.check_together(&variant.content, &settings);
+            fits(variant, found, pointer, plan);
         } else {
             let detail = "this build does not know the platform of the account";
             let fault = Fault::new(format!("{pointer}/account_id"), "unknown_platform", detail);
@@ -388,9 +391,9 @@ fn settings(
     (settings, intended_repeat)
 }
 
-/// Holds a variant against the rules of the platform it goes to.
-fn fits(variant: &Variant, rules: &Rules, pointer: &str, plan: &mut Plan) {
-    for finding in check_parts::check(&variant.content, rules) {
+/// Notes what the platform it goes to finds about a variant.
+fn fits(variant: &Variant, found: Vec<Finding>, pointer: &str, plan: &mut Plan) {
+    for finding in found {
         let detail = format!("{} {}: {}", variant.language, finding.pointer, finding.detail);
         if finding.fatal {
             let mut fault = Fault::new(pointer, finding.code, detail)

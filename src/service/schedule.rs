@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -15,12 +16,13 @@ use super::deliveries::DeliveryView;
 use super::plan::{self, Ready, Source, WantedDelivery};
 use super::warning::Warning;
 use super::{Caller, Done, Error, Services, Told, permit, same_answer};
-use crate::clock::SharedClock;
+use crate::clock::{self, SharedClock};
 use crate::domain::audit::NewEntry;
 use crate::domain::id::{AccountId, JobId, PostId};
 use crate::domain::parts::Part;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::unit::{Approval, Unit};
+use crate::domain::variant::Content;
 use crate::domain::work;
 use crate::store::deliveries::NewDelivery;
 use crate::store::idempotency::{Claim, Kept};
@@ -81,7 +83,7 @@ pub async fn schedule(
         revision,
         claim: caller.claim(answer),
         entries: plan.ready.iter().map(|one| entry(caller, one)).collect(),
-        jobs: plan.ready.iter().map(|one| publish_job(services, &one.row)).collect(),
+        jobs: plan.ready.iter().flat_map(|one| jobs_of(services, one)).collect(),
         rows: plan.ready.into_iter().map(|one| one.row).collect(),
     };
     let asked = Arc::new(asked);
@@ -147,6 +149,29 @@ pub(super) fn publish_job(services: &Services, row: &NewDelivery) -> NewJob {
         priority: i64::from(row.class.priority()),
         due_at: Part::turn(row.part.number, row.due_at),
     }
+}
+
+/// Everything that is to be done for a delivery.
+fn jobs_of(services: &Services, one: &Ready) -> impl Iterator<Item = NewJob> {
+    let bring = bring_job(services, &one.row, &one.said());
+    std::iter::once(publish_job(services, &one.row)).chain(bring)
+}
+
+/// The job that brings a delivery's files to the platform ahead of its instant, where that takes long.
+fn bring_job(services: &Services, row: &NewDelivery, said: &Content) -> Option<NewJob> {
+    let ahead = services.platforms.get(&row.platform)?.rules().ahead;
+    said.media.iter().any(|one| ahead.contains(&one.kind)).then(|| NewJob {
+        kind: work::BRING,
+        unique_key: work::bring_key(&row.id),
+        due_at: bring_at(services, row.due_at),
+        ..publish_job(services, row)
+    })
+}
+
+/// When the files of a delivery are brought that is due then.
+pub(super) fn bring_at(services: &Services, due_at: Timestamp) -> Timestamp {
+    let begin = clock::before(due_at, services.config.publish.files_ahead);
+    begin.max(services.clock.now())
 }
 
 /// Writes deliveries.

@@ -1,6 +1,6 @@
 //! One simulated account: its posts, its pictures and what it has used up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -105,6 +105,20 @@ impl Media {
     }
 }
 
+/// An upload in segments.
+#[derive(Debug)]
+pub(crate) struct Film {
+    pub(crate) media_type: String,
+    pub(crate) category: String,
+    pub(crate) total: u64,
+    pub(crate) begun_at: Timestamp,
+    pub(crate) segments: BTreeMap<u64, Bytes>,
+    /// When it was said that all segments are there.
+    pub(crate) whole_at: Option<Timestamp>,
+    /// Whether it can be made into something that plays.
+    pub(crate) is_sound: bool,
+}
+
 /// Calls counted since the start of a window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
@@ -141,6 +155,8 @@ pub(crate) struct AccountState {
     posts: Vec<Stored>,
     by_id: HashMap<String, usize>,
     pub(crate) media: HashMap<String, Media>,
+    /// Uploads in segments.
+    pub(crate) films: HashMap<String, Film>,
     /// When each text was last posted, for the duplicate rule.
     recent: HashMap<String, Timestamp>,
     pub(crate) windows: HashMap<String, Window>,

@@ -59,6 +59,8 @@ pub(crate) fn media_file(account: &Account, id: &str) -> Reply {
         "image/png" => "image/png",
         "image/gif" => "image/gif",
         "image/webp" => "image/webp",
+        "video/mp4" => "video/mp4",
+        "video/quicktime" => "video/quicktime",
         _ => "application/octet-stream",
     };
     let mut reply = Reply::html(200, String::new()).with_body(media.bytes.clone());
@@ -174,6 +176,13 @@ fn article(
     for photo in &post.photos {
         let alt = escape(photo.alt_text.as_deref().unwrap_or_default());
         let source = format!("/media/{}/{}", escape(&account.profile.id), escape(&photo.id));
+        if photo.media_type.starts_with("video/") {
+            let _always = write!(
+                body,
+                "<figure><video controls src=\"{source}\" title=\"{alt}\"></video></figure>"
+            );
+            continue;
+        }
         let _always = write!(
             body,
             "<figure><img src=\"{source}\" alt=\"{alt}\"><figcaption dir=\"auto\"><small>{alt}\

@@ -170,6 +170,8 @@ pub struct PostRecord {
     pub link: Option<String>,
     /// The pictures in order.
     pub photos: Vec<PhotoRecord>,
+    /// The answers of a poll, and for how many minutes it is open.
+    pub poll: Option<(Vec<String>, u32)>,
     /// The X post that this one answers.
     pub reply_to: Option<String>,
     /// Who may answer it on X; whom Facebook is to show it rather, as it was sent. None for everybody.

@@ -207,6 +207,16 @@ pub struct XSettings {
     pub media_life_s: u64,
     /// The largest picture.
     pub image_max_bytes: usize,
+    /// The largest segment of an upload.
+    pub segment_max_bytes: usize,
+    /// How long X works on a video or an animation.
+    pub processing_s: u64,
+    /// The longest pause between two questions for it that a client is told to make.
+    pub check_after_s: u64,
+    /// Whether that always fails.
+    pub processing_fails: bool,
+    /// Whether it may be said more than once that all segments are there; not documented.
+    pub finalize_again: bool,
     /// The answer to deleting what is not there; the documents do not agree.
     pub delete_missing: DeleteMissing,
     /// What `type` of a problem begins with.
@@ -238,6 +248,11 @@ impl Default for XSettings {
             reuse_media: true,
             media_life_s: 24 * 3600,
             image_max_bytes: 5 * 1024 * 1024,
+            segment_max_bytes: 8_000_000,
+            processing_s: 1,
+            check_after_s: 5,
+            processing_fails: false,
+            finalize_again: false,
             delete_missing: DeleteMissing::NotDeleted,
             problem_base: "https://api.x.com/2/problems/".to_owned(),
             permalink_base: None,
@@ -265,6 +280,8 @@ fn documented_limits() -> BTreeMap<String, Limits> {
         ("users", Limits { user: user(900, QUARTER), app: app(300, QUARTER) }),
         ("me", Limits { user: user(75, QUARTER), app: None }),
         ("upload", Limits { user: user(500, QUARTER), app: app(50_000, DAY) }),
+        ("segments", Limits { user: user(1_875, QUARTER), app: app(180_000, DAY) }),
+        ("status", Limits { user: user(1_000, QUARTER), app: app(100_000, DAY) }),
         ("metadata", Limits { user: user(500, QUARTER), app: app(50_000, DAY) }),
     ]
     .into_iter()

@@ -302,6 +302,7 @@ impl World {
             text: text.to_owned(),
             link: None,
             photos: Vec::new(),
+            poll: None,
             reply_to: None,
             audience: None,
             created_at: at,

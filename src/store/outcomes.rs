@@ -237,6 +237,8 @@ statements! {
     KNOWN_REMOTE =
         "SELECT remote_id FROM deliveries
          WHERE account_id = $1 AND id <> $2 AND remote_id IS NOT NULL AND published_at >= $3";
+    KEEP_PROGRESS =
+        "UPDATE deliveries SET progress = $2 WHERE id = $1 AND state IN ('scheduled', 'held')";
     STATES =
         "SELECT id, state FROM deliveries WHERE id IN " ids(1);
     STANDING_COUNTS =
@@ -382,6 +384,14 @@ pub async fn known_remote(
     Ok(on!(reader, KNOWN_REMOTE, |sql, conn| {
         sqlx::query_scalar(sql).bind(account).bind(except).bind(At(since)).fetch_all(conn).await?
     }))
+}
+
+/// Keeps what the platform has already of a delivery that waits; nothing when it waits no more.
+pub async fn keep_progress(tx: &mut Tx, id: &DeliveryId, progress: &Value) -> Result<(), Error> {
+    on!(tx, KEEP_PROGRESS, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(Json(progress)).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// The states of deliveries; in no order.

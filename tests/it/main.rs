@@ -8,6 +8,8 @@ mod accounts;
 #[cfg(test)]
 mod after;
 #[cfg(test)]
+mod ahead;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod attempts;
@@ -45,6 +47,8 @@ mod elsewhere;
 mod failover;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod films;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
@@ -89,6 +93,8 @@ mod pds;
 mod pictures;
 #[cfg(test)]
 mod planning;
+#[cfg(test)]
+mod polls;
 #[cfg(test)]
 mod posts;
 #[cfg(test)]

@@ -129,11 +129,18 @@ both! {
         let mut draft = desk.draft();
         draft["variants"][0]["media"] = serde_json::json!([{"media_id": stored["id"], "alt": "Lễ chào cờ"}]);
         let post = world.ask("POST", "/api/v1/posts").json(&draft).await.expect(201);
-        for account in [&desk.page, &desk.profile] {
-            let wanted = serde_json::json!({"deliveries": [{"account_id": account, "language": "vi", "now": true}]});
-            let refused = world.ask("POST", &crate::planning::schedule_of(&post)).json(&wanted).await;
-            assert!(refused.faults().iter().any(|it| it.1 == "media_kind"), "{:?}", refused.faults());
-        }
+        let wanted = serde_json::json!({"deliveries": [{"account_id": desk.page, "language": "vi", "now": true}]});
+        let refused = world.ask("POST", &crate::planning::schedule_of(&post)).json(&wanted).await;
+        assert!(refused.faults().iter().any(|it| it.1 == "media_kind"), "{:?}", refused.faults());
+        // X takes one alone.
+        let picture = world.ask("POST", "/api/v1/media").body("image/png", png(9, 9)).await.expect(201);
+        let mut draft = desk.draft();
+        draft["variants"][0]["media"] = serde_json::json!([
+            {"media_id": stored["id"], "alt": "Lễ chào cờ"}, {"media_id": picture["id"], "alt": "Cờ"}]);
+        let post = world.ask("POST", "/api/v1/posts").json(&draft).await.expect(201);
+        let wanted = serde_json::json!({"deliveries": [{"account_id": desk.profile, "language": "vi", "now": true}]});
+        let refused = world.ask("POST", &crate::planning::schedule_of(&post)).json(&wanted).await;
+        assert_eq!(refused.faults().iter().map(|it| it.1.as_str()).collect::<Vec<_>>(), ["media_mixed"]);
     }
 
     async fn the_same_key_stores_a_file_once(world) {

@@ -169,10 +169,15 @@ impl Stage {
         let mut png = Cursor::new(Vec::new());
         pixels.write_to(&mut png, image::ImageFormat::Png).unwrap();
         let bytes = Bytes::from(png.into_inner());
+        (self.hand_in(&bytes).await, bytes)
+    }
+
+    /// Hands in a file.
+    pub(crate) async fn hand_in(&self, bytes: &Bytes) -> MediaId {
         let mut incoming = self.acts().files.receive().await.unwrap();
-        incoming.write(&bytes).await.unwrap();
+        incoming.write(bytes).await.unwrap();
         let received = incoming.end().await.unwrap();
         let made = media::create(self.acts(), self.caller.clone(), None, received).await;
-        (made.unwrap().value.id, bytes)
+        made.unwrap().value.id
     }
 }

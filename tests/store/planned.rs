@@ -73,6 +73,7 @@ fn variant(language: &str, text: &str) -> Variant {
         mime: "image/png".into(),
         size_bytes: 7,
         alt: "Cờ \"đỏ\"".into(),
+        moving: None,
     };
     let content = Content { text: text.into(), media: vec![media], ..Content::default() };
     let content_hash = content.hash(language);

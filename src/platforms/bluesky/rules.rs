@@ -20,6 +20,7 @@ pub(super) fn rules() -> Rules {
             source: "lexicon app.bsky.embed.external, read 2026-11-22",
         },
         kinds: &[MediaKind::Image],
+        ahead: &[],
         images: ImageRule {
             max_count: 4,
             max_bytes: 1_000_000,
@@ -28,6 +29,9 @@ pub(super) fn rules() -> Rules {
             max_alt: 2_000,
             source: "lexicon app.bsky.embed.images, read 2026-11-22; alternative texts: the limit of the official clients (unsure)",
         },
+        videos: None,
+        animations: None,
+        polls: None,
         follow_ups: FollowUpRule {
             max_thread: 0,
             max_comment: 0,

@@ -113,6 +113,7 @@ mod tests {
             remote_id: None,
             taken: taken.iter().map(|&it| it.to_owned()).collect(),
             place: Place::Under(POST.to_owned()),
+            settings: Value::Null,
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) fn rules(version: &str) -> Rules {
             source: "Graph API reference, Page feed, parameter link, read 2026-09-11",
         },
         kinds: &[MediaKind::Image],
+        ahead: &[],
         images: ImageRule {
             max_count: 10,
             max_bytes: 4_000_000,
@@ -39,6 +40,9 @@ pub(super) fn rules(version: &str) -> Rules {
             max_alt: 1_000,
             source: "Graph API error 1366046 (4 MB; the reference says 10 MB), ten pictures by vendors' reports, alternative text by caution, read 2026-11-21",
         },
+        videos: None,
+        animations: None,
+        polls: None,
         follow_ups: FollowUpRule {
             max_thread: 0,
             max_comment: 8_000,

@@ -21,6 +21,7 @@ pub(super) fn rules(characters: u32) -> Rules {
             source: "docs.joinmastodon.org, entities, Instance, characters_reserved_per_url, read 2026-11-22",
         },
         kinds: &[MediaKind::Image],
+        ahead: &[],
         images: ImageRule {
             max_count: 4,
             max_bytes: 16 * 1024 * 1024,
@@ -29,6 +30,9 @@ pub(super) fn rules(characters: u32) -> Rules {
             max_alt: 1_500,
             source: "docs.joinmastodon.org, entities, Instance, media_attachments, read 2026-11-22",
         },
+        videos: None,
+        animations: None,
+        polls: None,
         follow_ups: FollowUpRule {
             max_thread: 0,
             max_comment: 0,

@@ -13,7 +13,7 @@ fn text(text: &str) -> Draft<'_> {
 }
 
 fn picture(alt: &str) -> DraftMedia<'_> {
-    DraftMedia { kind: MediaKind::Image, alt }
+    DraftMedia { kind: MediaKind::Image, alt, mime: "image/png", size_bytes: 1, moving: None }
 }
 
 /// Pointer, code and whether it is fatal.
@@ -129,7 +129,7 @@ fn control_characters_and_open_direction_marks_are_refused() {
 fn every_fault_of_every_picture_is_told_at_once() {
     let long = "a".repeat(1_001);
     let media = vec![
-        DraftMedia { kind: MediaKind::Video, alt: "" },
+        DraftMedia { kind: MediaKind::Video, ..picture("") },
         picture(&long),
         picture("a\u{7}"),
         picture("A"),
@@ -140,12 +140,59 @@ fn every_fault_of_every_picture_is_told_at_once() {
         found(&draft, &rules("x")),
         [
             ("/media".to_owned(), "media_too_many", true),
-            ("/media/0".to_owned(), "media_kind", true),
+            ("/media".to_owned(), "media_mixed", true),
+            ("/media/0".to_owned(), "moving_type", true),
             ("/media/0/alt".to_owned(), "alt_missing", false),
             ("/media/1/alt".to_owned(), "alt_too_long", true),
             ("/media/2/alt".to_owned(), "alt_control_character", true),
         ]
     );
+}
+
+#[test]
+fn moving_pictures_are_held_against_their_own_limits() {
+    let x = rules("x");
+    let facts = |width, height, duration_ms| MovingFacts {
+        width: Some(width),
+        height: Some(height),
+        duration_ms: Some(duration_ms),
+    };
+    let film = DraftMedia {
+        kind: MediaKind::Video,
+        mime: "video/mp4",
+        moving: Some(facts(1_920, 1_080, 140_000)),
+        size_bytes: 512_000_000,
+        ..picture("A")
+    };
+    let only = |media: DraftMedia<'static>| Draft { media: vec![media], ..text("A") };
+    assert_eq!(codes(&only(film), &x), [""; 0]);
+    assert_eq!(codes(&only(DraftMedia { moving: None, ..film }), &x), [""; 0], "not known");
+    for (facts, code) in [
+        (facts(1_920, 1_080, 140_001), "moving_too_long"),
+        (facts(1_920, 1_080, 499), "moving_too_short"),
+        (facts(3_001, 1_000, 5_000), "moving_shape"),
+        (facts(1_000, 3_001, 5_000), "moving_shape"),
+    ] {
+        assert_eq!(codes(&only(DraftMedia { moving: Some(facts), ..film }), &x), [code]);
+    }
+    let larger = DraftMedia { size_bytes: 512_000_001, ..film };
+    assert_eq!(codes(&only(larger), &x), ["moving_too_large"]);
+    let gif = DraftMedia {
+        kind: MediaKind::Animation,
+        mime: "image/gif",
+        size_bytes: 15_000_000,
+        moving: Some(MovingFacts { width: Some(1_280), height: Some(1_080), duration_ms: None }),
+        ..picture("A")
+    };
+    assert_eq!(codes(&only(gif), &x), [""; 0]);
+    let wide = MovingFacts { width: Some(1_281), height: Some(10), duration_ms: None };
+    assert_eq!(codes(&only(DraftMedia { moving: Some(wide), ..gif }), &x), ["moving_shape"]);
+    assert_eq!(codes(&only(DraftMedia { mime: "image/webp", ..gif }), &x), ["moving_type"]);
+    let mixed = Draft { media: vec![film, picture("A")], ..text("A") };
+    assert_eq!(codes(&mixed, &x), ["media_mixed"]);
+    for elsewhere in ["mastodon", "bluesky"] {
+        assert_eq!(codes(&only(film), &rules(elsewhere)), ["media_kind"], "{elsewhere}");
+    }
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Trial<'_> {
             remote_id: None,
             taken: Vec::new(),
             place: Place::First,
+            settings: Value::Null,
         }
     }
 

@@ -252,6 +252,7 @@ fn probe(high_water: Option<&str>) -> Probe {
         remote_id: None,
         taken: Vec::new(),
         place: Place::First,
+        settings: Value::Null,
     }
 }
 

@@ -1,9 +1,11 @@
 //! How the platforms of a test are set up: where each of them is, and nothing else.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::{Settings, bluesky, facebook, mastodon, x};
-use crate::config::Prices;
+use crate::config::{Films, Prices};
 
 /// All of them at these addresses, in the order of the simulators.
 pub(super) fn at(places: [Url; 4]) -> Settings {
@@ -27,6 +29,7 @@ pub(super) fn at(places: [Url; 4]) -> Settings {
             consumer_secret: None,
             authorize_url: url("https://x.com/i/oauth2/authorize"),
             prices: Prices { post: 15_000, post_with_link: 200_000, alt_text: 5_000, read: 5_000 },
+            films: Films { max_bytes: 512_000_000, max_duration: Duration::from_secs(140) },
         },
         mastodon: mastodon::Settings { servers: vec![mastodon], characters: 500 },
         bluesky: bluesky::Settings { service_url: Some(bluesky.clone()), web_url: bluesky },

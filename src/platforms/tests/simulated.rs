@@ -82,6 +82,7 @@ async fn what_we_say_about_a_create_is_true_whatever_the_answer() {
                         remote_id: doubt.remote_id.clone(),
                         taken: Vec::new(),
                         place: Place::First,
+                        settings: serde_json::Value::Null,
                     };
                     let found = platform.find(&session, &probe).await.value;
                     assert!(is_true(&found, &made), "{id} {name}: {said:?}, {found:?}, {made:?}");

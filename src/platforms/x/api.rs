@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Settings;
 use super::post_settings::PostSettings;
 use super::signature::{Once, Pair, authorization};
+use crate::domain::media::MediaKind;
 use crate::outbound::Request;
 use crate::platforms::outcome::Usage;
 use crate::platforms::session::{Item, ItemMedia, Session};
@@ -80,6 +81,46 @@ impl<'a> Api<'a> {
         self.post("upload", &["2", "media", "upload"], Body::multipart(&texts, &file))
     }
 
+    /// Begins an upload in segments.
+    pub(super) fn begin_upload(&self, media: &ItemMedia) -> Result<Request, Unsendable> {
+        let category = match media.kind {
+            MediaKind::Video => "tweet_video",
+            MediaKind::Animation => "tweet_gif",
+            MediaKind::Image => return Err(Unsendable::Kind),
+        };
+        let body = json!({
+            "media_type": media.mime,
+            "media_category": category,
+            "total_bytes": media.source.size(),
+        });
+        self.post("upload", &["2", "media", "upload", "initialize"], Body::json(&body))
+    }
+
+    /// Sends one segment of a file.
+    pub(super) fn append(
+        &self,
+        id: &str,
+        number: u64,
+        media: &ItemMedia,
+        bytes: &[u8],
+    ) -> Result<Request, Unsendable> {
+        let number = number.to_string();
+        let texts = [("segment_index", number.as_str())];
+        let ItemMedia { mime, sha256, .. } = media;
+        let file = FilePart { name: "media", mime, sha256, bytes };
+        self.post("upload", &["2", "media", "upload", id, "append"], Body::multipart(&texts, &file))
+    }
+
+    /// Says that all segments are there.
+    pub(super) fn finish_upload(&self, id: &str) -> Result<Request, Unsendable> {
+        self.post("upload", &["2", "media", "upload", id, "finalize"], Body::default())
+    }
+
+    /// How far X's work on a file is.
+    pub(super) fn upload_status(&self, id: &str) -> Result<Request, Unsendable> {
+        self.get(&["2", "media", "upload"], &[("command", "STATUS"), ("media_id", id)])
+    }
+
     /// Gives an uploaded picture its alternative text.
     pub(super) fn alternative_text(&self, id: &str, alt: &str) -> Result<Request, Unsendable> {
         let body = json!({ "id": id, "metadata": { "alt_text": { "text": alt } } });
@@ -102,6 +143,13 @@ impl<'a> Api<'a> {
         let set: PostSettings = settings::read(&item.settings)?;
         if let Some(repliers) = set.reply_settings {
             body.insert("reply_settings".to_owned(), json!(repliers));
+        }
+        if let Some(poll) = &set.poll {
+            let (options, minutes) = (poll.options(), poll.duration_minutes);
+            body.insert(
+                "poll".to_owned(),
+                json!({ "options": options, "duration_minutes": minutes }),
+            );
         }
         self.post("create", &["2", "tweets"], Body::json(&Value::Object(body)))
     }
@@ -218,6 +266,8 @@ pub(super) struct Tweet {
     pub(super) links: Vec<ShortLink>,
     /// How many media it has, when it has any.
     pub(super) media: Option<usize>,
+    /// Whether X says that it has a poll; that it has none is never said.
+    pub(super) has_poll: bool,
     pub(super) created: Option<Timestamp>,
     /// The post that it answers, when X says that it answers one.
     pub(super) above: Option<String>,
@@ -244,12 +294,14 @@ impl Tweet {
             .filter_map(|it| it.pointer("/entities/urls").and_then(Value::as_array));
         let links = lists.flatten().filter_map(short_link).collect();
         let media = value.pointer("/attachments/media_keys").and_then(Value::as_array);
+        let polls = value.pointer("/attachments/poll_ids").and_then(Value::as_array);
         Some(Self {
             id: text_at(value, "id").filter(|id| is_id(id))?,
             author: text_at(value, "author_id"),
             text: unescape(&text_at(whole, "text")?),
             links,
             media: media.map(Vec::len),
+            has_poll: polls.is_some_and(|polls| !polls.is_empty()),
             created: text_at(value, "created_at").and_then(|text| text.parse().ok()),
             above: above(value),
         })

@@ -251,6 +251,45 @@ pub(super) fn uploaded(answer: &Response, now: Timestamp) -> Result<Uploaded, Bo
     Ok(Uploaded { id, usable_for: usable_for(seconds) })
 }
 
+/// How far X is with a file that it has whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Work {
+    /// It can be used.
+    Done,
+    /// Not yet; to be asked again then.
+    Goes(Timestamp),
+    /// It can never be used, in X's words.
+    Failed(String),
+}
+
+/// Between two questions when X does not say.
+const ASK_AGAIN: i64 = 5;
+/// What X says is never believed for longer, in seconds.
+const LONGEST_WORK: i64 = 600;
+
+/// What an answer about a file that is whole says of it; none when it says nothing of any file. X leaves
+/// its word on the work out where there is none (X API documents, media upload status, read 2026-09-11).
+pub(super) fn worked(answer: &Response, now: Timestamp) -> Option<Work> {
+    let value: Value = serde_json::from_slice(&answer.body).ok()?;
+    let data = value.get("data").filter(|data| text_at(data, "id").is_some())?;
+    let Some(info) = data.get("processing_info") else { return Some(Work::Done) };
+    match info.get("state").and_then(Value::as_str) {
+        Some("succeeded") => Some(Work::Done),
+        Some("failed") => {
+            let why = info
+                .get("error")
+                .and_then(|error| text_at(error, "message").or_else(|| text_at(error, "name")));
+            Some(Work::Failed(shorten(&why.unwrap_or_else(|| "it does not say why".to_owned()))))
+        }
+        // A word that is new is no promise.
+        Some(_) | None => {
+            let said = info.get("check_after_secs").and_then(Value::as_i64).unwrap_or(ASK_AGAIN);
+            let pause = SignedDuration::from_secs(said.clamp(1, LONGEST_WORK));
+            Some(Work::Goes(now.checked_add(pause).unwrap_or(now)))
+        }
+    }
+}
+
 /// Whether a repeatable step succeeded.
 pub(super) fn accepted(answer: &Response, now: Timestamp) -> Result<(), Box<Outcome>> {
     if answer.status.is_success() {

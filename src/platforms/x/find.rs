@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::api::{Api, Tweet, id_at, is_made_by, permalink, sent_text};
 use super::classify::{Meaning, Problem, free_at};
-use super::{Settings, seen};
+use super::{Settings, post_settings, seen};
 use crate::domain::attempt::Receipt;
 use crate::domain::text::{alike, links, nfc, normalised};
 use crate::outbound::{Request, Response};
@@ -89,7 +89,10 @@ async fn named(
         return Ok(None);
     }
     let (value, _) = read(on, Api::of(settings, on).one(&seen.remote_id)?).await?;
-    let same = value.get("data").and_then(Tweet::from_json).is_some_and(|it| search.is_match(&it));
+    let same = value
+        .get("data")
+        .and_then(Tweet::from_json)
+        .is_some_and(|it| search.is_match(&it) && search.is_whole(&it));
     Ok(Some(if same { Lookup::Found(seen) } else { Lookup::Several(vec![seen]) }))
 }
 
@@ -216,12 +219,22 @@ impl Search<'_> {
 
     /// Whatever it says.
     fn can_be(&self, tweet: &Tweet) -> bool {
-        let same_media = tweet.media.is_none_or(|count| count == self.probe.media_count);
+        let same_media = tweet.media.is_none_or(|count| count == self.probe.media_count)
+            && !(tweet.has_poll && self.has_poll() == Some(false));
         tweet.author.as_deref() == Some(self.user)
             && self.same_place(tweet)
             && same_media
             && self.is_newer(&tweet.id)
             && !self.probe.taken.contains(&tweet.id)
+    }
+
+    fn has_poll(&self) -> Option<bool> {
+        post_settings::has_poll(&self.probe.settings)
+    }
+
+    /// Whether all of it is there by what X says. A poll that it does not speak of is a person's to look for.
+    fn is_whole(&self, tweet: &Tweet) -> bool {
+        tweet.has_poll || self.has_poll() != Some(true)
     }
 
     /// Nothing has the text that was sent; what may be it, rewritten, is a person's to judge.
@@ -262,7 +275,10 @@ impl Search<'_> {
         match matches.as_slice() {
             [] => self.similar(tweets, now),
             // Two without a text are alike whatever they show.
-            [tweet] if !sent_text(&self.probe.text, self.probe.link.as_deref()).is_empty() => {
+            [tweet]
+                if !sent_text(&self.probe.text, self.probe.link.as_deref()).is_empty()
+                    && self.is_whole(tweet) =>
+            {
                 Lookup::Found(self.receipt(tweet, now))
             }
             several => {

@@ -6,22 +6,25 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use self::post_settings::PostSettings;
+use super::check::Finding;
 use super::outcome::{
     Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
     Witness,
 };
 use super::rules::Rules;
-use super::session::{Gap, Item, Metered, Place, Probe, Progress, Session};
+use super::session::{Gap, Item, ItemMedia, Metered, Place, Probe, Progress, Session};
 use super::sign_in::SignIn;
 use super::wire::number_order;
 use super::{Answer, Leave, Platform, Withdrawn, settings};
-use crate::config::Prices;
+use crate::config::{Films, Prices};
+use crate::domain::variant::Content;
 
 mod access;
 mod api;
 mod back;
 mod classify;
 mod connect;
+mod films;
 mod find;
 mod post_settings;
 mod presence;
@@ -55,6 +58,8 @@ pub struct Settings {
     pub authorize_url: url::Url,
     /// What X takes for what.
     pub prices: Prices,
+    /// The largest and longest video.
+    pub films: Films,
 }
 
 impl Settings {
@@ -75,7 +80,7 @@ pub struct X {
 impl X {
     /// With this configuration.
     pub fn new(settings: Settings) -> Self {
-        let rules = rules::rules(settings.prices);
+        let rules = rules::rules(settings.prices, settings.films);
         Self { settings, rules }
     }
 }
@@ -107,6 +112,15 @@ impl Platform for X {
 
     fn signs_requests(&self) -> bool {
         self.settings.consumer().is_some()
+    }
+
+    fn bring<'a>(
+        &'a self,
+        on: &'a Session,
+        media: &'a [ItemMedia],
+        progress: &'a mut Progress,
+    ) -> Answer<'a, Result<(), Box<Outcome>>> {
+        Box::pin(films::bring_all(&self.settings, on, media, progress))
     }
 
     fn publish<'a>(
@@ -180,5 +194,9 @@ impl Platform for X {
 
     fn check_settings(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
         settings::check::<PostSettings>(settings)
+    }
+
+    fn check_together(&self, content: &Content, settings: &serde_json::Value) -> Vec<Finding> {
+        post_settings::check(content, settings)
     }
 }

@@ -1,13 +1,14 @@
-//! Publishes on X: pictures and their alternative texts first, then one create.
+//! Publishes on X: files and their alternative texts first, then one create.
 
-use super::Settings;
 use super::api::{Api, permalink, usage};
 use super::classify::{accepted, created, uploaded};
+use super::{Settings, films};
+use crate::domain::media::MediaKind;
 use crate::outbound::{Request, Response};
 use crate::platforms::outcome::{Outcome, RefusalKind};
 use crate::platforms::session::{Item, ItemMedia, Metered, Progress, Session, Staged};
 use crate::platforms::staging;
-use crate::platforms::wire::{Unsendable, failed_create, failed_step};
+use crate::platforms::wire::{Unsendable, failed_create, failed_step, upload_again};
 use crate::platforms::{Leave, Withdrawn};
 
 pub(super) async fn publish(
@@ -43,7 +44,7 @@ pub(super) async fn publish(
     Ok(Metered { value, usage: usage(&answer.headers, now) })
 }
 
-/// The ids of the pictures in order, uploading what is not there yet.
+/// The ids of the files in order, uploading what is not there yet.
 async fn stage(
     api: &Api<'_>,
     on: &Session,
@@ -52,6 +53,10 @@ async fn stage(
 ) -> Result<Vec<String>, Box<Outcome>> {
     let mut ids = Vec::with_capacity(item.media.len());
     for media in &item.media {
+        if media.kind != MediaKind::Image {
+            ids.push(moving(api, on, media, progress).await?);
+            continue;
+        }
         let key = staging::key(media);
         let id = match staging::already(progress, &key, on.clock.now()) {
             Some(id) => id.to_owned(),
@@ -60,6 +65,30 @@ async fn stage(
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// A video or an animation, which may have been there for long. Its alternative text is given in each try:
+/// so it is counted among the costs of the try, and what is brought ahead costs nothing.
+async fn moving(
+    api: &Api<'_>,
+    on: &Session,
+    media: &ItemMedia,
+    progress: &mut Progress,
+) -> Result<String, Box<Outcome>> {
+    let of_before = staging::already(progress, &media.sha256, on.clock.now()).is_some();
+    let id = films::bring(api, on, media, progress).await?;
+    if media.alt.is_empty() {
+        return Ok(id);
+    }
+    let answer = step(on, api.alternative_text(&id, &media.alt)).await?;
+    match accepted(&answer, on.clock.now()) {
+        Ok(()) => Ok(id),
+        Err(outcome) if of_before && films::is_for_content(&outcome) => {
+            progress.staged.retain(|old| old.remote_id != id);
+            Err(Box::new(upload_again("X does not have it any more; it is brought anew")))
+        }
+        Err(outcome) => Err(outcome),
+    }
 }
 
 /// Remembers the picture only once it has its alternative text, so that a retry after a failure
@@ -83,7 +112,7 @@ async fn upload(
     Ok(there.id)
 }
 
-async fn step(
+pub(super) async fn step(
     on: &Session,
     request: Result<Request, Unsendable>,
 ) -> Result<Response, Box<Outcome>> {

@@ -104,6 +104,7 @@ mod tests {
             consumer_secret: None,
             authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
             prices: crate::config::Prices::default(),
+            films: crate::config::Films::default(),
         };
         remote_id_in(&settings, &link.parse().expect("url"))
     }

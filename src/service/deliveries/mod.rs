@@ -305,6 +305,10 @@ pub async fn reschedule(
         jobs.push(publish_job(services, &delivery, Part::turn(one.part, time.due_at)));
     }
     jobs::enqueue(&mut tx, &jobs, now).await?;
+    for one in std::iter::once(id).chain(moved.iter().map(|one| &one.id)) {
+        let begin = super::schedule::bring_at(services, time.due_at);
+        jobs::move_queued(&mut tx, &work::bring_key(one), begin).await?;
+    }
     let view = changed(&mut tx, caller, id).await?;
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
     let each = std::iter::once(id).chain(moved.iter().map(|one| &one.id));

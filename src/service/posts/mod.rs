@@ -182,6 +182,7 @@ fn with_files(
             mime: file.mime.clone(),
             size_bytes: file.size_bytes,
             alt: one.alt,
+            moving: file.moving(),
         });
     }
     media

@@ -79,6 +79,7 @@ pub(super) fn create(context: &Context<'_>) -> Reply {
         text: draft.text,
         link: draft.link,
         photos: draft.photos,
+        poll: None,
         reply_to: None,
         audience: draft.language,
         created_at: now,

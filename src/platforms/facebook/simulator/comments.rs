@@ -55,6 +55,7 @@ pub(super) fn create(context: &Context<'_>, post: &str) -> Result<Reply, GraphEr
         text,
         link: None,
         photos: Vec::new(),
+        poll: None,
         reply_to: Some(post.to_owned()),
         audience: None,
         created_at: now,

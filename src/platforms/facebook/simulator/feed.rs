@@ -190,6 +190,7 @@ fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, GraphError
         text: draft.text,
         link: draft.link,
         photos,
+        poll: None,
         reply_to: None,
         audience: draft.audience,
         created_at: now,

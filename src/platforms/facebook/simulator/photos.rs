@@ -50,6 +50,7 @@ pub(super) fn upload(context: &Context<'_>) -> Result<Reply, GraphError> {
         text: caption.unwrap_or_default(),
         link: None,
         photos: vec![record],
+        poll: None,
         reply_to: None,
         audience: None,
         created_at: now,

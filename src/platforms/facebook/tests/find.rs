@@ -32,6 +32,7 @@ fn probe(text: &str, media_count: usize) -> Probe {
         remote_id: None,
         taken: Vec::new(),
         place: Place::First,
+        settings: Value::Null,
     }
 }
 

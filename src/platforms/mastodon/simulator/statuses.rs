@@ -57,6 +57,7 @@ pub(super) fn create(context: &Context<'_>) -> Reply {
         text: draft.text,
         link: None,
         photos,
+        poll: None,
         reply_to: None,
         audience: (!audience.is_empty()).then_some(audience),
         created_at: now,

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::problems::{self, Answer, Refusal};
-use super::{Context, find_post, text, words};
+use super::{Context, films, find_post, text, words};
 use crate::simulator::{
-    AccountState, Application, Content, DeleteMissing, PhotoRecord, PostRecord, Reply,
+    AccountState, Application, Content, DeleteMissing, Film, PhotoRecord, PostRecord, Reply,
 };
 
 /// The keys that the body may have; any other is refused.
@@ -38,6 +38,7 @@ const MEDIA_KEYS: &[&str] = &[
 ];
 const REPLY_KEYS: &[&str] =
     &["auto_populate_reply_metadata", "exclude_reply_user_ids", "in_reply_to_tweet_id"];
+const POLL_KEYS: &[&str] = &["duration_minutes", "options", "reply_settings"];
 const REPLY_SETTINGS: &[&str] = &["following", "mentionedUsers", "subscribers", "verified"];
 
 /// The longest post of a Premium account.
@@ -49,6 +50,7 @@ struct Draft {
     media: Vec<String>,
     reply_to: Option<String>,
     repliers: Option<String>,
+    poll: Option<(Vec<String>, u32)>,
 }
 
 /// `POST /2/tweets`.
@@ -79,7 +81,7 @@ fn read_draft(context: &Context<'_>) -> Result<Draft, Refusal> {
     let Content::Json(Value::Object(body)) = &context.call.content else {
         return Err(wrong("The body must be a JSON object.", "body", &Value::Null));
     };
-    let nested = [("media", MEDIA_KEYS), ("reply", REPLY_KEYS)];
+    let nested = [("media", MEDIA_KEYS), ("reply", REPLY_KEYS), ("poll", POLL_KEYS)];
     refuse_unknown_keys(body, KEYS, "$", &wrong)?;
     for (name, keys) in nested {
         match body.get(name) {
@@ -120,7 +122,11 @@ fn read_draft(context: &Context<'_>) -> Result<Draft, Refusal> {
     if text.is_empty() && media.is_empty() {
         return Err(wrong("A post needs text or media.", "text", &Value::from("")));
     }
-    Ok(Draft { text, media, reply_to, repliers })
+    let poll = body.get("poll").map(|poll| read_poll(poll, &wrong)).transpose()?;
+    if poll.is_some() && (!media.is_empty() || text.is_empty()) {
+        return Err(wrong("A poll needs a text and stands without media.", "poll", &Value::Null));
+    }
+    Ok(Draft { text, media, reply_to, repliers, poll })
 }
 
 type Wrong<'a> = dyn Fn(&str, &str, &Value) -> Refusal + 'a;
@@ -150,6 +156,25 @@ fn read_media_ids(media: Option<&Value>, wrong: &Wrong<'_>) -> Result<Vec<String
         Some(ids) if (1..=4).contains(&ids.len()) => Ok(ids),
         Some(_) | None => Err(wrong("must be one to four ids", "media.media_ids", media)),
     }
+}
+
+fn read_poll(poll: &Value, wrong: &Wrong<'_>) -> Result<(Vec<String>, u32), Refusal> {
+    let options = poll.get("options").and_then(Value::as_array).map(|options| {
+        let text = |option: &Value| option.as_str().map(text::compose);
+        options.iter().filter_map(text).collect::<Vec<_>>()
+    });
+    let fits = |options: &Vec<String>| {
+        (2..=4).contains(&options.len())
+            && options.iter().all(|option| (1..=25).contains(&option.chars().count()))
+    };
+    let options = options.filter(fits).ok_or_else(|| {
+        wrong("must be two to four texts of 1 to 25 characters", "poll.options", poll)
+    })?;
+    let minutes = poll.get("duration_minutes").and_then(Value::as_u64);
+    let minutes = minutes.filter(|it| (5..=10_080).contains(it)).and_then(|it| it.try_into().ok());
+    let minutes =
+        minutes.ok_or_else(|| wrong("must be 5 to 10080", "poll.duration_minutes", poll))?;
+    Ok((options, minutes))
 }
 
 fn is_id(id: &str) -> bool {
@@ -205,6 +230,7 @@ fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, Refusal> {
         text: draft.text,
         link: None,
         photos,
+        poll: draft.poll,
         reply_to: draft.reply_to,
         audience: draft.repliers,
         created_at: now,
@@ -240,6 +266,13 @@ fn attached(
         problems::invalid(settings, message, "media.media_ids", &format!("{ids:?}"))
     };
     let mut photos = Vec::with_capacity(ids.len());
+    let moving: Vec<&Film> = ids.iter().filter_map(|id| state.films.get(id)).collect();
+    if !moving.is_empty() && ids.len() > 1 {
+        return Err(refused("Only one video or GIF can be attached, and nothing beside it."));
+    }
+    if moving.iter().any(|film| !films::is_ready(film, settings, now)) {
+        return Err(refused("Your media IDs are invalid."));
+    }
     for id in ids {
         match state.media.get(id) {
             Some(media)

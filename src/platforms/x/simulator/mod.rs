@@ -5,6 +5,9 @@
 //! client.
 
 mod create;
+mod films;
+#[cfg(test)]
+mod films_tests;
 mod limits;
 mod media;
 mod problems;
@@ -55,6 +58,10 @@ enum Endpoint<'a> {
     User(&'a str),
     UserByName(&'a str),
     Upload,
+    Initialize,
+    Append(&'a str),
+    Finalize(&'a str),
+    Status,
     Metadata,
 }
 
@@ -72,6 +79,10 @@ impl Endpoint<'_> {
             (&Method::GET, ["users", "by", "username", name]) => Some(Endpoint::UserByName(name)),
             (&Method::GET, ["users", id, "tweets"]) => Some(Endpoint::Timeline(id)),
             (&Method::POST, ["media", "upload"]) => Some(Endpoint::Upload),
+            (&Method::GET, ["media", "upload"]) => Some(Endpoint::Status),
+            (&Method::POST, ["media", "upload", "initialize"]) => Some(Endpoint::Initialize),
+            (&Method::POST, ["media", "upload", id, "append"]) => Some(Endpoint::Append(id)),
+            (&Method::POST, ["media", "upload", id, "finalize"]) => Some(Endpoint::Finalize(id)),
             (&Method::POST, ["media", "metadata"]) => Some(Endpoint::Metadata),
             _ => None,
         }
@@ -88,6 +99,8 @@ impl Endpoint<'_> {
             Self::Me => "me",
             Self::Users | Self::User(_) | Self::UserByName(_) => "users",
             Self::Upload => "upload",
+            Self::Initialize | Self::Append(_) | Self::Finalize(_) => "segments",
+            Self::Status => "status",
             Self::Metadata => "metadata",
         }
     }
@@ -98,7 +111,12 @@ impl Endpoint<'_> {
             Self::Delete(_) => Operation::Change,
             Self::Lookup | Self::LookupOne(_) | Self::Timeline(_) => Operation::Read,
             Self::Me | Self::Users | Self::User(_) | Self::UserByName(_) => Operation::Identity,
-            Self::Upload | Self::Metadata => Operation::Upload,
+            Self::Upload
+            | Self::Initialize
+            | Self::Append(_)
+            | Self::Finalize(_)
+            | Self::Status
+            | Self::Metadata => Operation::Upload,
         }
     }
 }
@@ -224,6 +242,10 @@ fn dispatch(context: &Context<'_>, endpoint: Endpoint<'_>) -> Reply {
         }
         Endpoint::Users => users::several(context),
         Endpoint::Upload => media::upload(context),
+        Endpoint::Initialize => films::initialize(context),
+        Endpoint::Append(id) => films::append(context, id),
+        Endpoint::Finalize(id) => films::finalize(context, id),
+        Endpoint::Status => films::status(context),
         Endpoint::Metadata => media::describe(context),
     };
     answer.unwrap_or_else(problems::Refusal::into_reply)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::problems::{self, Refusal};
 use super::text::{self, Shown};
 use super::{Context, find_post};
-use crate::simulator::{PostRecord, Profile, Words};
+use crate::simulator::{PhotoRecord, PostRecord, Profile, Words};
 
 const TWEET_FIELDS: &[&str] = &[
     "article",
@@ -157,18 +157,33 @@ pub(super) fn history_key(words: Words) -> &'static str {
     }
 }
 
-/// The key of a picture, made of its id.
-fn media_key(id: &str) -> String {
-    format!("3_{id}")
+/// The key of a file, made of its kind and its id.
+fn media_key(file: &PhotoRecord) -> String {
+    let kind = match file.media_type.as_str() {
+        "image/gif" => 16,
+        kind if kind.starts_with("video/") => 7,
+        _ => 3,
+    };
+    format!("{kind}_{}", file.id)
+}
+
+/// What a file is called, in the address of its page and as its type.
+fn media_words(file: &PhotoRecord) -> (&'static str, &'static str) {
+    match file.media_type.as_str() {
+        "image/gif" => ("video", "animated_gif"),
+        kind if kind.starts_with("video/") => ("video", "video"),
+        _ => ("photo", "photo"),
+    }
 }
 
 /// The text of a post as it is shown.
 pub(super) fn shown(context: &Context<'_>, author: &Profile, post: &PostRecord) -> Shown {
-    let media = (!post.photos.is_empty()).then(|| {
+    let media = post.photos.first().map(|first| {
+        let (part, _) = media_words(first);
         let own = || "https://x.com".to_owned();
         let base = context.settings.x.permalink_base.clone().unwrap_or_else(own);
-        let page = format!("{base}/{}/status/{}/photo/1", author.username, post.id);
-        (page, post.photos.iter().map(|photo| media_key(&photo.id)).collect())
+        let page = format!("{base}/{}/status/{}/{part}/1", author.username, post.id);
+        (page, post.photos.iter().map(media_key).collect())
     });
     if text::weight(&post.text) <= text::MAX_WEIGHT {
         return text::show(&post.text, &post.id, media.as_ref());
@@ -215,8 +230,11 @@ pub(super) fn object(
         put("reply_settings", "everyone".into());
     }
     if wanted.has("attachments") && !post.photos.is_empty() {
-        let keys: Vec<_> = post.photos.iter().map(|photo| media_key(&photo.id)).collect();
+        let keys: Vec<_> = post.photos.iter().map(media_key).collect();
         put("attachments", json!({ "media_keys": keys }));
+    }
+    if wanted.has("attachments") && post.poll.is_some() {
+        put("attachments", json!({ "poll_ids": [post.id] }));
     }
     if wanted.has("public_metrics") {
         put("public_metrics", metrics(wanted.words));
@@ -351,7 +369,8 @@ pub(super) fn includes(
             .iter()
             .flat_map(|(_, post)| &post.photos)
             .map(|photo| {
-                let mut node = json!({ "media_key": media_key(&photo.id), "type": "photo" });
+                let mut node =
+                    json!({ "media_key": media_key(photo), "type": media_words(photo).1 });
                 if let (true, Some(text), Some(node)) = (alt, &photo.alt_text, node.as_object_mut())
                 {
                     node.insert("alt_text".to_owned(), text.as_str().into());

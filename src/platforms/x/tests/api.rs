@@ -20,6 +20,7 @@ fn settings() -> Settings {
         consumer_secret: None,
         authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
         prices: crate::config::Prices::default(),
+        films: crate::config::Films::default(),
     }
 }
 

@@ -21,6 +21,7 @@ fn settings() -> Settings {
         consumer_secret: None,
         authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
         prices: crate::config::Prices::default(),
+        films: crate::config::Films::default(),
     }
 }
 
@@ -43,6 +44,7 @@ fn probe(text: &str, link: Option<&str>, media_count: usize) -> Probe {
         remote_id: None,
         taken: Vec::new(),
         place: Place::First,
+        settings: Value::Null,
     }
 }
 
