@@ -160,6 +160,12 @@ pub(super) const WORDS: &[Words] = &[
         "Bản {language}: khuôn hình {width} × {height} điểm ảnh không được nền tảng nhận.",
     ),
     words(
+        "reel_without_video",
+        "A reel is a video",
+        "Thước phim ngắn (reel) phải có video",
+        "Bản {language}: đã chọn đăng dưới dạng thước phim ngắn (reel) nhưng bài không có video.",
+    ),
+    words(
         "poll_with_media",
         "A poll stands without pictures",
         "Bình chọn không kèm được ảnh hoặc video",

@@ -198,6 +198,8 @@ pub struct Facebook {
     pub dialog_url: Url,
     /// Hosts that resumable uploads may be sent to.
     pub upload_hosts: Vec<String>,
+    /// Pages whose posts are made first and made public then; `all` for all.
+    pub two_steps: Vec<String>,
     /// Version of the Graph API, such as `v25.0`.
     pub version: String,
     /// The application's id.
@@ -543,6 +545,7 @@ fn read_facebook(read: &Read<'_>, publish: &Publish) -> Option<Facebook> {
         ["facebook.graph_url", "facebook.video_url", "facebook.dialog_url"].map(|it| read.url(it));
     Some(Facebook {
         upload_hosts: read.list("facebook.upload_hosts"),
+        two_steps: read.list("facebook.two_steps"),
         version: read.text("facebook.version"),
         app_id: read.optional("facebook.app_id"),
         app_secret: read.secret("facebook.app_secret"),

@@ -203,7 +203,9 @@ impl DeliveryState {
             (S::Publishing, Event::Published) | (S::Unknown | S::NeedsHuman, Event::Found) => {
                 S::Published
             }
-            (S::Publishing, Event::Refused) | (S::Scheduled, Event::GuardRefused) => S::Failed,
+            (S::Publishing | S::Unknown, Event::Refused) | (S::Scheduled, Event::GuardRefused) => {
+                S::Failed
+            }
             (S::Publishing, Event::Doubted) | (S::Scheduled | S::Held, Event::Restored) => {
                 S::Unknown
             }

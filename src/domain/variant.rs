@@ -133,6 +133,11 @@ impl Content {
         sha256_hex(&bytes)
     }
 
+    /// Whether it shows a film.
+    pub fn has_film(&self) -> bool {
+        self.media.iter().any(|one| one.kind == MediaKind::Video)
+    }
+
     /// The text and the link as one, as the look for doubles compares them.
     pub fn text_and_link(&self) -> String {
         match &self.link {

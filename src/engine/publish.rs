@@ -6,7 +6,7 @@
 //! leaves a doubt behind, never a second request.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::batch::Batch;
 use super::clauses::{Brake, Force};
+use super::ledger::Kept;
 use super::money::{self, Bill};
 use super::{Tools, budgets, circuits, clauses, entry, files, outcomes, reconcile_job, spacing};
 use crate::clock::{after, before, until};
@@ -24,7 +25,7 @@ use crate::domain::id::{AttemptId, DeliveryId};
 use crate::domain::variant::Content;
 use crate::domain::work;
 use crate::platforms::outcome::{Doubt, Outcome};
-use crate::platforms::session::{Item, ItemMedia, Metered, Progress};
+use crate::platforms::session::{Item, ItemMedia, Ledger, Metered, Progress};
 use crate::platforms::{Leave, Withdrawn};
 use crate::queue::Lease;
 use crate::queue::gate::Pass;
@@ -277,13 +278,8 @@ impl Publish {
                     .to_owned(),
             };
         };
-        let item = item(errand, media);
-        let mut progress: Progress = errand
-            .prepared
-            .progress
-            .clone()
-            .and_then(|kept| serde_json::from_value(kept).ok())
-            .unwrap_or_default();
+        let item = item(errand, media, Kept::of(&self.tools, &self.lease, errand).shared());
+        let mut progress = progress(&errand.prepared);
         let sent_at = OnceLock::new();
         let leave = self.leave(errand, pass, &sent_at);
         let started = self.tools.clock.elapsed();
@@ -410,7 +406,7 @@ impl Publish {
 }
 
 /// What the platform is handed.
-fn item(errand: &Errand, media: Vec<ItemMedia>) -> Item {
+fn item(errand: &Errand, media: Vec<ItemMedia>, ledger: Arc<dyn Ledger>) -> Item {
     Item {
         delivery: errand.prepared.delivery_id.clone(),
         text: errand.content.text.clone(),
@@ -419,7 +415,14 @@ fn item(errand: &Errand, media: Vec<ItemMedia>) -> Item {
         media,
         settings: errand.prepared.settings.clone(),
         under: errand.prepared.before.as_ref().and_then(|before| before.remote_id.clone()),
+        ledger,
     }
+}
+
+/// What the platform has of it already.
+pub(super) fn progress(prepared: &Prepared) -> Progress {
+    let kept = prepared.progress.clone();
+    kept.and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default()
 }
 
 pub(super) fn delivery_of(job: &Claimed) -> Option<DeliveryId> {

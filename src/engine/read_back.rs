@@ -233,6 +233,7 @@ async fn errand(tx: &mut Tx, account: ToRead, until: Timestamp) -> Result<Errand
         waiting.push(Sent {
             delivery: Some(one.id.clone()),
             media_count: one.content.media.len(),
+            film: one.content.has_film(),
             text: one.content.text,
             link: one.content.link,
             follows: one.root.is_some(),
@@ -284,7 +285,11 @@ fn candidates(lookup: &Lookup) -> &[Receipt] {
     match lookup {
         Lookup::Found(post) => std::slice::from_ref(post),
         Lookup::Several(posts) | Lookup::Similar(posts) => posts,
-        Lookup::Absent | Lookup::CannotSee { .. } => &[],
+        Lookup::Absent
+        | Lookup::Processing { .. }
+        | Lookup::NotPublic
+        | Lookup::Failed(_)
+        | Lookup::CannotSee { .. } => &[],
     }
 }
 

@@ -9,23 +9,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::outcomes::{learns_nothing, problem};
+use super::conclude::{ask, conclude, newest_known, still_waiting};
 use super::place::{self, placed, places};
-use super::publish::{moved, waiting_for};
-use super::{Tools, batch::Batch, budgets, entry, looks, publish_job};
+use super::{Tools, batch::Batch, budgets, entry, looks, publish, publish_job};
 use crate::clock::{after, before, until};
-use crate::domain::attempt::{AttemptOutcome, Receipt};
+use crate::domain::attempt::Receipt;
 use crate::domain::class::Class;
-use crate::domain::delivery::{DeliveryState, Event};
+use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{AccountId, DeliveryId};
 use crate::domain::variant::Content;
 use crate::domain::work;
-use crate::platforms::outcome::Lookup;
+use crate::platforms::outcome::{Lookup, Refusal};
 use crate::platforms::session::{Metered, Probe};
 use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::{Claimed, Ending};
-use crate::store::outcomes::{Close, Doubtful, Learn, Move};
+use crate::store::outcomes::Doubtful;
 use crate::store::publishing::Prepared;
 use crate::store::{Error, Tx, audit, outcomes as rows, publishing};
 
@@ -33,6 +32,8 @@ use crate::store::{Error, Tx, audit, outcomes as rows, publishing};
 const READERS: usize = 8;
 /// For how many quiet waits a read may fail before a person is asked.
 const PATIENCE: u32 = 8;
+/// A film that the platform works on for longer is a person's.
+const LONGEST_PROCESSING: Duration = Duration::from_hours(24);
 /// Posts of the account that were published this long before the attempt may still be confused
 /// with it, because the platform's clock is not ours.
 const SKEW: Duration = Duration::from_mins(10);
@@ -46,9 +47,9 @@ pub struct Reconcile {
 /// A doubt and what is needed to look for it.
 #[derive(Debug)]
 pub struct Search {
-    prepared: Prepared,
+    pub(super) prepared: Prepared,
     content: Content,
-    attempt: Doubtful,
+    pub(super) attempt: Doubtful,
     /// When the first attempt began that may have been carried out, and the newest post before it: a
     /// later refusal as a duplicate speaks of that one, and so may a post that shows up late.
     since: Timestamp,
@@ -82,13 +83,15 @@ struct Facts {
 
 /// What to do about a doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Decision {
+pub(super) enum Decision {
     /// It is there.
     Adopt(Receipt),
     /// Too early to tell.
     LookAgain(Timestamp),
     /// It is certainly not there, and may be sent again.
     SendAgain,
+    /// It is certainly never going to be there.
+    Fail(Refusal),
     /// Only a person can tell.
     Ask(&'static str, String),
 }
@@ -184,6 +187,8 @@ impl Reconcile {
             taken: search.known.clone(),
             place,
             settings: search.prepared.settings.clone(),
+            film: search.content.has_film(),
+            made: publish::progress(&search.prepared).made,
         };
         platform.find(&session, &probe).await
     }
@@ -311,7 +316,13 @@ fn all_found(done: &[Settled<Search, Seen>]) -> impl Iterator<Item = &Prepared> 
 fn found(lookup: &Lookup) -> Option<&str> {
     match lookup {
         Lookup::Found(receipt) => Some(&receipt.remote_id),
-        Lookup::Absent | Lookup::Several(_) | Lookup::Similar(_) | Lookup::CannotSee { .. } => None,
+        Lookup::Absent
+        | Lookup::Several(_)
+        | Lookup::Similar(_)
+        | Lookup::Processing { .. }
+        | Lookup::NotPublic
+        | Lookup::Failed(_)
+        | Lookup::CannotSee { .. } => None,
     }
 }
 
@@ -336,9 +347,21 @@ fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
             let last = after(facts.ended_at, facts.quiet * PATIENCE + Duration::from_millis(1));
             Decision::LookAgain(until.map_or(next, |until| until.max(next)).min(last.max(next)))
         }
-        Lookup::Absent | Lookup::Similar(_) if age < facts.quiet => {
+        Lookup::Processing { detail } if age > LONGEST_PROCESSING => {
+            Decision::Ask("still_processing", format!("the platform does not finish it: {detail}"))
+        }
+        // What takes long is looked at more seldom.
+        Lookup::Processing { .. } => {
+            Decision::LookAgain(next_look(facts, age).max(after(facts.looked_at, age / 10)))
+        }
+        Lookup::Failed(refusal) => Decision::Fail(refusal.clone()),
+        Lookup::Absent | Lookup::NotPublic | Lookup::Similar(_) if age < facts.quiet => {
             Decision::LookAgain(next_look(facts, age))
         }
+        Lookup::NotPublic if facts.now >= facts.publish_by => Decision::Ask(
+            "too_late_to_repeat",
+            "it is not public, and its latest useful time has passed".to_owned(),
+        ),
         Lookup::Similar(receipts) => {
             let told = format!("this may be it, with its text rewritten: {}", places(receipts));
             Decision::Ask("similar_found", told)
@@ -358,7 +381,8 @@ fn decide(lookup: &Lookup, facts: &Facts) -> Decision {
             "too_late_to_repeat",
             "it cannot be found, and its latest useful time has passed".to_owned(),
         ),
-        Lookup::Absent => Decision::SendAgain,
+        // What is there by its id however often, and a statement too: no second one can come of it.
+        Lookup::Absent | Lookup::NotPublic => Decision::SendAgain,
     }
 }
 
@@ -372,76 +396,6 @@ fn next_look(facts: &Facts, age: Duration) -> Timestamp {
     });
     let tick = Duration::from_millis(1);
     after(facts.ended_at, next.max(age + tick) + tick)
-}
-
-fn still_waiting(search: &Search, lookup: &Lookup, at: Timestamp) -> Move {
-    let seen = match lookup {
-        Lookup::CannotSee { detail, .. } => format!("the account cannot be read ({detail})"),
-        Lookup::Absent => "not seen yet".to_owned(),
-        Lookup::Similar(_) => "not seen yet, but a text that is much like it".to_owned(),
-        Lookup::Found(_) | Lookup::Several(_) => "seen".to_owned(),
-    };
-    Move {
-        waits_for: waiting_for("reconcile", format!("{seen}; looked for again at {at}")),
-        ..Move::stay(search.prepared.delivery_id.clone(), DeliveryState::Unknown)
-    }
-}
-
-fn close(search: &Search, outcome: AttemptOutcome) -> Close {
-    Close {
-        id: search.attempt.id.clone(),
-        from: search.attempt.outcome,
-        outcome,
-        reach: None,
-        detail: None,
-        sent_ms: None,
-    }
-}
-
-fn newest_known(search: &Search, receipt: &Receipt) -> Learn {
-    Learn { high_water: Some(receipt.remote_id.clone()), ..learns_nothing(&search.prepared) }
-}
-
-/// Writes a decision that ends the search.
-fn conclude(batch: &mut Batch, search: &Search, decision: &Decision) {
-    match decision {
-        Decision::LookAgain(_) => {}
-        Decision::Adopt(receipt) => adopt(batch, search, receipt),
-        Decision::SendAgain => send_again(batch, search),
-        Decision::Ask(code, detail) => ask(batch, search, code, detail),
-    }
-}
-
-fn adopt(batch: &mut Batch, search: &Search, receipt: &Receipt) {
-    let change = Move {
-        remote_id: Some(receipt.remote_id.clone()),
-        permalink: receipt.permalink.clone(),
-        published_ms: Some(receipt.published_at),
-        ..moved(&search.prepared, DeliveryState::Unknown, Event::Found)
-    };
-    let detail = json!({"remote_id": receipt.remote_id, "source": "reconcile"});
-    batch.add(close(search, AttemptOutcome::Published), change, detail);
-}
-
-fn send_again(batch: &mut Batch, search: &Search) {
-    let change = Move {
-        waits_for: waiting_for("due", "it was not created; sent again"),
-        ..moved(&search.prepared, DeliveryState::Unknown, Event::Absent)
-    };
-    let detail = json!({"code": "absent", "source": "reconcile"});
-    batch.add(close(search, AttemptOutcome::Absent), change, detail);
-}
-
-fn ask(batch: &mut Batch, search: &Search, code: &str, detail: &str) {
-    let hint = "look at the live account, then adopt the post, send again or drop";
-    let change = Move {
-        problem: Some(problem(code, detail, hint)),
-        waits_for: waiting_for("person", detail),
-        ..moved(&search.prepared, DeliveryState::Unknown, Event::NeedsPerson)
-    };
-    let told = json!({"code": code, "detail": detail, "source": "reconcile"});
-    // The attempt stays unknown: nobody has found out.
-    batch.add(close(search, AttemptOutcome::Unknown), change, told);
 }
 
 impl Work for Reconcile {
@@ -534,7 +488,10 @@ mod tests {
     fn asks(decision: &Decision) -> Option<&'static str> {
         match decision {
             Decision::Ask(code, _) => Some(code),
-            Decision::Adopt(_) | Decision::LookAgain(_) | Decision::SendAgain => None,
+            Decision::Adopt(_)
+            | Decision::LookAgain(_)
+            | Decision::SendAgain
+            | Decision::Fail(_) => None,
         }
     }
 
@@ -569,6 +526,24 @@ mod tests {
         let asked = decide(&similar, &facts(120));
         assert_eq!(asks(&asked), Some("similar_found"));
         assert!(matches!(asked, Decision::Ask(_, told) if told.contains("https://example.org/7")));
+    }
+
+    #[test]
+    fn what_is_there_by_its_id_is_made_public_however_often_and_never_too_late() {
+        assert!(matches!(decide(&Lookup::NotPublic, &facts(119)), Decision::LookAgain(_)));
+        let often = Facts { doubts: 7, class: Class::Statement, ..facts(120) };
+        assert_eq!(decide(&Lookup::NotPublic, &often), Decision::SendAgain);
+        let late = Facts { publish_by: facts(100).now, ..facts(121) };
+        assert_eq!(asks(&decide(&Lookup::NotPublic, &late)), Some("too_late_to_repeat"));
+    }
+
+    #[test]
+    fn the_platform_has_a_day_for_a_film() {
+        let works = Lookup::Processing { detail: "half of it".to_owned() };
+        assert!(matches!(decide(&works, &facts(86_399)), Decision::LookAgain(_)));
+        assert_eq!(asks(&decide(&works, &facts(86_401))), Some("still_processing"));
+        let Decision::LookAgain(next) = decide(&works, &facts(7_200)) else { panic!() };
+        assert!(next >= after(facts(7_200).now, Duration::from_mins(12)), "{next}");
     }
 
     #[test]

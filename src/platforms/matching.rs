@@ -144,6 +144,8 @@ mod tests {
             taken: vec!["9".to_owned()],
             place: crate::platforms::session::Place::First,
             settings: serde_json::Value::Null,
+            film: false,
+            made: None,
         }
     }
 
@@ -157,7 +159,10 @@ mod tests {
             Lookup::Similar(posts) => {
                 ("similar", posts.iter().map(|post| post.remote_id.as_str()).collect())
             }
-            Lookup::CannotSee { .. } => ("cannot see", Vec::new()),
+            Lookup::Processing { .. }
+            | Lookup::NotPublic
+            | Lookup::Failed(_)
+            | Lookup::CannotSee { .. } => ("cannot see", Vec::new()),
         }
     }
 

@@ -254,6 +254,9 @@ impl Platforms {
         Self::new(Settings {
             facebook: facebook::Settings {
                 graph_url: config.facebook.graph_url.clone(),
+                video_url: config.facebook.video_url.clone(),
+                upload_hosts: config.facebook.upload_hosts.clone(),
+                two_steps: config.facebook.two_steps.clone(),
                 version: config.facebook.version.clone(),
                 app_id: config.facebook.app_id.clone(),
                 app_secret: config.facebook.app_secret.clone(),
@@ -300,6 +303,12 @@ pub type AppSecret = Option<SecretString>;
 #[path = "tests/setting.rs"]
 mod setting;
 
+#[cfg(test)]
+#[path = "tests/notes.rs"]
+mod notes;
+#[cfg(test)]
+#[path = "tests/page_films.rs"]
+mod page_films;
 #[cfg(test)]
 #[path = "tests/flow.rs"]
 mod tests;

@@ -98,6 +98,16 @@ pub enum Lookup {
     Several(Vec<Receipt>),
     /// No post matches, but one may be it, with its text rewritten: only a person can tell.
     Similar(Vec<Receipt>),
+    /// It is there by its id, and the platform is still working on it.
+    Processing {
+        /// What the platform says of it.
+        detail: String,
+    },
+    /// It is there by its id, and nobody has made it public: that may be asked for again, because the
+    /// request names it and can make no second one.
+    NotPublic,
+    /// It is there by its id, and will certainly never be public.
+    Failed(Refusal),
     /// The read failed or was for the wrong account: says nothing, least of all absence.
     CannotSee {
         /// What was seen instead.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::SecretString;
 
-use super::Answer;
 use super::outcome::Usage;
+use super::{Answer, Withdrawn};
 use crate::clock::SharedClock;
 use crate::domain::id::DeliveryId;
 use crate::domain::media::MediaKind;
@@ -49,6 +49,14 @@ pub struct Item {
     pub settings: serde_json::Value,
     /// The platform's id of the post under which it is to stand; nothing for what is said first.
     pub under: Option<String>,
+    /// Where it is written down what the platform has before anybody sees it.
+    pub ledger: Arc<dyn Ledger>,
+}
+
+/// Makes durable what a platform has of a delivery while nobody can see it yet.
+pub trait Ledger: fmt::Debug + Send + Sync {
+    /// Durable when it answers. `Err` means that the delivery is not ours to send any more.
+    fn keep<'a>(&'a self, progress: &'a Progress) -> Answer<'a, Result<(), Withdrawn>>;
 }
 
 /// Where a post stands.
@@ -141,13 +149,31 @@ pub struct Progress {
     /// Media on its way there, or worked on there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub under_way: Vec<UnderWay>,
+    /// What the platform has made of the whole delivery and shows to nobody yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
 }
 
 impl Progress {
     /// Whether nothing is worth keeping.
     pub fn is_empty(&self) -> bool {
-        self.staged.is_empty() && self.under_way.is_empty()
+        self.staged.is_empty() && self.under_way.is_empty() && self.made.is_none()
     }
+}
+
+/// What becomes the post by one more request, which names it and so makes no second one.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Made {
+    /// Names what it was made of.
+    pub key: String,
+    /// The platform's id for it; known before anybody sees it.
+    pub remote_id: String,
+    /// The platform's id of the upload, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
+    /// Nothing is lacking but the request that makes it public. Durable before that request leaves: what
+    /// is not whole was never asked to be made public.
+    pub whole: bool,
 }
 
 /// A file that the platform takes in parts and works on before it can be used.
@@ -199,6 +225,10 @@ pub struct Probe {
     pub place: Place,
     /// The settings of the delivery; null where they are not known.
     pub settings: serde_json::Value,
+    /// Whether it is a film: it stands in other lists than posts do.
+    pub film: bool,
+    /// The id of what was to become public, where that was written down before.
+    pub made: Option<Made>,
 }
 
 /// What is known of the posts that an account may have got while nobody wrote it down: the database came
@@ -228,6 +258,8 @@ pub struct Sent {
     pub media_count: usize,
     /// Whether it stands under another post.
     pub follows: bool,
+    /// Whether it is a film.
+    pub film: bool,
 }
 
 impl Gap {
@@ -245,6 +277,8 @@ impl Gap {
             taken: self.taken.clone(),
             place: if sent.follows { Place::UnderSome } else { Place::First },
             settings: serde_json::Value::Null,
+            film: sent.film,
+            made: None,
         }
     }
 

@@ -107,7 +107,7 @@ impl Media {
 
 /// An upload in segments.
 #[derive(Debug)]
-pub(crate) struct Film {
+pub(crate) struct Segmented {
     pub(crate) media_type: String,
     pub(crate) category: String,
     pub(crate) total: u64,
@@ -117,6 +117,37 @@ pub(crate) struct Film {
     pub(crate) whole_at: Option<Timestamp>,
     /// Whether it can be made into something that plays.
     pub(crate) is_sound: bool,
+}
+
+/// A film that is brought in parts to an id of its own, and becomes a post when it is finished.
+#[derive(Debug, Clone)]
+pub(crate) struct Film {
+    pub(crate) id: String,
+    /// Names the upload of a video; reels have none.
+    pub(crate) session: Option<String>,
+    /// How many bytes there will be; of a reel that is said with the bytes.
+    pub(crate) size: Option<u64>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) begun_at: Timestamp,
+    pub(crate) finished: Option<FinishedFilm>,
+}
+
+/// What was asked for when a film was finished.
+#[derive(Debug, Clone)]
+pub(crate) struct FinishedFilm {
+    pub(crate) description: String,
+    /// Until then it is worked on.
+    pub(crate) ready_at: Timestamp,
+    /// The post that it becomes; none for a draft, and for what cannot be made.
+    pub(crate) post: Option<String>,
+    /// Why it cannot be made.
+    pub(crate) failure: Option<String>,
+}
+
+impl Film {
+    pub(crate) fn is_whole(&self) -> bool {
+        self.size == Some(self.bytes.len() as u64)
+    }
 }
 
 /// Calls counted since the start of a window.
@@ -156,6 +187,7 @@ pub(crate) struct AccountState {
     by_id: HashMap<String, usize>,
     pub(crate) media: HashMap<String, Media>,
     /// Uploads in segments.
+    pub(crate) segmented: HashMap<String, Segmented>,
     pub(crate) films: HashMap<String, Film>,
     /// When each text was last posted, for the duplicate rule.
     recent: HashMap<String, Timestamp>,

@@ -39,7 +39,7 @@ pub(crate) trait Side: Send + Sync + 'static {
     fn place(&self, world: &World, call: &Call) -> Place;
 
     /// What a create asks for, for the journal.
-    fn intent(&self, call: &Call) -> Intent;
+    fn intent(&self, world: &World, call: &Call) -> Intent;
 
     /// Carries the call out.
     fn answer(&self, world: &World, call: &Call, effects: Effects) -> Reply;
@@ -175,7 +175,7 @@ impl<S: Side> Front<S> {
                 self.side.platform(),
                 place.account.clone(),
                 call.at,
-                || self.side.intent(call),
+                || self.side.intent(&self.world, call),
                 outcome,
                 fault.map(Kind::name),
             );

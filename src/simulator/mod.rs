@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use account::{Account, AccountState, Film, Media, Window};
+pub(crate) use account::{Account, AccountState, Film, FinishedFilm, Media, Segmented, Window};
 pub(crate) use call::{Call, Content, Reply};
 pub use consent::{Business, Person, Role};
 pub(crate) use consent::{Code, Pair, PersonToken};

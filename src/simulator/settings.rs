@@ -78,6 +78,16 @@ pub struct FacebookSettings {
     pub photos_per_post: usize,
     /// How long an unpublished picture may wait to be used.
     pub staged_photo_life_s: u64,
+    /// How long a film is worked on after it was finished.
+    pub film_processing_ms: u64,
+    /// Why no film can be made, in Facebook's words; unset when all can.
+    pub film_failure: Option<String>,
+    /// How long the upload of a film may take; not documented.
+    pub film_session_life_s: u64,
+    /// So many bytes of a video are asked for at a time; the documents give no number.
+    pub film_part_bytes: u64,
+    /// For how long a new film cannot be read by its id (seen 2026-09-08).
+    pub film_hidden_ms: u64,
     /// The earliest and latest a post may be scheduled ahead; the documents disagree on the end.
     pub schedule_window_s: (u64, u64),
     /// Whether a draft can be published later with `is_published=true`; not proven live.
@@ -125,6 +135,11 @@ impl Default for FacebookSettings {
             photo_max_bytes: 4 * 1024 * 1024,
             photos_per_post: 10,
             staged_photo_life_s: 24 * 3600,
+            film_processing_ms: 0,
+            film_failure: None,
+            film_session_life_s: 24 * 3600,
+            film_part_bytes: 1 << 20,
+            film_hidden_ms: 0,
             schedule_window_s: (10 * 60, 75 * 24 * 3600),
             publish_later: true,
             application_readable: true,

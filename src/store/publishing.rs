@@ -428,6 +428,14 @@ statements! {
          SELECT id, delivery_id, account_id, number, $2, $3, fingerprint, high_water, cost, $4, 'open'
          FROM jsonb_to_recordset($1) AS v(id TEXT, delivery_id TEXT, account_id TEXT, number BIGINT,
                                           fingerprint TEXT, high_water TEXT, cost BIGINT)";
+    /// Only by whoever has the intent open, under a fence that still counts.
+    KEEP =
+        "UPDATE deliveries SET progress = $3
+         WHERE id = $1 AND state = 'publishing' AND EXISTS (
+             SELECT 1 FROM attempts AS a JOIN nodes AS n ON n.id = a.node AND n.fence = a.fence
+             WHERE a.id = $2 AND a.delivery_id = deliveries.id AND a.outcome = 'open'
+               AND a.node = $4 AND a.fence = $5)
+         RETURNING id";
 }
 
 /// Guards those of `ids` for which every clause holds; in no order. A hold that is placed meanwhile
@@ -520,4 +528,25 @@ pub async fn open(
             .await?;
     });
     Ok(())
+}
+
+/// Writes down what the platform has of a delivery whose intent is open; false when it is not ours any
+/// more.
+pub async fn keep(
+    tx: &mut Tx,
+    (delivery, attempt): (&DeliveryId, &AttemptId),
+    progress: &Value,
+    holder: &Holder,
+) -> Result<bool, Error> {
+    let kept: Option<DeliveryId> = on!(tx, KEEP, |sql, conn| {
+        sqlx::query_scalar(sql)
+            .bind(delivery)
+            .bind(attempt)
+            .bind(Json(progress))
+            .bind(&holder.node)
+            .bind(holder.fence)
+            .fetch_optional(conn)
+            .await?
+    });
+    Ok(kept.is_some())
 }

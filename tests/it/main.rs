@@ -86,6 +86,8 @@ mod open_platforms;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod page_films;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod pds;
@@ -151,6 +153,8 @@ mod sunset;
 mod terms;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod two_steps;
 #[cfg(test)]
 mod units;
 #[cfg(test)]

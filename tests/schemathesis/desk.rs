@@ -281,15 +281,14 @@ impl Seeding<'_> {
             let webhook = json!({"url": url, "events": ["webhook.disabled"]});
             webhooks.push(self.create("webhooks", webhook).await);
         }
-        // Nothing has happened that anybody is told of.
-        let nobody = vec![format!("ntf_{}", "0".repeat(32)), format!("ntf_{}", "1".repeat(32))];
-        ids.insert("notifications".to_owned(), nobody);
-        // What belongs to another protocol is not begun here.
-        let none = vec![format!("upl_{}", "0".repeat(32)), format!("upl_{}", "1".repeat(32))];
-        ids.insert("uploads".to_owned(), none);
-        // Nobody posts by hand here.
-        let none = vec![format!("fps_{}", "0".repeat(32)), format!("fps_{}", "1".repeat(32))];
-        ids.insert("foreign-posts".to_owned(), none);
+        // Nothing has happened that anybody is told of, what belongs to another protocol is not begun here, and
+        // nobody posts by hand.
+        for (noun, prefix) in
+            [("notifications", "ntf"), ("uploads", "upl"), ("foreign-posts", "fps")]
+        {
+            let none = ["0", "1"].map(|digit| format!("{prefix}_{}", digit.repeat(32)));
+            ids.insert(noun.to_owned(), none.to_vec());
+        }
         for (noun, mut all) in [
             ("accounts", accounts),
             ("media", media),

@@ -77,6 +77,7 @@ impl Setting {
             ("CHANCERY_DATA_DIR", directory.path().to_str().unwrap().to_owned()),
             ("CHANCERY_DATABASE__URL", database.url()),
             ("CHANCERY_FACEBOOK__GRAPH_URL", simulators.facebook_url()),
+            ("CHANCERY_FACEBOOK__VIDEO_URL", simulators.facebook_url()),
             ("CHANCERY_FACEBOOK__APP_ID", APP_ID.to_owned()),
             ("CHANCERY_FACEBOOK__APP_SECRET", app_secret.clone()),
             ("CHANCERY_X__API_URL", simulators.x_url()),

@@ -235,7 +235,9 @@ impl Graph {
         // Sessions of uploads have a host of their own and no description.
         let rest = call.path.trim_start_matches('/');
         let (version, rest) = rest.split_once('/')?;
-        if !version.starts_with('v') || GRAPH_ELSEWHERE.contains(&rest) {
+        let is_version =
+            version.trim_start_matches('v').starts_with(|it: char| it.is_ascii_digit());
+        if !is_version || GRAPH_ELSEWHERE.contains(&rest) {
             return None;
         }
         let (_, edge) = rest.split_once('/').unwrap_or((rest, ""));

@@ -299,6 +299,7 @@ fn sent(delivery: DeliveryId, content: Content) -> Sent {
     Sent {
         delivery: Some(delivery),
         media_count: content.media.len(),
+        film: content.has_film(),
         text: content.text,
         link: content.link,
         follows: false,
@@ -384,7 +385,12 @@ fn same(lookup: &Lookup) -> &[Receipt] {
     match lookup {
         Lookup::Found(post) => std::slice::from_ref(post),
         Lookup::Several(posts) => posts,
-        Lookup::Similar(_) | Lookup::Absent | Lookup::CannotSee { .. } => &[],
+        Lookup::Similar(_)
+        | Lookup::Absent
+        | Lookup::Processing { .. }
+        | Lookup::NotPublic
+        | Lookup::Failed(_)
+        | Lookup::CannotSee { .. } => &[],
     }
 }
 

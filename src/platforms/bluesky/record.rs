@@ -136,6 +136,7 @@ mod tests {
             media: Vec::new(),
             settings,
             under: None,
+            ledger: crate::platforms::notes::Notes::open(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::HeaderMap;
+use http::HeaderValue;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
@@ -9,12 +10,14 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::Settings;
-use super::post_settings::PostSettings;
-use crate::outbound::Request;
+use super::post_settings::{FilmKind, PostSettings};
+use crate::outbound::{Request, secret_header};
 use crate::platforms::outcome::Usage;
-use crate::platforms::session::{Item, ItemMedia, Session};
+use crate::platforms::session::{Item, ItemMedia, Made, Session};
 use crate::platforms::settings;
-use crate::platforms::wire::{Body, Caller, FilePart, Unsendable, address, header, text_at};
+use crate::platforms::wire::{
+    Body, Caller, FilePart, Unsendable, address, header, same_place, text_at,
+};
 
 /// Fields that the create answers with at once (Graph API, read-after-write).
 const CREATED_FIELDS: &str = "id,created_time,permalink_url,message,is_published";
@@ -83,6 +86,28 @@ impl<'a> Graph<'a> {
 
     /// The one request that makes a post.
     pub(super) fn feed(&self, item: &Item, photos: &[String]) -> Result<Request, Unsendable> {
+        self.on_feed("create", item, photos, &[])
+    }
+
+    /// Makes a post that nobody sees.
+    pub(super) fn draft(&self, item: &Item, photos: &[String]) -> Result<Request, Unsendable> {
+        self.on_feed("upload", item, photos, &[("published", "false")])
+    }
+
+    /// The one request that makes such a post public.
+    pub(super) fn make_public(&self, id: &str) -> Result<Request, Unsendable> {
+        let mut pairs = vec![("is_published".to_owned(), "true".to_owned())];
+        pairs.extend(self.proof().map(|proof| ("appsecret_proof".to_owned(), proof)));
+        self.caller.request("create", Method::POST, self.url(&[id])?, Body::form(&pairs))
+    }
+
+    fn on_feed(
+        &self,
+        label: &'static str,
+        item: &Item,
+        photos: &[String],
+        further: &[(&str, &str)],
+    ) -> Result<Request, Unsendable> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         let mut push = |name: &str, value: &str| pairs.push((name.to_owned(), value.to_owned()));
         // An empty message is refused with code 197, so it is left out.
@@ -101,12 +126,15 @@ impl<'a> Graph<'a> {
         if let Some(audience) = &set.feed_targeting {
             push("feed_targeting", &audience.parameter());
         }
+        for (name, value) in further {
+            push(name, value);
+        }
         push("fields", CREATED_FIELDS);
         if let Some(proof) = self.proof() {
             push("appsecret_proof", &proof);
         }
         let url = self.url(&[self.page, "feed"])?;
-        self.caller.request("create", Method::POST, url, Body::form(&pairs))
+        self.caller.request(label, Method::POST, url, Body::form(&pairs))
     }
 
     /// The one request that makes a comment below a post.
@@ -146,6 +174,124 @@ impl<'a> Graph<'a> {
             url.query_pairs_mut().append_pair("appsecret_proof", &proof);
         }
         self.caller.request("delete", Method::DELETE, url, Body::default())
+    }
+
+    /// Begins the upload of a film.
+    pub(super) fn film_start(&self, kind: FilmKind, size: u64) -> Result<Request, Unsendable> {
+        let mut pairs = vec![("upload_phase".to_owned(), "start".to_owned())];
+        if kind == FilmKind::Video {
+            pairs.push(("file_size".to_owned(), size.to_string()));
+        }
+        self.film_form("upload", kind, pairs)
+    }
+
+    /// One part of a video.
+    pub(super) fn film_part(
+        &self,
+        upload: &str,
+        offset: u64,
+        file: &FilePart<'_>,
+    ) -> Result<Request, Unsendable> {
+        let (offset, proof) = (offset.to_string(), self.proof());
+        let mut texts = vec![
+            ("upload_phase", "transfer"),
+            ("upload_session_id", upload),
+            ("start_offset", offset.as_str()),
+        ];
+        if let Some(proof) = &proof {
+            texts.push(("appsecret_proof", proof.as_str()));
+        }
+        let body = Body::multipart(&texts, file);
+        let url = self.film_url(FilmKind::Video)?;
+        self.caller.request("upload", Method::POST, url, body)
+    }
+
+    /// All of a reel, to the address that the platform has named for it.
+    pub(super) fn reel_bytes(
+        &self,
+        address: &str,
+        size: u64,
+        bytes: bytes::Bytes,
+    ) -> Result<Request, Unsendable> {
+        let url: url::Url = address.parse().map_err(|_not_one| Unsendable::Address)?;
+        let known = |host: &str| self.settings.upload_hosts.iter().any(|it| it == host);
+        let public = url.scheme() == "https" && url.host_str().is_some_and(known);
+        // The token goes nowhere else, whatever an answer says.
+        if !public && !same_place(&url, &self.settings.graph_url) {
+            return Err(Unsendable::Address);
+        }
+        let body = Body::file("application/octet-stream", bytes);
+        let mut request = self.caller.request("upload", Method::POST, url, body)?;
+        let oauth = secret_header(&format!("OAuth {}", self.caller.token.expose_secret()))
+            .ok_or(Unsendable::Token)?;
+        request.headers.insert(http::header::AUTHORIZATION, oauth);
+        request.headers.insert("offset", HeaderValue::from(0));
+        request.headers.insert("file_size", HeaderValue::from(size));
+        Ok(request)
+    }
+
+    /// The one request that makes a film public.
+    pub(super) fn film_finish(&self, item: &Item, made: &Made) -> Result<Request, Unsendable> {
+        let set: PostSettings = settings::read(&item.settings)?;
+        let kind = set.film_kind();
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut push = |name: &str, value: &str| pairs.push((name.to_owned(), value.to_owned()));
+        push("upload_phase", "finish");
+        match kind {
+            FilmKind::Video => {
+                push("upload_session_id", made.upload.as_deref().unwrap_or_default());
+                push("published", "true");
+            }
+            FilmKind::Reel => {
+                push("video_id", &made.remote_id);
+                push("video_state", "PUBLISHED");
+            }
+        }
+        let text = message(&item.text, item.link.as_deref(), true);
+        if !text.is_empty() {
+            push("description", &text);
+        }
+        if let Some(audience) = &set.feed_targeting {
+            push("feed_targeting", &audience.parameter());
+        }
+        self.film_form("create", kind, pairs)
+    }
+
+    fn film_form(
+        &self,
+        label: &'static str,
+        kind: FilmKind,
+        mut pairs: Vec<(String, String)>,
+    ) -> Result<Request, Unsendable> {
+        pairs.extend(self.proof().map(|proof| ("appsecret_proof".to_owned(), proof)));
+        self.caller.request(label, Method::POST, self.film_url(kind)?, Body::form(&pairs))
+    }
+
+    /// Videos have a host of their own.
+    fn film_url(&self, kind: FilmKind) -> Result<url::Url, Unsendable> {
+        match kind {
+            FilmKind::Video => {
+                let segments = [self.settings.version.as_str(), self.page, "videos"];
+                address(&self.settings.video_url, &segments)
+            }
+            FilmKind::Reel => self.url(&[self.page, "video_reels"]),
+        }
+    }
+
+    /// The Page's films of one kind, newest first.
+    pub(super) fn films(
+        &self,
+        kind: FilmKind,
+        fields: &str,
+        after: Option<&str>,
+    ) -> Result<Request, Unsendable> {
+        let edge = match kind {
+            FilmKind::Video => "videos",
+            FilmKind::Reel => "video_reels",
+        };
+        let mut query = vec![("fields", fields), ("limit", "25")];
+        query.extend(after.map(|after| ("after", after)));
+        self.get(&[self.page, edge], &query)
     }
 
     /// The Page's published posts, newest first.

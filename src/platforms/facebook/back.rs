@@ -2,7 +2,10 @@
 
 use super::Settings;
 use super::api::Graph;
-use super::find::{Blind, Search, list_in_any_words, not_before, receipt, same_post, whose};
+use super::film_look;
+use super::find::{
+    Blind, LIST_SLACK, Search, list_in_any_words, not_before, receipt, same_post, shift, whose,
+};
 use crate::platforms::outcome::{Lookup, Reading, Shown, Usage};
 use crate::platforms::session::{Gap, Metered, Sent, Session};
 
@@ -30,8 +33,14 @@ async fn look(
     let graph = Graph::of(settings, on);
     let lead = whose(on, &graph, usage).await?;
     let from = not_before(gap.since, lead);
-    let sent =
-        Sent { delivery: None, text: String::new(), link: None, media_count: 0, follows: false };
+    let sent = Sent {
+        delivery: None,
+        text: String::new(),
+        link: None,
+        media_count: 0,
+        follows: false,
+        film: false,
+    };
     let any = gap.probe(&sent);
     let (mut found, pages) = list_in_any_words(on, &graph, from, MOST_PAGES, usage).await?;
     let shown = found.len();
@@ -39,6 +48,13 @@ async fn look(
     let latest = gap.latest();
     found.retain(|post| post.created.is_none_or(|at| at <= latest));
     let now = on.clock.now();
+    let mut films = Vec::new();
+    if gap.waiting.iter().any(|sent| sent.film && !sent.follows) {
+        films = film_look::lists(on, &graph, (shift(from, -LIST_SLACK), MOST_PAGES), usage).await?;
+        films.retain(|film| film.created.is_none_or(|at| at <= latest));
+        // A video stands in the list of posts, too, under another id.
+        films.extend(found.iter().cloned());
+    }
     let mut lookups = Vec::with_capacity(gap.waiting.len());
     for sent in &gap.waiting {
         // Comments are in no list of posts; what follows a post that is out is asked about with that.
@@ -47,7 +63,8 @@ async fn look(
             continue;
         }
         let probe = gap.probe(sent);
-        lookups.push(Search::new(settings, &graph, &probe, from).verdict(&found, now));
+        let among = if sent.film { &films } else { &found };
+        lookups.push(Search::new(settings, &graph, &probe, from).verdict(among, now));
         // Many texts are much work, and others wait for this thread.
         tokio::task::yield_now().await;
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::api::{instant, permalink, usage};
 use crate::domain::attempt::{Reach, Receipt};
 use crate::outbound::Response;
-use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind};
+use crate::platforms::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind, Ticket};
 use crate::platforms::wire::{header, is_number, shorten, text_at, upload_again};
 
 /// All numbers of Facebook fit 64 bits.
@@ -212,6 +212,62 @@ pub(super) fn comment_receipt(id: String, post: &str, at: Timestamp) -> Receipt 
     Receipt { permalink, published_at: at, remote_id: id }
 }
 
+/// What came of the request that makes a post public which nobody saw before.
+pub(super) fn made_public(
+    answer: &Response,
+    page: &str,
+    (post, again): (&str, bool),
+    now: Timestamp,
+) -> Outcome {
+    let said = finished(answer, page, (post, again), now);
+    if let Outcome::Pending(ticket) = said {
+        return Outcome::Published(Receipt {
+            permalink: Some(permalink(&ticket.id, None)),
+            published_at: now,
+            remote_id: ticket.id,
+        });
+    }
+    said
+}
+
+/// What came of the request that makes a film public. `again` when it was asked for before: then a refusal
+/// proves nothing, for the film may be public because of that.
+pub(super) fn finished(
+    answer: &Response,
+    page: &str,
+    (film, again): (&str, bool),
+    now: Timestamp,
+) -> Outcome {
+    if answer.status.is_success() {
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        return match value.get("success").and_then(Value::as_bool) {
+            Some(true) => Outcome::Pending(Ticket { id: film.to_owned(), check_at: now }),
+            Some(false) | None => {
+                doubt_about(film, doubt(answer, page, "no success in the answer"))
+            }
+        };
+    }
+    match refused(answer, page, now) {
+        Outcome::Refused(refusal) if again => {
+            let why = format!("{} {}", refusal.code, refusal.detail);
+            doubt_about(film, doubt(answer, page, &why))
+        }
+        said @ (Outcome::Published(_)
+        | Outcome::Pending(_)
+        | Outcome::Refused(_)
+        | Outcome::Deferred(_)
+        | Outcome::Unknown(_)) => doubt_about(film, said),
+    }
+}
+
+/// A doubt about what has an id names it.
+pub(super) fn doubt_about(id: &str, outcome: Outcome) -> Outcome {
+    if let Outcome::Unknown(doubt) = outcome {
+        return Outcome::Unknown(Doubt { remote_id: Some(id.to_owned()), ..doubt });
+    }
+    outcome
+}
+
 fn refused(answer: &Response, page: &str, now: Timestamp) -> Outcome {
     let error = GraphError::parse(&answer.body).filter(|_| is_definite(answer.status));
     let Some(error) = error else { return doubt(answer, page, "no well-formed refusal") };
@@ -227,12 +283,16 @@ fn refused(answer: &Response, page: &str, now: Timestamp) -> Outcome {
 
 /// What came of an upload: the id of the picture, or an outcome that is never a doubt.
 pub(super) fn uploaded(answer: &Response, now: Timestamp) -> Result<String, Box<Outcome>> {
+    text_at(&step(answer, now)?, "id")
+        .filter(|id| is_number(id))
+        .ok_or_else(|| Box::new(upload_again("no id in the answer")))
+}
+
+/// What came of a step that nobody sees: the answer, or an outcome that is never a doubt.
+pub(super) fn step(answer: &Response, now: Timestamp) -> Result<Value, Box<Outcome>> {
     if answer.status.is_success() {
-        return serde_json::from_slice::<Value>(&answer.body)
-            .ok()
-            .and_then(|value| text_at(&value, "id"))
-            .filter(|id| is_number(id))
-            .ok_or_else(|| Box::new(upload_again("no id in the answer")));
+        let value = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
+        return value.ok_or_else(|| Box::new(upload_again("the answer is not what was asked for")));
     }
     let again = || upload_again(&format!("status {}", answer.status.as_u16()));
     let error = GraphError::parse(&answer.body).filter(|_| is_definite(answer.status));
@@ -283,6 +343,16 @@ pub(super) fn is_comment(id: &str, page: &str) -> bool {
 /// The id of a post as it is asked for: `{page}_{number}`, also where only the number is known.
 pub(super) fn whole_id(id: &str, page: &str) -> String {
     if is_number(id) { format!("{page}_{id}") } else { id.to_owned() }
+}
+
+/// The ids under which a post of the Page may be known: a bare number is a film's, or a post's without its
+/// Page. None for what is of another form.
+pub(super) fn spellings(id: &str, page: &str) -> Vec<String> {
+    let whole = whole_id(id, page);
+    if !is_post_of(&whole, page) && !is_comment(&whole, page) {
+        return Vec::new();
+    }
+    if whole == id { vec![whole] } else { vec![id.to_owned(), whole] }
 }
 
 fn doubt(answer: &Response, page: &str, why: &str) -> Outcome {

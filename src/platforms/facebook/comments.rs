@@ -114,6 +114,8 @@ mod tests {
             taken: taken.iter().map(|&it| it.to_owned()).collect(),
             place: Place::Under(POST.to_owned()),
             settings: Value::Null,
+            film: false,
+            made: None,
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::api::{Graph, Post, message, permalink, usage};
 use super::classify::{GraphError, Meaning, free_at, is_post_of};
-use super::{Settings, comments, seen};
+use super::{Settings, comments, film_look, seen, two_steps};
 use crate::domain::attempt::Receipt;
 use crate::domain::text::{alike, normalised};
 use crate::outbound::{Request, Response};
@@ -24,7 +24,7 @@ const FEWER_FIELDS: &str = "id,message,created_time,permalink_url";
 const SLACK: SignedDuration = SignedDuration::from_secs(120);
 
 /// How much earlier than that the list begins, because nothing promises that `since` is exact.
-const LIST_SLACK: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const LIST_SLACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// So many posts of one Page since an attempt are not normal; a person must look.
 const MOST_PAGES: usize = 4;
@@ -75,6 +75,22 @@ async fn look(
         Place::UnderSome => return Err(blind("the post below which it stands is not known")),
     }
     let search = Search::new(settings, &graph, probe, not_before);
+    if let Some(made) = &probe.made {
+        let seen = if is_post_of(&made.remote_id, graph.page) {
+            two_steps::by_id(on, &graph, made, usage).await?
+        } else {
+            film_look::by_id(on, &graph, made, usage).await?
+        };
+        // What was not whole was never made public, but another one may have been after a backup.
+        if made.whole || seen != Lookup::NotPublic {
+            return Ok(seen);
+        }
+    }
+    if probe.film {
+        let asked = (shift(search.not_before, -LIST_SLACK), MOST_PAGES);
+        let films = film_look::lists(on, &graph, asked, usage).await?;
+        return Ok(search.verdict(&films, on.clock.now()));
+    }
     if let Some(verdict) = named(settings, on, &search, usage).await? {
         return Ok(verdict);
     }
@@ -144,7 +160,7 @@ async fn named(
     Ok(Some(if same { Lookup::Found(seen) } else { Lookup::Several(vec![seen]) }))
 }
 
-fn shift(instant: Timestamp, by: SignedDuration) -> Timestamp {
+pub(super) fn shift(instant: Timestamp, by: SignedDuration) -> Timestamp {
     instant.checked_add(by).unwrap_or(instant)
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use self::post_settings::PostSettings;
+use super::check::Finding;
 use super::outcome::{
     Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
     Witness,
@@ -15,6 +16,7 @@ use super::session::{Gap, Item, Metered, Place, Probe, Progress, Session};
 use super::sign_in::SignIn;
 use super::wire::number_order;
 use super::{Answer, Leave, Platform, Withdrawn, settings};
+use crate::domain::variant::Content;
 
 mod access;
 mod api;
@@ -22,16 +24,20 @@ mod back;
 mod classify;
 mod comments;
 mod connect;
+mod film;
+mod film_look;
 mod find;
 mod pages;
 mod post_settings;
 mod presence;
 mod publish;
+mod reel_rules;
 mod remove;
 mod rules;
 mod seen;
 mod sign_in;
 pub(crate) mod simulator;
+mod two_steps;
 
 /// The word by which it is known in the API and the databases.
 pub const ID: &str = "facebook";
@@ -45,6 +51,12 @@ pub struct Settings {
     pub version: String,
     /// The application's id.
     pub app_id: Option<String>,
+    /// Where videos are sent.
+    pub video_url: url::Url,
+    /// Other hosts that uploads may be sent to.
+    pub upload_hosts: Vec<String>,
+    /// Pages whose posts are made first and made public then; `all` for all.
+    pub two_steps: Vec<String>,
     /// The application's secret, for `appsecret_proof`.
     pub app_secret: super::AppSecret,
     /// Where people sign in.
@@ -164,5 +176,9 @@ impl Platform for Facebook {
 
     fn check_settings(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
         settings::check::<PostSettings>(settings)
+    }
+
+    fn check_together(&self, content: &Content, settings: &serde_json::Value) -> Vec<Finding> {
+        reel_rules::check(content, settings)
     }
 }

@@ -21,6 +21,33 @@ pub(super) struct PostSettings {
     #[serde(default)]
     #[schema(inline)]
     pub(super) feed_targeting: Option<Audience>,
+    /// What a film becomes: `video` when not said.
+    #[serde(default)]
+    #[schema(inline)]
+    pub(super) kind: Option<FilmKind>,
+}
+
+impl PostSettings {
+    /// What a film becomes.
+    pub(super) fn film_kind(&self) -> FilmKind {
+        self.kind.unwrap_or_default()
+    }
+}
+
+/// What a film becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FilmKind {
+    /// A video of the Page.
+    #[default]
+    Video,
+    /// A reel: short, upright, and in no list of posts.
+    Reel,
+}
+
+impl FilmKind {
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::Video, Self::Reel];
 }
 
 /// Readers by country and language; who fits both, where both are given.
@@ -81,6 +108,10 @@ impl Audience {
 
 impl Settings for PostSettings {
     fn faults(&self) -> Vec<(String, String)> {
+        if self.feed_targeting.is_some() && self.film_kind() == FilmKind::Reel {
+            let why = "a reel has no audience of its own";
+            return vec![("/feed_targeting".to_owned(), why.to_owned())];
+        }
         self.feed_targeting.as_ref().map(Audience::faults).unwrap_or_default()
     }
 }

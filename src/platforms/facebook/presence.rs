@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Settings;
 use super::api::{Graph, Post, usage};
-use super::classify::{GraphError, is_comment, is_post_of, whole_id};
+use super::classify::{GraphError, is_post_of, spellings, whole_id};
 use super::find::{Blind, blind, read, tail};
 use crate::platforms::outcome::{Presence, Usage, Witness};
 use crate::platforms::session::{Metered, Session};
@@ -42,10 +42,26 @@ async fn look(
     seen: &mut Vec<Usage>,
 ) -> Result<Presence, Blind> {
     let graph = Graph::of(settings, on);
-    let id = &whole_id(id, graph.page);
-    if !is_post_of(id, graph.page) && !is_comment(id, graph.page) {
+    let spellings = spellings(id, graph.page);
+    if spellings.is_empty() {
         return Err(blind("the id is of no post of this Page"));
     }
+    for id in &spellings {
+        if is_there(on, &graph, id, seen).await? {
+            return Ok(Presence::There);
+        }
+    }
+    control(on, &graph, (id, witness), seen).await?;
+    Ok(Presence::Gone)
+}
+
+/// Whether it is there; no when the platform says that it does not exist.
+async fn is_there(
+    on: &Session,
+    graph: &Graph<'_>,
+    id: &str,
+    seen: &mut Vec<Usage>,
+) -> Result<bool, Blind> {
     let answer = on
         .outbound
         .send(graph.post(id, FIELDS)?)
@@ -59,7 +75,7 @@ async fn look(
         let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let own = text_at(&value, "id").is_some_and(|shown| tail(&shown) == tail(id));
         return if own && answer.status.is_success() {
-            Ok(Presence::There)
+            Ok(true)
         } else {
             Err(blind(&format!("status {}", answer.status.as_u16())))
         };
@@ -71,8 +87,7 @@ async fn look(
             ..blind("")
         });
     }
-    control(on, &graph, (id, witness), seen).await?;
-    Ok(Presence::Gone)
+    Ok(false)
 }
 
 /// Positive control: the token speaks for this very Page and may read its posts, and no list shows

@@ -2,10 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::Settings;
 use super::api::{Graph, usage};
 use super::classify::{commented, created, uploaded};
-use crate::platforms::outcome::{Outcome, RefusalKind, Usage};
+use super::{Settings, film, two_steps};
+use crate::domain::media::MediaKind;
+use crate::platforms::outcome::{Outcome, Refusal, RefusalKind, Usage};
 use crate::platforms::session::{Item, Metered, Progress, Session, Staged};
 use crate::platforms::staging;
 use crate::platforms::wire::{failed_create, failed_step};
@@ -26,10 +27,20 @@ pub(super) async fn publish(
     if let Some(post) = &item.under {
         return comment(&graph, on, (&item.text, post), leave).await;
     }
+    if let Some(film) = item.media.iter().find(|one| one.kind == MediaKind::Video) {
+        if item.media.len() > 1 {
+            return Ok(Metered { value: not_alone(), usage: usage_seen });
+        }
+        return film::publish(&graph, on, (item, film), progress, leave).await;
+    }
     let photos = match stage(&graph, on, item, progress, &mut usage_seen).await {
         Ok(photos) => photos,
         Err(outcome) => return Ok(Metered { value: *outcome, usage: usage_seen }),
     };
+    if settings.in_two_steps(graph.page) {
+        let step = (progress, usage_seen);
+        return two_steps::publish(&graph, on, (item, &photos), step, leave).await;
+    }
     let request = match graph.feed(item, &photos) {
         Ok(request) => request,
         Err(fault) => {
@@ -46,6 +57,15 @@ pub(super) async fn publish(
     };
     forget_refused(&value, progress);
     Ok(Metered { value, usage: usage_seen })
+}
+
+/// A film shows nothing beside it (vendors' reports, read 2026-09-11).
+fn not_alone() -> Outcome {
+    Outcome::Refused(Refusal {
+        kind: RefusalKind::Content,
+        code: "media_mixed".to_owned(),
+        detail: "a film stands alone in its post".to_owned(),
+    })
 }
 
 /// Says something below a post (Graph API reference, comments of an object, read 2026-09-11).
@@ -72,7 +92,7 @@ async fn comment(
 }
 
 /// A refusal for content may be about a picture that Facebook has dropped; the next try uploads anew.
-fn forget_refused(value: &Outcome, progress: &mut Progress) {
+pub(super) fn forget_refused(value: &Outcome, progress: &mut Progress) {
     if let Outcome::Refused(refusal) = value
         && refusal.kind == RefusalKind::Content
     {
@@ -110,7 +130,7 @@ async fn stage(
 }
 
 /// The newest word about the windows counts; an answer without headers says nothing.
-fn note(seen: &mut Vec<Usage>, newer: Vec<Usage>) {
+pub(super) fn note(seen: &mut Vec<Usage>, newer: Vec<Usage>) {
     if !newer.is_empty() {
         *seen = newer;
     }

@@ -5,9 +5,7 @@ use serde_json::Value;
 
 use super::Settings;
 use super::api::{Graph, usage};
-use super::classify::{
-    GraphError, Meaning, free_at, is_comment, is_definite, is_post_of, whole_id,
-};
+use super::classify::{GraphError, Meaning, free_at, is_definite, spellings};
 use crate::outbound::Response;
 use crate::platforms::outcome::{Deferral, Refusal, RefusalKind, Removal};
 use crate::platforms::session::{Metered, Session};
@@ -18,12 +16,24 @@ use crate::platforms::wire::failed_removal;
 pub(super) async fn remove(settings: &Settings, on: &Session, id: &str) -> Metered<Removal> {
     let unmetered = |value| Metered { value, usage: Vec::new() };
     let graph = Graph::of(settings, on);
-    let id = &whole_id(id, graph.page);
-    if !is_post_of(id, graph.page) && !is_comment(id, graph.page) {
+    let spellings = spellings(id, graph.page);
+    let mut said = None;
+    for id in &spellings {
+        let came = ask(&graph, on, id).await;
+        if !matches!(came.value, Removal::NotThere(_)) {
+            return came;
+        }
+        said = Some(came);
+    }
+    said.unwrap_or_else(|| {
         let detail = "the id is of no post of this Page".to_owned();
         let code = "remote_id".to_owned();
-        return unmetered(Removal::Refused(Refusal { kind: RefusalKind::Content, code, detail }));
-    }
+        unmetered(Removal::Refused(Refusal { kind: RefusalKind::Content, code, detail }))
+    })
+}
+
+async fn ask(graph: &Graph<'_>, on: &Session, id: &str) -> Metered<Removal> {
+    let unmetered = |value| Metered { value, usage: Vec::new() };
     let request = match graph.delete(id) {
         Ok(request) => request,
         Err(fault) => return unmetered(Removal::Refused(fault.refusal())),

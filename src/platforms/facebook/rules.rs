@@ -2,7 +2,8 @@
 
 use crate::domain::media::MediaKind;
 use crate::platforms::rules::{
-    Counting, FollowUpRule, ImageRule, LinkRule, RateRule, Rules, SameText, TextRule, VersionRule,
+    Counting, FollowUpRule, ImageRule, LinkRule, MovingRule, RateRule, Rules, SameText, TextRule,
+    VersionRule,
 };
 
 /// Until when each version of the Graph API works: its changelog, read 2026-09-11. The newest has
@@ -15,6 +16,18 @@ const VERSIONS: [(&str, Option<&str>); 6] = [
     ("v25.0", Some("2028-07-29")),
     ("v26.0", None),
 ];
+
+/// Videos of a Page. What a reel must be besides is in `reel_rules`.
+const VIDEOS: MovingRule = MovingRule {
+    max_bytes: 10_000_000_000,
+    min_ms: 1_000,
+    max_ms: Some(14_400_000),
+    max_width: None,
+    max_height: None,
+    max_ratio: None,
+    types: &["video/mp4", "video/quicktime"],
+    source: "by common report (10 GB, 1 s to 240 min); the reference of Page videos gives no limits, read 2026-09-11",
+};
 
 pub(super) fn rules(version: &str) -> Rules {
     Rules {
@@ -30,7 +43,7 @@ pub(super) fn rules(version: &str) -> Rules {
             counts: None,
             source: "Graph API reference, Page feed, parameter link, read 2026-09-11",
         },
-        kinds: &[MediaKind::Image],
+        kinds: &[MediaKind::Image, MediaKind::Video],
         ahead: &[],
         images: ImageRule {
             max_count: 10,
@@ -40,7 +53,7 @@ pub(super) fn rules(version: &str) -> Rules {
             max_alt: 1_000,
             source: "Graph API error 1366046 (4 MB; the reference says 10 MB), ten pictures by vendors' reports, alternative text by caution, read 2026-11-21",
         },
-        videos: None,
+        videos: Some(VIDEOS),
         animations: None,
         polls: None,
         follow_ups: FollowUpRule {

@@ -17,6 +17,9 @@ use crate::platforms::wire::{describe, is_number, same_place};
 /// Enough to prove that it is there; each field more could be refused.
 const FIELDS: &str = "id,created_time,permalink_url";
 
+/// The same for a film, and whose it is.
+const FILM_FIELDS: &str = "id,created_time,permalink_url,from";
+
 /// What follows the name or id of a Page in a link to a post of it.
 const PARTS: [&str; 2] = ["posts", "photos"];
 
@@ -41,6 +44,12 @@ pub(super) fn remote_id_in(settings: &Settings, link: &Url, page: &str) -> Resul
     let (owner, post) = match parts.as_slice() {
         ["permalink.php" | "story.php"] => (in_query("id"), in_query("story_fbid")),
         ["photo.php" | "photo"] => (in_query("id"), in_query("fbid")),
+        // A film is known by its own number alone.
+        ["reel", film] if is_number(film) => return Ok((*film).to_owned()),
+        [owner, "videos", .., film] if is_number(film) => {
+            let others = is_number(owner) && *owner != page;
+            return if others { Err(NoPost::AnotherAccount) } else { Ok((*film).to_owned()) };
+        }
         [owner, part, .., post] if PARTS.contains(part) => given(*owner, *post),
         ["pages", _, owner, "posts", post] => given(*owner, *post),
         [both] => match both.split_once('_') {
@@ -80,6 +89,7 @@ pub(super) async fn look(settings: &Settings, on: &Session, id: &str, place: &Pl
     };
     if let Some(error) = GraphError::parse(&answer.body) {
         return match error.word().as_str() {
+            "100/33" if is_number(id) && *place == Place::First => film(on, &graph, id).await,
             "100/33" => Sighting::NotThere,
             word => Sighting::CannotSee(format!("{word} {}", error.detail())),
         };
@@ -94,6 +104,35 @@ pub(super) async fn look(settings: &Settings, on: &Session, id: &str, place: &Pl
             permalink: Some(permalink(&post.id, post.permalink.as_deref())),
             published_at: post.created.unwrap_or_else(|| on.clock.now()),
             remote_id: post.id,
+        }),
+        Some(_) => Sighting::OfAnother,
+        None => Sighting::CannotSee(format!("status {}", answer.status.as_u16())),
+    }
+}
+
+/// A film that is known by its own number: it says itself whose it is.
+async fn film(on: &Session, graph: &Graph<'_>, id: &str) -> Sighting {
+    let request = match graph.post(id, FILM_FIELDS) {
+        Ok(request) => request,
+        Err(fault) => return Sighting::CannotSee(fault.refusal().detail),
+    };
+    let answer = match on.outbound.send(request).await {
+        Ok(answer) => answer,
+        Err(failure) => return Sighting::CannotSee(describe(&failure)),
+    };
+    if let Some(error) = GraphError::parse(&answer.body) {
+        return match error.word().as_str() {
+            "100/33" => Sighting::NotThere,
+            word => Sighting::CannotSee(format!("{word} {}", error.detail())),
+        };
+    }
+    let value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let film = Post::from_json(&value).filter(|it| answer.status.is_success() && it.id == id);
+    match film {
+        Some(film) if film.from.as_deref() == Some(graph.page) => Sighting::There(Receipt {
+            permalink: Some(permalink(&film.id, film.permalink.as_deref())),
+            published_at: film.created.unwrap_or_else(|| on.clock.now()),
+            remote_id: film.id,
         }),
         Some(_) => Sighting::OfAnother,
         None => Sighting::CannotSee(format!("status {}", answer.status.as_u16())),
@@ -125,6 +164,9 @@ mod tests {
         let settings = Settings {
             graph_url: "http://127.0.0.1:9001/graph".parse().expect("url"),
             version: "v25.0".to_owned(),
+            video_url: "https://graph-video.facebook.com".parse().expect("url"),
+            upload_hosts: Vec::new(),
+            two_steps: Vec::new(),
             app_id: None,
             app_secret: None,
             dialog_url: "https://www.facebook.com".parse().expect("url"),
@@ -156,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn a_film_is_known_by_its_own_number() {
+        for link in [
+            "https://www.facebook.com/reel/1220002/",
+            "https://www.facebook.com/MofaVietNam/videos/1220002",
+            "https://www.facebook.com/104/videos/le-ky-niem/1220002/?mibextid=x",
+        ] {
+            assert_eq!(id_in(link), Ok("1220002".to_owned()), "{link}");
+        }
+    }
+
+    #[test]
     fn links_to_other_hosts_other_pages_and_other_things_are_told_apart() {
         for (link, expected) in [
             ("https://x.com/104/posts/1220002", NoPost::Elsewhere),
@@ -170,7 +223,8 @@ mod tests {
             ("https://www.facebook.com/MofaVietNam/posts/pfbid02aBcD", NoPost::NoId),
             ("https://www.facebook.com/story.php?story_fbid=pfbid0x&id=104", NoPost::NoId),
             ("https://www.facebook.com/MofaVietNam", NoPost::NoId),
-            ("https://www.facebook.com/reel/1220002", NoPost::NoId),
+            ("https://www.facebook.com/reel/pfbid02aBcD", NoPost::NoId),
+            ("https://www.facebook.com/105/videos/1220002", NoPost::AnotherAccount),
             ("https://www.facebook.com/share/p/1AbCdEf/", NoPost::NoId),
             ("https://www.facebook.com/", NoPost::NoId),
             ("https://www.facebook.com/104/posts/-1", NoPost::NoId),

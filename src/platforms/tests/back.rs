@@ -24,6 +24,7 @@ fn gap(texts: &[&str]) -> Gap {
         link: None,
         media_count: 0,
         follows: false,
+        film: false,
     };
     Gap {
         since: before(now(), Duration::from_hours(24)),
@@ -89,7 +90,12 @@ async fn everything_of_a_gap_is_seen_and_nothing_else() {
         let alike = match &lookups[1] {
             Lookup::Found(post) => vec![post.remote_id.as_str()],
             Lookup::Similar(posts) => ids(posts),
-            other @ (Lookup::Absent | Lookup::Several(_) | Lookup::CannotSee { .. }) => {
+            other @ (Lookup::Absent
+            | Lookup::Several(_)
+            | Lookup::Processing { .. }
+            | Lookup::NotPublic
+            | Lookup::Failed(_)
+            | Lookup::CannotSee { .. }) => {
                 panic!("{id}: {other:?}")
             }
         };

@@ -134,6 +134,7 @@ fn item(pictures: usize) -> Item {
         media: media.collect(),
         settings: Value::Null,
         under: None,
+        ledger: super::notes::Notes::open(),
     }
 }
 
@@ -253,6 +254,8 @@ fn probe(high_water: Option<&str>) -> Probe {
         taken: Vec::new(),
         place: Place::First,
         settings: Value::Null,
+        film: false,
+        made: None,
     }
 }
 

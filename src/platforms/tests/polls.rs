@@ -40,6 +40,8 @@ async fn find(stage: &Stage, settings: Value) -> Lookup {
         taken: Vec::new(),
         place: Place::First,
         settings,
+        film: false,
+        made: None,
     };
     let session = stage.session(&x.remote_id, &x.token);
     stage.client(x).find(&session, &probe).await.value

@@ -13,6 +13,9 @@ pub(super) fn at(places: [Url; 4]) -> Settings {
     let url = |text: &str| text.parse::<Url>().expect("url");
     Settings {
         facebook: facebook::Settings {
+            video_url: facebook.clone(),
+            upload_hosts: Vec::new(),
+            two_steps: Vec::new(),
             graph_url: facebook,
             version: "v25.0".to_owned(),
             app_id: None,

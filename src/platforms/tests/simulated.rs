@@ -1,8 +1,10 @@
 //! Our clients against the simulated platforms, which were written apart from them: whatever the
 //! answers to a create look like, what we say about the post must be true.
 
+use jiff::Timestamp;
+
 use super::outcome::{Lookup, Outcome};
-use super::session::{Place, Probe, Progress};
+use super::session::{Item, Place, Probe, Progress};
 use super::subjects::{Stage, Subject, item};
 use crate::simulator::{Exhausted, Fault, Kind, Operation};
 
@@ -30,7 +32,30 @@ fn is_true(found: &Lookup, made: &[&str]) -> bool {
     match found {
         Lookup::Found(receipt) => made == [receipt.remote_id.as_str()],
         Lookup::Absent => made.is_empty(),
-        Lookup::Several(_) | Lookup::Similar(_) | Lookup::CannotSee { .. } => false,
+        Lookup::Several(_)
+        | Lookup::Similar(_)
+        | Lookup::Processing { .. }
+        | Lookup::NotPublic
+        | Lookup::Failed(_)
+        | Lookup::CannotSee { .. } => false,
+    }
+}
+
+/// Looks for an item of which nothing else is known.
+fn probe_of(item: &Item, started_at: Timestamp) -> Probe {
+    Probe {
+        delivery: Some(item.delivery.clone()),
+        text: item.text.clone(),
+        link: item.link.clone(),
+        media_count: item.media.len(),
+        high_water: None,
+        started_at,
+        remote_id: None,
+        taken: Vec::new(),
+        place: Place::First,
+        settings: serde_json::Value::Null,
+        film: false,
+        made: None,
     }
 }
 
@@ -72,18 +97,8 @@ async fn what_we_say_about_a_create_is_true_whatever_the_answer() {
                 }
                 Outcome::Pending(_) => panic!("{id} {name}: nothing is processed here"),
                 Outcome::Unknown(doubt) => {
-                    let probe = Probe {
-                        delivery: Some(item.delivery.clone()),
-                        text: item.text.clone(),
-                        link: item.link.clone(),
-                        media_count: item.media.len(),
-                        high_water,
-                        started_at,
-                        remote_id: doubt.remote_id.clone(),
-                        taken: Vec::new(),
-                        place: Place::First,
-                        settings: serde_json::Value::Null,
-                    };
+                    let remote_id = doubt.remote_id.clone();
+                    let probe = Probe { high_water, remote_id, ..probe_of(&item, started_at) };
                     let found = platform.find(&session, &probe).await.value;
                     assert!(is_true(&found, &made), "{id} {name}: {said:?}, {found:?}, {made:?}");
                 }

@@ -217,5 +217,6 @@ pub(super) fn item(text: &str, pictures: usize) -> Item {
         media: media.collect(),
         settings: Value::Null,
         under: None,
+        ledger: super::notes::Notes::open(),
     }
 }

@@ -22,8 +22,14 @@ pub(super) async fn read_back(settings: &Settings, on: &Session, gap: &Gap) -> M
 
 async fn look(settings: &Settings, on: &Session, gap: &Gap) -> Result<Reading, Blind> {
     let api = Api::of(settings, on);
-    let sent =
-        Sent { delivery: None, text: String::new(), link: None, media_count: 0, follows: false };
+    let sent = Sent {
+        delivery: None,
+        text: String::new(),
+        link: None,
+        media_count: 0,
+        follows: false,
+        film: false,
+    };
     let any = gap.probe(&sent);
     // Positive control: the token speaks for this very account, so an empty list means absence.
     let since = since_start(on, &api, &any).await?;

@@ -7,6 +7,8 @@ mod canaries;
 mod daemon;
 mod disk;
 mod exits;
+#[cfg(feature = "crash-points")]
+mod films;
 mod flips;
 mod nodes;
 #[cfg(feature = "crash-points")]

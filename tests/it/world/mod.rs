@@ -110,6 +110,7 @@ impl World {
             // Tests spoil what is asked about accounts.
             ("CHANCERY_ACCOUNTS__PROBE_EVERY", String::new()),
             ("CHANCERY_FACEBOOK__GRAPH_URL", simulators.facebook_url()),
+            ("CHANCERY_FACEBOOK__VIDEO_URL", simulators.facebook_url()),
             ("CHANCERY_X__API_URL", simulators.x_url()),
             ("CHANCERY_X__WEB_URL", simulators.x_url()),
             ("CHANCERY_FACEBOOK__DIALOG_URL", simulators.facebook_url()),

@@ -53,7 +53,7 @@ impl Side for Pds {
         Place { operation, account: asked.or_else(own) }
     }
 
-    fn intent(&self, call: &Call) -> Intent {
+    fn intent(&self, _: &World, call: &Call) -> Intent {
         let Content::Json(body) = &call.content else { return Intent::default() };
         let text = |place: &str| body.pointer(place).and_then(Value::as_str).map(str::to_owned);
         let images = body.pointer("/record/embed/images").and_then(Value::as_array);

@@ -15,6 +15,7 @@ pub(super) struct GraphError {
     message: String,
     transient: bool,
     title: Option<&'static str>,
+    data: Option<Value>,
 }
 
 /// code, subcode, HTTP status, type, transient, message.
@@ -83,7 +84,7 @@ impl GraphError {
         let fallback = (code, subcode, 400, OAUTH, false, "The request was refused");
         let (_, _, status, kind, transient, message) = *row.unwrap_or(&fallback);
         let message = message.to_owned();
-        Self { status, kind, code, subcode, message, transient, title: None }
+        Self { status, kind, code, subcode, message, transient, title: None, data: None }
     }
 
     /// Code 100 with a subcode, as content is refused.
@@ -138,6 +139,12 @@ impl GraphError {
         self
     }
 
+    #[must_use]
+    pub(super) fn with_data(mut self, data: Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+
     /// The subcode, for `debug_token`.
     pub(super) fn subcode(&self) -> Option<u32> {
         self.subcode
@@ -161,6 +168,9 @@ impl GraphError {
         if let Some(title) = self.title {
             error.insert("error_user_title".to_owned(), title.into());
             error.insert("error_user_msg".to_owned(), title.into());
+        }
+        if let Some(data) = &self.data {
+            error.insert("error_data".to_owned(), data.clone());
         }
         let trace = format!("A{:x}", world.next_graph_number());
         error.insert("fbtrace_id".to_owned(), trace.into());

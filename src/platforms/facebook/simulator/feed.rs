@@ -73,7 +73,7 @@ const AUDIENCE_KEYS: &[&str] = &[
 ];
 
 /// Whom the post is shown rather.
-fn read_audience(context: &Context<'_>) -> Result<Option<String>, GraphError> {
+pub(super) fn read_audience(context: &Context<'_>) -> Result<Option<String>, GraphError> {
     let Some(text) = context.params.text("feed_targeting").filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
@@ -110,7 +110,7 @@ fn read_audience(context: &Context<'_>) -> Result<Option<String>, GraphError> {
     Ok(Some(text))
 }
 
-fn tidy(context: &Context<'_>, text: &str) -> String {
+pub(super) fn tidy(context: &Context<'_>, text: &str) -> String {
     if context.settings.facebook.tidy_text {
         text.replace("\r\n", "\n").trim_end().to_owned()
     } else {
@@ -253,11 +253,13 @@ pub(super) fn update(context: &Context<'_>, id: &str) -> Result<Reply, GraphErro
         return Err(GraphError::known(200, None)
             .saying("(#200) Only posts made by the same application can be changed"));
     }
+    let mut made = None;
     match publish {
         Some(true) if post.is_public(now) => {}
         Some(true) if context.settings.facebook.publish_later => {
             post.is_published = true;
             post.publish_at = None;
+            made = Some(post.id.clone());
         }
         Some(_) => return Err(GraphError::parameter("is_published cannot be changed so")),
         None => {}
@@ -268,7 +270,11 @@ pub(super) fn update(context: &Context<'_>, id: &str) -> Result<Reply, GraphErro
         }
         post.text = tidy(context, &text);
     }
-    Ok(Reply::json(200, &json!({ "success": true })))
+    let reply = Reply::json(200, &json!({ "success": true }));
+    Ok(match made {
+        Some(id) => reply.creating(id),
+        None => reply,
+    })
 }
 
 /// `DELETE /{post}`; a second time it is not there. What stands below a post goes with it.

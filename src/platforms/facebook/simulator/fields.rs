@@ -162,13 +162,19 @@ fn permalink(world: &World, settings: &Settings, post: &PostRecord) -> String {
 }
 
 fn status_type(post: &PostRecord) -> &'static str {
-    if !post.photos.is_empty() {
+    if shows_film(post) {
+        "added_video"
+    } else if !post.photos.is_empty() {
         "added_photos"
     } else if post.link.is_some() {
         "shared_story"
     } else {
         "mobile_status_update"
     }
+}
+
+fn shows_film(post: &PostRecord) -> bool {
+    post.photos.first().is_some_and(|file| file.media_type.starts_with("video/"))
 }
 
 fn attachments(world: &World, settings: &Settings, post: &PostRecord) -> Option<Value> {
@@ -185,6 +191,11 @@ fn attachments(world: &World, settings: &Settings, post: &PostRecord) -> Option<
         ([], Some(link)) => {
             json!([{ "media_type": "link", "type": "share", "unshimmed_url": link, "url": link }])
         }
+        ([film], _) if shows_film(post) => json!([{
+            "media_type": "video",
+            "type": "video_inline",
+            "target": { "id": film.id },
+        }]),
         ([one], _) => json!([photo(one)]),
         (many, _) => json!([{
             "media_type": "album",

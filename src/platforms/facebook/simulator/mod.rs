@@ -10,6 +10,9 @@ mod dialog;
 mod errors;
 mod feed;
 mod fields;
+mod films;
+#[cfg(test)]
+mod films_tests;
 mod params;
 mod person;
 mod photos;
@@ -30,8 +33,8 @@ use sha2::Sha256;
 use self::errors::GraphError;
 use self::params::Params;
 use crate::simulator::{
-    self, Account, Call, Effects, Intent, Kind, Operation, Place, Platform, Reply, Settings, Side,
-    Standing, World,
+    self, Account, Call, Effects, Intent, Kind, Operation, Place, Platform, PostRecord, Reply,
+    Settings, Side, Standing, World,
 };
 
 /// The Graph API.
@@ -55,6 +58,7 @@ enum Node {
     Post(String),
     Comment(String),
     Photo(String),
+    Film(String),
 }
 
 impl Side for Graph {
@@ -81,10 +85,17 @@ impl Side for Graph {
         Place { operation, account }
     }
 
-    fn intent(&self, call: &Call) -> Intent {
+    fn intent(&self, world: &World, call: &Call) -> Intent {
         let params = Params::of(call);
+        if let Some(post) = drafted(world, call) {
+            let media = post.photos.into_iter().map(|photo| photo.id).collect();
+            return Intent { text: post.text, link: post.link, media, reply_to: None };
+        }
         Intent {
-            text: params.text("message").or_else(|| params.text("caption")).unwrap_or_default(),
+            text: ["message", "caption", "description"]
+                .iter()
+                .find_map(|name| params.text(name))
+                .unwrap_or_default(),
             link: params.text("link"),
             media: params.attached_media().unwrap_or_default(),
             reply_to: match split_version(call).1.as_slice() {
@@ -154,6 +165,18 @@ fn page_of(world: &World, post: &str) -> Option<Arc<Account>> {
     world.account(Platform::Facebook, post.split('_').next().unwrap_or_default())
 }
 
+/// The post that a call is about to make public.
+fn drafted(world: &World, call: &Call) -> Option<PostRecord> {
+    let (_version, path) = split_version(call);
+    let [post] = path.as_slice() else { return None };
+    let publishes = call.method == Method::POST
+        && post.contains('_')
+        && Params::of(call).flag("is_published") == Some(true);
+    let account = page_of(world, post).filter(|_| publishes)?;
+    let state = account.lock();
+    state.post(post, world.now()).map(|stored| stored.record.clone())
+}
+
 fn is_batch(call: &Call, path: &[&str]) -> bool {
     call.method == Method::POST && path.is_empty() && Params::of(call).text("batch").is_some()
 }
@@ -171,10 +194,23 @@ fn operation(world: &World, call: &Call, node: &str, edge: Option<&str>) -> Oper
             || world.account(Platform::Facebook, node).is_some();
         return if about_account && edge.is_none() { Operation::Identity } else { Operation::Read };
     }
+    if node == films::UPLOADS {
+        return Operation::Upload;
+    }
+    let is_last = || Params::of(call).text("upload_phase").as_deref() == Some("finish");
     let is_staged = || Params::of(call).flag("published") == Some(false);
     match edge {
-        Some("photos") if call.method == Method::POST && is_staged() => Operation::Upload,
+        Some("videos" | "video_reels") if call.method == Method::POST => {
+            if is_last() {
+                Operation::Create
+            } else {
+                Operation::Upload
+            }
+        }
+        // Nobody sees what is made so.
+        Some("photos" | "feed") if call.method == Method::POST && is_staged() => Operation::Upload,
         Some("feed" | "photos" | "comments") if call.method == Method::POST => Operation::Create,
+        None if drafted(world, call).is_some() => Operation::Create,
         Some(_) | None => Operation::Change,
     }
 }
@@ -235,7 +271,10 @@ fn route(world: &World, call: &Call, path: &[&str], effects: Effects) -> Result<
         Standing::Dead(death) => return Err(GraphError::dead_token(death)),
         Standing::Unknown => return Err(GraphError::known(190, None)),
     };
-    check_proof(world, &params, &token)?;
+    // Where bytes are sent, nothing but headers is asked for.
+    if node != films::UPLOADS {
+        check_proof(world, &params, &token)?;
+    }
     let settings = world.settings();
     let context = Context { world, settings, account, params, token, path: &call.path, effects };
     let used = match usage::count(&context) {
@@ -246,7 +285,10 @@ fn route(world: &World, call: &Call, path: &[&str], effects: Effects) -> Result<
             return Ok(usage::full(throttled.reply(world), page, minutes));
         }
     };
-    let reply = dispatch(&context, call, node, path.get(1).copied());
+    let reply = match path {
+        [films::UPLOADS, _version, film] => films::receive(&context, call, film),
+        _ => dispatch(&context, call, node, path.get(1).copied()),
+    };
     let reply = reply.unwrap_or_else(|error| error.reply(world));
     Ok(usage::with_header(reply, &context.account.profile.id, used, 0))
 }
@@ -287,6 +329,13 @@ fn dispatch(
     match (&call.method, node, edge) {
         (&Method::POST, Node::OwnPage, Some("feed")) => feed::create(context),
         (&Method::POST, Node::OwnPage, Some("photos")) => photos::upload(context),
+        (&Method::POST, Node::OwnPage, Some("videos")) => films::video(context),
+        (&Method::POST, Node::OwnPage, Some("video_reels")) => films::reel(context),
+        (&Method::GET, Node::OwnPage, Some(edge @ ("videos" | "video_reels"))) => {
+            films::list(context, edge)
+        }
+        (&Method::GET, Node::Film(id), None) => films::read(context, &id),
+        (&Method::DELETE, Node::Film(id), None) => films::delete(context, &id),
         (&Method::GET, Node::OwnPage, None) => read::page(context),
         (&Method::GET, Node::OwnPage, Some(edge)) => read::list(context, edge),
         (&Method::GET, Node::Post(id), None) => read::post(context, &id),
@@ -309,6 +358,9 @@ fn resolve(context: &Context<'_>, node: &str) -> Result<Node, GraphError> {
     let state = context.account.lock();
     if state.media.contains_key(node) {
         return Ok(Node::Photo(node.to_owned()));
+    }
+    if state.films.contains_key(node) {
+        return Ok(Node::Film(node.to_owned()));
     }
     let now = context.world.now();
     if state.post(node, now).is_some_and(|it| it.record.reply_to.is_some()) {

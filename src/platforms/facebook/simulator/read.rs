@@ -87,8 +87,13 @@ pub(super) fn list(context: &Context<'_>, edge: &str) -> Result<Reply, GraphErro
         .rev()
         .take_while(|post| range.since.is_none_or(|since| post.created_at >= since))
         .filter(|post| range.until.is_none_or(|until| post.created_at <= until))
-        // Comments stand in no list of posts.
-        .filter(|post| post.reply_to.is_none() && post.is_listed(now) && belongs(post, now));
+        // Comments and reels stand in no list of posts.
+        .filter(|post| {
+            post.id.contains('_')
+                && post.reply_to.is_none()
+                && post.is_listed(now)
+                && belongs(post, now)
+        });
     if let Some(after) = range.after.as_deref().filter(|after| *after != START) {
         // Everything up to the post at the cursor was on earlier pages.
         let _passed = posts.find(|post| post.id == after);
@@ -110,15 +115,15 @@ pub(super) fn list(context: &Context<'_>, edge: &str) -> Result<Reply, GraphErro
 }
 
 /// Which part of a list is wanted.
-struct Range {
+pub(super) struct Range {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    after: Option<String>,
-    limit: usize,
+    pub(super) after: Option<String>,
+    pub(super) limit: usize,
 }
 
 impl Range {
-    fn read(params: &Params<'_>) -> Result<Self, GraphError> {
+    pub(super) fn read(params: &Params<'_>) -> Result<Self, GraphError> {
         let time = |name: &str| match params.text(name) {
             None => Ok(None),
             Some(text) => match feed::read_time(&text) {
@@ -143,7 +148,7 @@ impl Range {
 }
 
 /// Cursors, and the full address of the next page with the token in it, as Graph gives it.
-fn paging(context: &Context<'_>, first: &str, last: &str, continues: bool) -> Value {
+pub(super) fn paging(context: &Context<'_>, first: &str, last: &str, continues: bool) -> Value {
     let (before, after) = (URL_SAFE_NO_PAD.encode(first), URL_SAFE_NO_PAD.encode(last));
     let cursors = json!({ "before": before, "after": after });
     if !continues {

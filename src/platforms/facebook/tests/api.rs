@@ -20,6 +20,9 @@ impl Setup {
         Self {
             settings: Settings {
                 graph_url: "https://graph.facebook.com".parse().expect("url"),
+                video_url: "https://graph-video.facebook.com".parse().expect("url"),
+                upload_hosts: vec!["rupload.facebook.com".to_owned()],
+                two_steps: Vec::new(),
                 version: "v25.0".to_owned(),
                 app_id: Some("555".to_owned()),
                 app_secret: secret.map(|text| SecretString::from(text.to_owned())),
@@ -49,6 +52,7 @@ fn item(text: &str, link: Option<&str>) -> Item {
         media: Vec::new(),
         settings: Value::Null,
         under: None,
+        ledger: crate::platforms::notes::Notes::open(),
     }
 }
 

@@ -33,6 +33,8 @@ fn probe(text: &str, media_count: usize) -> Probe {
         taken: Vec::new(),
         place: Place::First,
         settings: Value::Null,
+        film: false,
+        made: None,
     }
 }
 

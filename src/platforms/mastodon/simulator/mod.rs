@@ -81,7 +81,7 @@ impl Side for Instance {
         Place { operation: endpoint.map_or(Operation::Identity, Endpoint::operation), account }
     }
 
-    fn intent(&self, call: &Call) -> Intent {
+    fn intent(&self, _: &World, call: &Call) -> Intent {
         let Content::Json(body) = &call.content else { return Intent::default() };
         let text = |value: &Value| value.as_str().map(str::to_owned);
         Intent {

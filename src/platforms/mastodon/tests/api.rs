@@ -39,6 +39,7 @@ fn item(settings: Value) -> Item {
         media: Vec::new(),
         settings,
         under: None,
+        ledger: crate::platforms::notes::Notes::open(),
     }
 }
 

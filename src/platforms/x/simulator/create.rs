@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::problems::{self, Answer, Refusal};
 use super::{Context, films, find_post, text, words};
 use crate::simulator::{
-    AccountState, Application, Content, DeleteMissing, Film, PhotoRecord, PostRecord, Reply,
+    AccountState, Application, Content, DeleteMissing, PhotoRecord, PostRecord, Reply, Segmented,
 };
 
 /// The keys that the body may have; any other is refused.
@@ -266,7 +266,7 @@ fn attached(
         problems::invalid(settings, message, "media.media_ids", &format!("{ids:?}"))
     };
     let mut photos = Vec::with_capacity(ids.len());
-    let moving: Vec<&Film> = ids.iter().filter_map(|id| state.films.get(id)).collect();
+    let moving: Vec<&Segmented> = ids.iter().filter_map(|id| state.segmented.get(id)).collect();
     if !moving.is_empty() && ids.len() > 1 {
         return Err(refused("Only one video or GIF can be attached, and nothing beside it."));
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::Context;
 use super::problems::{self, Answer, Refusal};
 use crate::clock::{after, until};
-use crate::simulator::{Content, Film, Media, PhotoRecord, Reply, XSettings};
+use crate::simulator::{Content, Media, PhotoRecord, Reply, Segmented, XSettings};
 
 const INITIALIZE_KEYS: &[&str] =
     &["additional_owners", "media_category", "media_type", "shared", "total_bytes"];
@@ -57,7 +57,7 @@ pub(super) fn initialize(context: &Context<'_>) -> Answer {
     };
     let world = context.world;
     let id = world.next_snowflake().to_string();
-    let film = Film {
+    let film = Segmented {
         media_type,
         category,
         total,
@@ -71,11 +71,11 @@ pub(super) fn initialize(context: &Context<'_>) -> Answer {
         "media_key": key_of(&film, &id),
         "expires_after_secs": context.settings.x.media_life_s,
     } });
-    context.account.lock().films.insert(id, film);
+    context.account.lock().segmented.insert(id, film);
     Ok(Reply::json(200, &body))
 }
 
-fn key_of(film: &Film, id: &str) -> String {
+fn key_of(film: &Segmented, id: &str) -> String {
     format!("{}_{id}", if film.category.ends_with("gif") { 16 } else { 7 })
 }
 
@@ -92,7 +92,7 @@ pub(super) fn append(context: &Context<'_>, id: &str) -> Answer {
     }
     let now = context.world.now();
     let mut state = context.account.lock();
-    let film = state.films.get_mut(id).filter(|film| is_alive(film, settings, now));
+    let film = state.segmented.get_mut(id).filter(|film| is_alive(film, settings, now));
     let Some(film) = film.filter(|film| film.whole_at.is_none()) else {
         return Err(wrong(context, "There is no such upload.", "id"));
     };
@@ -131,7 +131,7 @@ pub(super) fn finalize(context: &Context<'_>, id: &str) -> Answer {
     let settings = &context.settings.x;
     let now = context.world.now();
     let mut state = context.account.lock();
-    let film = state.films.get_mut(id).filter(|film| is_alive(film, settings, now));
+    let film = state.segmented.get_mut(id).filter(|film| is_alive(film, settings, now));
     let Some(film) = film.filter(|it| it.whole_at.is_none() || settings.finalize_again) else {
         return Err(wrong(context, "There is no such upload.", "id"));
     };
@@ -164,7 +164,7 @@ pub(super) fn finalize(context: &Context<'_>, id: &str) -> Answer {
 }
 
 /// The segments from 0 on, up to the first that is missing.
-fn joined(film: &Film) -> Bytes {
+fn joined(film: &Segmented) -> Bytes {
     let mut whole = BytesMut::new();
     for ((number, bytes), expected) in film.segments.iter().zip(0_u64..) {
         if *number != expected {
@@ -184,29 +184,29 @@ pub(super) fn status(context: &Context<'_>) -> Answer {
     let id = context.call.query("media_id").unwrap_or_default();
     let now = context.world.now();
     let state = context.account.lock();
-    let Some(film) = state.films.get(id).filter(|film| is_alive(film, settings, now)) else {
+    let Some(film) = state.segmented.get(id).filter(|film| is_alive(film, settings, now)) else {
         let error = problems::not_found(settings, "media", "media_id", id);
         return Err(Refusal::new(Reply::json(404, &error)));
     };
     Ok(Reply::json(200, &json!({ "data": told(film, id, settings, now) })))
 }
 
-fn is_alive(film: &Film, settings: &XSettings, now: Timestamp) -> bool {
+fn is_alive(film: &Segmented, settings: &XSettings, now: Timestamp) -> bool {
     until(film.begun_at, now) < Duration::from_secs(settings.media_life_s)
 }
 
 /// How long it has been worked on.
-fn worked_s(film: &Film, now: Timestamp) -> Option<u64> {
+fn worked_s(film: &Segmented, now: Timestamp) -> Option<u64> {
     film.whole_at.map(|at| until(at, now).as_secs())
 }
 
 /// Whether it may stand in a post.
-pub(super) fn is_ready(film: &Film, settings: &XSettings, now: Timestamp) -> bool {
+pub(super) fn is_ready(film: &Segmented, settings: &XSettings, now: Timestamp) -> bool {
     let done = worked_s(film, now).is_some_and(|worked| worked >= settings.processing_s);
     done && film.is_sound && !settings.processing_fails
 }
 
-fn told(film: &Film, id: &str, settings: &XSettings, now: Timestamp) -> Value {
+fn told(film: &Segmented, id: &str, settings: &XSettings, now: Timestamp) -> Value {
     let life = Duration::from_secs(settings.media_life_s);
     let left = until(now, after(film.begun_at, life)).as_secs();
     let mut data = Map::new();
@@ -220,7 +220,7 @@ fn told(film: &Film, id: &str, settings: &XSettings, now: Timestamp) -> Value {
     Value::Object(data)
 }
 
-fn work(film: &Film, worked: u64, settings: &XSettings) -> Value {
+fn work(film: &Segmented, worked: u64, settings: &XSettings) -> Value {
     let needed = settings.processing_s;
     if worked >= needed {
         return if film.is_sound && !settings.processing_fails {

@@ -39,6 +39,7 @@ fn item(text: &str, link: Option<&str>) -> Item {
         media: Vec::new(),
         settings: Value::Null,
         under: None,
+        ledger: crate::platforms::notes::Notes::open(),
     }
 }
 

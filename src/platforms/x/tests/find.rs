@@ -45,6 +45,8 @@ fn probe(text: &str, link: Option<&str>, media_count: usize) -> Probe {
         taken: Vec::new(),
         place: Place::First,
         settings: Value::Null,
+        film: false,
+        made: None,
     }
 }
 
@@ -57,7 +59,13 @@ fn verdict(probe: &Probe, tweets: &[Tweet]) -> Lookup {
 fn found_id(probe: &Probe, tweets: &[Tweet]) -> Option<String> {
     match verdict(probe, tweets) {
         Lookup::Found(receipt) => Some(receipt.remote_id),
-        Lookup::Absent | Lookup::Several(_) | Lookup::Similar(_) | Lookup::CannotSee { .. } => None,
+        Lookup::Absent
+        | Lookup::Several(_)
+        | Lookup::Similar(_)
+        | Lookup::Processing { .. }
+        | Lookup::NotPublic
+        | Lookup::Failed(_)
+        | Lookup::CannotSee { .. } => None,
     }
 }
 
