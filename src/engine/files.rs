@@ -10,7 +10,7 @@ use super::Tools;
 use super::publish::Report;
 use crate::domain::media::MediaKind;
 use crate::domain::variant::{Content, ContentMedia};
-use crate::media::{Error, Opened, Recipe};
+use crate::media::{Error, Opened, Quiet, Recipe};
 use crate::platforms::Answer;
 use crate::platforms::rules::ImageRule;
 use crate::platforms::session::{Gone, ItemMedia, MediaSource, Parts};
@@ -25,7 +25,8 @@ pub(super) async fn of(
     for one in &content.media {
         media.push(match one.kind {
             MediaKind::Image => picture(tools, rule, one).await?,
-            MediaKind::Video | MediaKind::Animation => film(tools, one).await?,
+            MediaKind::Video => film(tools, one).await?,
+            MediaKind::Animation => animation(tools, one).await?,
         });
     }
     Ok(media)
@@ -49,14 +50,27 @@ async fn picture(tools: &Tools, rule: &ImageRule, one: &ContentMedia) -> Result<
     })
 }
 
+/// What leaves of a film: its pictures and its sound, in the places where they were.
 async fn film(tools: &Tools, one: &ContentMedia) -> Result<ItemMedia, Report> {
+    let opened = tools.files.open(&one.sha256).await.map_err(|error| unusable(one, &error))?;
+    let quiet = opened.quiet().await.map_err(|error| unusable(one, &error))?;
+    Ok(ItemMedia {
+        sha256: quiet.sha256().to_owned(),
+        mime: one.mime.clone(),
+        alt: one.alt.clone(),
+        kind: one.kind,
+        source: MediaSource::Parts(Arc::new(Film(quiet))),
+    })
+}
+
+async fn animation(tools: &Tools, one: &ContentMedia) -> Result<ItemMedia, Report> {
     let opened = tools.files.open(&one.sha256).await.map_err(|error| unusable(one, &error))?;
     Ok(ItemMedia {
         sha256: one.sha256.clone(),
         mime: one.mime.clone(),
         alt: one.alt.clone(),
         kind: one.kind,
-        source: MediaSource::Parts(Arc::new(Film(opened))),
+        source: MediaSource::Parts(Arc::new(Animation(opened))),
     })
 }
 
@@ -82,9 +96,23 @@ fn unusable(one: &ContentMedia, error: &Error) -> Report {
 
 /// A video in the words of the platforms.
 #[derive(Debug)]
-struct Film(Opened);
+struct Film(Quiet);
 
 impl Parts for Film {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read(&self, part: Range<u64>) -> Answer<'_, Result<Bytes, Gone>> {
+        Box::pin(async move { self.0.read(part).await.map_err(|error| Gone(Box::new(error))) })
+    }
+}
+
+/// An animation in the words of the platforms.
+#[derive(Debug)]
+struct Animation(Opened);
+
+impl Parts for Animation {
     fn size(&self) -> u64 {
         self.0.size()
     }

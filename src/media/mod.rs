@@ -12,7 +12,7 @@ mod video;
 pub use files::{Error, Files};
 pub use incoming::{Incoming, Received};
 pub use inspect::{Guess, TELLING, Unfit, guess, inspect, inspect_video};
-pub use opened::Opened;
+pub use opened::{Opened, Quiet};
 pub use render::{Recipe, Rendered, render};
 pub use rendition::Rendition;
 pub use resumable::{Appending, NoTurn, Resumables};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::files::{Error, at};
+use super::video::{Blank, blanks};
 
 /// What is proven at a time.
 const BLOCK: u64 = 1 << 20;
@@ -40,10 +41,68 @@ impl Opened {
         self.0.size
     }
 
+    /// The film as it leaves: without what it says beside its pictures and its sound.
+    pub async fn quiet(&self) -> Result<Quiet, Error> {
+        let inner = self.0.clone();
+        let found = blocking(move || {
+            let mut file = inner.file.try_clone().map_err(at(&inner.path))?;
+            let unfit = |why| Error::Unfit { sha256: inner.sha256.clone(), why };
+            blanks(&mut file, inner.size).map_err(unfit)
+        });
+        let blanks = Arc::new(found.await?);
+        let opened = self.clone();
+        let mut quiet = Quiet { sha256: self.0.sha256.clone(), opened, blanks };
+        if !quiet.blanks.is_empty() {
+            quiet.sha256 = quiet.hash().await?;
+        }
+        Ok(quiet)
+    }
+
     /// A part of the file, shorter where the file ends; the same bytes that were put in, or an error.
     pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
         let inner = self.0.clone();
         blocking(move || inner.read(&range)).await
+    }
+}
+
+/// A film as it leaves; the same bytes each time.
+#[derive(Debug, Clone)]
+pub struct Quiet {
+    opened: Opened,
+    blanks: Arc<Vec<Blank>>,
+    sha256: String,
+}
+
+impl Quiet {
+    /// Size, which is that of the file.
+    pub fn size(&self) -> u64 {
+        self.opened.size()
+    }
+
+    /// The hash of all bytes that leave.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// A part of what leaves, shorter where the file ends.
+    pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
+        let from = range.start;
+        let mut bytes = Vec::from(self.opened.read(range).await?);
+        for blank in self.blanks.iter() {
+            blank.apply(&mut bytes, from);
+        }
+        Ok(bytes.into())
+    }
+
+    async fn hash(&self) -> Result<String, Error> {
+        let mut hash = Sha256::new();
+        let mut from = 0;
+        while from < self.size() {
+            let until = from + BLOCK;
+            hash.update(&self.read(from..until).await?);
+            from = until;
+        }
+        Ok(hex::encode(hash.finalize()))
     }
 }
 
@@ -143,5 +202,34 @@ mod tests {
         assert!(opened.read(0..2_000_000).await.is_ok());
         assert!(matches!(files.open(&sha256).await, Err(Error::Changed(_))));
         assert!(matches!(files.open(&"0".repeat(64)).await, Err(Error::Missing(_))));
+    }
+    #[tokio::test]
+    async fn the_hash_of_what_leaves_of_a_film_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files::new(directory.path());
+        let boxed = |kind: &str, body: &[u8]| {
+            let size = u32::try_from(body.len() + 8).unwrap();
+            [&size.to_be_bytes()[..], kind.as_bytes(), body].concat()
+        };
+        let film = [
+            boxed("ftyp", b"isom"),
+            boxed("moov", &boxed("udta", b"LEAK")),
+            boxed("mdat", &vec![7; 3_000_000]),
+        ];
+        let film = film.concat();
+        let sha256 = files.put(&film.clone().into()).await.unwrap();
+        let quiet = files.open(&sha256).await.unwrap().quiet().await.unwrap();
+        let left = quiet.read(0..quiet.size()).await.unwrap();
+        assert_eq!(
+            (left.len(), hex::encode(Sha256::digest(&left)).as_str()),
+            (film.len(), quiet.sha256())
+        );
+        assert_ne!(quiet.sha256(), sha256);
+        assert!(!left.windows(4).any(|it| it == b"LEAK"));
+        // A film that says nothing leaves as it is.
+        let film = [boxed("ftyp", b"isom"), boxed("mdat", &[7; 99])].concat();
+        let sha256 = files.put(&film.into()).await.unwrap();
+        let quiet = files.open(&sha256).await.unwrap().quiet().await.unwrap();
+        assert_eq!(quiet.sha256(), sha256);
     }
 }

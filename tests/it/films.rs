@@ -13,7 +13,7 @@ use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, Rgba, RgbaImage};
 use sha2::{Digest as _, Sha256};
 
-use crate::media::film;
+use crate::media::{film, film_saying};
 use crate::stage::{Stage, Wanted, now, on, staged};
 
 const ALT: &str = "Lễ thượng cờ";
@@ -62,6 +62,20 @@ staged! {
             assert_eq!(photo.alt_text.as_deref(), Some(ALT), "{what:?}");
             assert_eq!(shown.delivery.attempt_count, 1, "{what:?}: no upload uses up an attempt");
         }
+    }
+
+    /// Nothing of where it was taken reaches X, and everything else does.
+    async fn a_film_does_not_say_where_it_was_taken(stage) {
+        let place = b"+21.0285+105.8542/";
+        let size = u8::try_from(place.len() + 8).unwrap();
+        let told = [&[0, 0, 0, size][..], b"udta", place].concat();
+        let quiet = [&[0, 0, 0, size][..], b"free", &[0; 18]].concat();
+        let (film, _) = handed_in(stage, film_saying(3_000_000, &told)).await;
+        let expected = hex::encode(Sha256::digest(film_saying(3_000_000, &quiet)));
+        let outlet = stage.outlet(Platform::X).await;
+        let id = stage.deliver(&outlet, &Wanted::text("taken somewhere").picture(&film, ALT)).await;
+        stage.published(&id).await;
+        assert_eq!(stage.posts(&outlet)[0].photos[0].sha256, expected);
     }
 
     async fn an_animated_gif_goes_out_as_one(stage) {

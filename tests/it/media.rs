@@ -28,11 +28,20 @@ pub(crate) fn numbers(values: &[u32]) -> Vec<u8> {
 
 /// Two seconds of a film of 320 by 240 with so many bytes of pictures that nobody can play.
 pub(crate) fn film(bytes: usize) -> Vec<u8> {
-    film_of(bytes, (320, 240), 2_000)
+    film_with(bytes, (320, 240), 2_000, &[])
 }
 
 /// The same with other measures; it plays for so many milliseconds.
-pub(crate) fn film_of(bytes: usize, (width, height): (u32, u32), ms: u32) -> Vec<u8> {
+pub(crate) fn film_of(bytes: usize, measures: (u32, u32), ms: u32) -> Vec<u8> {
+    film_with(bytes, measures, ms, &[])
+}
+
+/// The same with what it says of itself in its index.
+pub(crate) fn film_saying(bytes: usize, said: &[u8]) -> Vec<u8> {
+    film_with(bytes, (320, 240), 2_000, said)
+}
+
+fn film_with(bytes: usize, (width, height): (u32, u32), ms: u32, said: &[u8]) -> Vec<u8> {
     let matrix = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000, width << 16, height << 16];
     let header = [numbers(&[3, 0, 0, 1, 0, ms, 0, 0, 0, 0]), numbers(&matrix)].concat();
     let entry = boxed("avc1", &[0; 78]);
@@ -49,6 +58,7 @@ pub(crate) fn film_of(bytes: usize, (width, height): (u32, u32), ms: u32) -> Vec
     let index = [
         boxed("mvhd", &[numbers(&[0, 0, 0, 1_000, ms]), vec![0; 80]].concat()),
         boxed("trak", &track),
+        said.to_vec(),
     ];
     let pictures: Vec<u8> = (0..bytes).map(|it| u8::try_from(it % 253).unwrap()).collect();
     let parts = [

@@ -23,6 +23,13 @@ pub(super) struct Inside<'a> {
     rest: &'a [u8],
 }
 
+impl Inside<'_> {
+    /// How many bytes have not been looked at.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+}
+
 /// The boxes inside of `bytes`.
 pub(super) fn inside(bytes: &[u8]) -> Inside<'_> {
     Inside { rest: bytes }

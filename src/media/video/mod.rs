@@ -2,6 +2,7 @@
 //! fixed places, so nothing that a file says makes this read deeper, longer or more.
 
 mod boxes;
+mod quiet;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::io::{Read, Seek};
 use super::inspect::Unfit;
 use crate::domain::media::{MediaFacts, MediaKind, VideoFacts};
 use boxes::{Kind, inside, only};
+pub(super) use quiet::{Blank, blanks};
 
 /// The tables of a film of hours are some megabytes; more is no film.
 const LARGEST_INDEX: u64 = 32 << 20;

@@ -214,3 +214,48 @@ fn any_byte_may_be_anything() {
         }
     }
 }
+
+/// A film that tells where it was taken, at every place where one can.
+fn talkative(size: usize) -> Vec<u8> {
+    let said = || vec![b"LEAK+21.0285+105.8542/".to_vec()];
+    let place = || boxed("udta", &[boxed("xyz ", &said())]);
+    let reel = Reel::default();
+    let track = reel.track("vide", "avc1");
+    let track = boxed("trak", &[track[8..].to_vec(), place(), boxed("meta", &said())]);
+    let header = boxed("mvhd", &[numbers(&[0, 0, 0, 1_000, 10_000]), vec![0; 80]]);
+    let parts = [
+        boxed("ftyp", &[b"isom\0\0\x02\0isomiso2avc1mp41".to_vec()]),
+        boxed("uuid", &said()),
+        boxed("moov", &[header, track, place(), boxed("free", &said())]),
+        boxed("mdat", &[vec![7; size]]),
+        boxed("meta", &said()),
+    ];
+    parts.concat()
+}
+
+#[test]
+fn what_a_film_says_of_itself_becomes_free_space_where_it_stands() {
+    let bytes = talkative(500);
+    let found = blanks(&mut Cursor::new(&bytes), bytes.len() as u64).unwrap();
+    assert_eq!(found.len(), 6);
+    let mut whole = bytes.clone();
+    found.iter().for_each(|blank| blank.apply(&mut whole, 0));
+    let count = |bytes: &[u8], word: &[u8]| bytes.windows(4).filter(|it| *it == word).count();
+    assert_eq!((count(&bytes, b"LEAK"), count(&whole, b"LEAK")), (6, 0));
+    for kind in [b"udta", b"meta", b"uuid", b"xyz "] {
+        assert_eq!(count(&whole, kind), 0);
+    }
+    assert_eq!((whole.len(), look(&whole)), (bytes.len(), look(&bytes)));
+    // Whatever is read at a time, the same bytes leave.
+    for step in [1, 3, 7, 64, 999] {
+        let mut parts = Vec::new();
+        for (number, part) in bytes.chunks(step).enumerate() {
+            let mut part = part.to_vec();
+            found.iter().for_each(|blank| blank.apply(&mut part, (number * step) as u64));
+            parts.extend(part);
+        }
+        assert_eq!(parts, whole, "{step}");
+    }
+    let plain = Reel::default().film();
+    assert_eq!(blanks(&mut Cursor::new(&plain), plain.len() as u64).unwrap(), []);
+}
