@@ -20,7 +20,7 @@ const KEY: &str = "vault.key";
 /// An opened service with accounts, nothing running yet.
 pub(crate) struct Service {
     pub(crate) parts: Parts,
-    pub(crate) config: Config,
+    pub(crate) config: Box<Config>,
     pub(crate) seeded: Seeded,
     // Last, so that everything in it is closed before it is removed.
     directory: TempDir,
@@ -29,7 +29,7 @@ pub(crate) struct Service {
 /// Another node of the same installation, nothing running yet.
 pub(crate) struct Neighbour {
     pub(crate) parts: Parts,
-    pub(crate) config: Config,
+    pub(crate) config: Box<Config>,
     _directory: TempDir,
 }
 
@@ -64,7 +64,7 @@ impl Service {
         let directory = scratch()?;
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let variables = variables(directory.path(), facebook, x).into_iter().chain(more);
-        let config = Config::load(None, variables)?;
+        let config = Box::new(Config::load(None, variables)?);
         let parts = Parts::open(&config, Arc::new(SystemClock)).await?;
         let seeded = plant(&parts.base, world, accounts, SystemClock.now()).await?;
         Ok(Self { parts, config, seeded, directory })
@@ -80,7 +80,7 @@ impl Service {
         std::fs::copy(self.directory.path().join(KEY), directory.path().join(KEY))?;
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let variables = variables(directory.path(), facebook, x).into_iter().chain(more);
-        let config = Config::load(None, variables)?;
+        let config = Box::new(Config::load(None, variables)?);
         let parts = Parts::open(&config, Arc::new(SystemClock)).await?;
         Ok(Neighbour { parts, config, _directory: directory })
     }

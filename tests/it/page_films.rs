@@ -188,6 +188,6 @@ both! {
         assert!(codes(&refused).iter().any(|it| it.0.ends_with("/feed_targeting")), "{:?}", codes(&refused));
         let refused = try_with(json!({"kind": "reel"})).await;
         let found: Vec<_> = codes(&refused).into_iter().map(|it| it.1).collect();
-        assert_eq!(found, ["moving_too_short", "moving_shape"]);
+        assert_eq!(found, ["moving_shape", "moving_too_short"]);
     }
 }

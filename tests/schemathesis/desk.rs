@@ -250,8 +250,7 @@ impl Seeding<'_> {
         ids.insert("accounts/connections".to_owned(), self.connections(&unit).await);
         let mut accounts = Vec::new();
         for number in 0..4 {
-            let account = account(seed, number, &unit);
-            accounts.push(self.create("accounts", account).await);
+            accounts.push(self.create("accounts", account(seed, number, &unit)).await);
         }
         let (mut media, mut posts, mut deliveries, mut tokens) = (vec![], vec![], vec![], vec![]);
         for number in 0..4 {
@@ -281,8 +280,7 @@ impl Seeding<'_> {
             let webhook = json!({"url": url, "events": ["webhook.disabled"]});
             webhooks.push(self.create("webhooks", webhook).await);
         }
-        // Nothing has happened that anybody is told of, what belongs to another protocol is not begun here, and
-        // nobody posts by hand.
+        // Nobody is told of anything, uploads are of another protocol, and nobody posts by hand.
         for (noun, prefix) in
             [("notifications", "ntf"), ("uploads", "upl"), ("foreign-posts", "fps")]
         {

@@ -239,7 +239,9 @@ fn what_a_film_says_of_itself_becomes_free_space_where_it_stands() {
     let found = blanks(&mut Cursor::new(&bytes), bytes.len() as u64).unwrap();
     assert_eq!(found.len(), 6);
     let mut whole = bytes.clone();
-    found.iter().for_each(|blank| blank.apply(&mut whole, 0));
+    for blank in &found {
+        blank.apply(&mut whole, 0);
+    }
     let count = |bytes: &[u8], word: &[u8]| bytes.windows(4).filter(|it| *it == word).count();
     assert_eq!((count(&bytes, b"LEAK"), count(&whole, b"LEAK")), (6, 0));
     for kind in [b"udta", b"meta", b"uuid", b"xyz "] {
@@ -251,7 +253,9 @@ fn what_a_film_says_of_itself_becomes_free_space_where_it_stands() {
         let mut parts = Vec::new();
         for (number, part) in bytes.chunks(step).enumerate() {
             let mut part = part.to_vec();
-            found.iter().for_each(|blank| blank.apply(&mut part, (number * step) as u64));
+            for blank in &found {
+                blank.apply(&mut part, (number * step) as u64);
+            }
             parts.extend(part);
         }
         assert_eq!(parts, whole, "{step}");

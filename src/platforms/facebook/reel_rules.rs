@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::post_settings::{FilmKind, PostSettings};
 use crate::domain::media::{MediaKind, MovingFacts};
 use crate::domain::variant::Content;
-use crate::platforms::check::Finding;
+use crate::platforms::check::{Finding, Findings};
 use crate::platforms::settings;
 
 const SHORTEST_MS: u64 = 3_000;
@@ -21,43 +21,34 @@ pub(super) fn check(content: &Content, set: &Value) -> Vec<Finding> {
     if set.kind != Some(FilmKind::Reel) {
         return Vec::new();
     }
-    let Some(film) = content.media.iter().find(|it| it.kind == MediaKind::Video) else {
-        let detail = "A reel is a video, and this has none.".to_owned();
-        return vec![finding("/media", "reel_without_video", detail, Vec::new())];
-    };
-    film.moving.iter().flat_map(faults).collect()
+    let mut findings = Findings(Vec::new());
+    match content.media.iter().find(|it| it.kind == MediaKind::Video) {
+        Some(film) => {
+            if let Some(facts) = &film.moving {
+                check_film(facts, &mut findings);
+            }
+        }
+        None => {
+            findings.fatal("/media", "reel_without_video", "A reel is a video, and this has none.");
+        }
+    }
+    findings.0
 }
 
-fn finding(
-    pointer: &str,
-    code: &'static str,
-    detail: String,
-    args: Vec<(&'static str, String)>,
-) -> Finding {
-    Finding { pointer: pointer.to_owned(), code, detail, args, fatal: true }
-}
-
-fn faults(facts: &MovingFacts) -> Vec<Finding> {
-    let mut found = Vec::new();
+fn check_film(facts: &MovingFacts, findings: &mut Findings) {
     if let Some(length) = facts.duration_ms.filter(|it| *it > LONGEST_MS) {
-        let (length, max) = (length.div_ceil(1_000).to_string(), (LONGEST_MS / 1_000).to_string());
+        let (length, max) = (length.div_ceil(1_000), LONGEST_MS / 1_000);
         let detail = format!("It plays for {length} s; {max} s are the most for a reel.");
-        found.push(finding(
-            "/media/0",
-            "moving_too_long",
-            detail,
-            vec![("count", length), ("max", max)],
-        ));
+        findings.fatal("/media/0", "moving_too_long", detail);
+        findings.with("count", length);
+        findings.with("max", max);
     }
     if let Some(length) = facts.duration_ms.filter(|it| *it < SHORTEST_MS) {
-        let (length, min) = (length.to_string(), SHORTEST_MS.to_string());
-        let detail = format!("It plays for {length} ms; {min} ms are the least for a reel.");
-        found.push(finding(
-            "/media/0",
-            "moving_too_short",
-            detail,
-            vec![("count", length), ("min", min)],
-        ));
+        let detail =
+            format!("It plays for {length} ms; {SHORTEST_MS} ms are the least for a reel.");
+        findings.fatal("/media/0", "moving_too_short", detail);
+        findings.with("count", length);
+        findings.with("min", SHORTEST_MS);
     }
     if let (Some(width), Some(height)) = (facts.width, facts.height)
         && !is_upright(width, height)
@@ -65,10 +56,10 @@ fn faults(facts: &MovingFacts) -> Vec<Finding> {
         let detail = format!(
             "A reel is upright, 9:16, with {LEAST_WIDTH} × {LEAST_HEIGHT} pixels or more, not {width} × {height}."
         );
-        let args = vec![("width", width.to_string()), ("height", height.to_string())];
-        found.push(finding("/media/0", "moving_shape", detail, args));
+        findings.fatal("/media/0", "moving_shape", detail);
+        findings.with("width", width);
+        findings.with("height", height);
     }
-    found
 }
 
 fn is_upright(width: u32, height: u32) -> bool {

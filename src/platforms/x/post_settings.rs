@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::rules::POLLS;
 use crate::domain::text::{code_points, nfc};
 use crate::domain::variant::Content;
-use crate::platforms::check::Finding;
+use crate::platforms::check::{Finding, Findings};
 use crate::platforms::settings::{self, Settings};
 
 /// Settings of a delivery to X (X API documents, `POST /2/tweets`, read 2026-09-11).
@@ -101,11 +101,7 @@ pub(super) fn check(content: &Content, set: &Value) -> Vec<Finding> {
     if set.poll.is_none() || content.media.is_empty() {
         return Vec::new();
     }
-    vec![Finding {
-        pointer: "/media".to_owned(),
-        code: "poll_with_media",
-        detail: "A poll stands without pictures and videos.".to_owned(),
-        args: Vec::new(),
-        fatal: true,
-    }]
+    let mut findings = Findings(Vec::new());
+    findings.fatal("/media", "poll_with_media", "A poll stands without pictures and videos.");
+    findings.0
 }

@@ -33,7 +33,8 @@ impl<'a> Pair<'a> {
     /// The pair in a credential, if it is one.
     pub(super) fn of(credential: &'a SecretString) -> Option<Self> {
         let (token, secret) = credential.expose_secret().split_once(' ')?;
-        Some(Self { token, secret })
+        // Whatever has more of them is no pair: let X say what it is worth.
+        (!secret.contains(' ')).then_some(Self { token, secret })
     }
 }
 
@@ -178,5 +179,6 @@ mod tests {
         assert!(first.starts_with("OAuth oauth_consumer_key=\"dpf43f3p2l4k3l03\", "), "{first}");
         assert!(!first.contains("secret"), "{first}");
         assert!(Pair::of(&SecretString::from("bearer")).is_none());
+        assert!(Pair::of(&SecretString::from("no such token")).is_none());
     }
 }
