@@ -139,6 +139,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
 /// A reader stops at the first value that it cannot take. To see the next one, the bad value is
 /// replaced by something that it would have taken, and the whole is read again.
 pub(super) fn typed<T: DeserializeOwned>(mut tree: Value) -> Result<T, Vec<Fault>> {
+    // A list would be taken for an object that has nothing but what may be left out.
+    if tree.is_array() {
+        return Err(vec![Fault::new("", "wrong_type", "invalid type: list, expected an object")]);
+    }
     let mut unknown = BTreeMap::new();
     let mut faults: Vec<Fault> = Vec::new();
     let rounds = if values(&tree) > MANY_VALUES { 1 } else { MOST_FAULTS };

@@ -37,9 +37,12 @@ const CHECKSUM_MISMATCH: u16 = 460;
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(create_upload))
-        .route("/uploads", options(capabilities))
+        .route("/uploads", options(async |api| capabilities(api, "OPTIONS, POST")))
         .routes(routes!(get_upload, add_to_upload, delete_upload))
-        .route("/uploads/{id}", head(look).options(capabilities))
+        .route(
+            "/uploads/{id}",
+            head(look).options(async |api| capabilities(api, "OPTIONS, GET, HEAD, PATCH, DELETE")),
+        )
         .layer(from_fn(spoken))
 }
 
@@ -61,13 +64,13 @@ fn must_speak(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, Told::new("tus_version", detail)))
 }
 
-async fn capabilities(State(api): State<Api>) -> Response {
+fn capabilities(State(api): State<Api>, methods: &'static str) -> Response {
     let most = uploads::largest(&api.services);
     let headers = [
         ("tus-max-size", HeaderValue::from(most)),
         ("tus-extension", HeaderValue::from_static("creation,expiration,termination,checksum")),
         ("tus-checksum-algorithm", HeaderValue::from_static("sha1,sha256")),
-        (ALLOW.as_str(), HeaderValue::from_static("OPTIONS, POST, GET, HEAD, PATCH, DELETE")),
+        (ALLOW.as_str(), HeaderValue::from_static(methods)),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
 }
