@@ -34,8 +34,10 @@ mod tests {
         assert!(passed, "{said}");
         let all = count_operations(&document);
         assert!(all > 30, "only {all} operations");
-        assert!(said.contains(&format!("Selected: {all}/{all}")), "{said}");
-        assert!(said.contains(&format!("Tested: {all}")), "{said}");
+        // A piece of an upload has a type that the tool cannot write; tests/it/uploads.rs has it.
+        let asked = all - 1;
+        assert!(said.contains(&format!("Selected: {asked}/{all}")), "{said}");
+        assert!(said.contains(&format!("Tested: {asked}")), "{said}");
         let complaints = desk.stop().await;
         assert_eq!(complaints, Vec::<String>::new());
     }
