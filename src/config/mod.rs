@@ -247,6 +247,10 @@ pub struct X {
     pub prices: Prices,
     /// The largest and longest video.
     pub films: Films,
+    /// Accounts that may publish long posts whatever X says of them: ids or handles.
+    pub long_posts: Vec<String>,
+    /// What a long post may count; not more than an ordinary one for none.
+    pub long_post_max: u32,
     /// The most that a month may cost, in millionths of a dollar.
     pub monthly_budget: Option<i64>,
 }
@@ -578,6 +582,8 @@ fn read_x(read: &Read<'_>, publish: &Publish) -> Option<X> {
         looks_per_account: read.ceilings("x.looks_per_account"),
         prices: Prices::read(read, "x"),
         films: Films::read(read, "x"),
+        long_posts: read.list("x.long_posts"),
+        long_post_max: read.number("x.long_post_max", 280..=100_000),
         monthly_budget: read.optional("x.monthly_budget").map(|_| read.dollars("x.monthly_budget")),
         api_url: api_url?,
         web_url: web_url?,

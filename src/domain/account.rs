@@ -70,6 +70,10 @@ pub struct Health {
     /// When the platform stops giving data unless a person signs in again, where it said so.
     #[serde(default)]
     pub data_access_ends_at: Option<Timestamp>,
+    /// Whether it may publish texts as long as `text.max_long` of its platform, by the platform's word or by
+    /// the configuration's; false where there is no such thing.
+    #[serde(default)]
+    pub long_posts: bool,
 }
 
 /// An account.

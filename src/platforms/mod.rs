@@ -273,6 +273,8 @@ impl Platforms {
                 authorize_url: config.x.authorize_url.clone(),
                 prices: config.x.prices,
                 films: config.x.films,
+                long_posts: config.x.long_posts.clone(),
+                long_post_max: config.x.long_post_max,
             },
             mastodon: mastodon::Settings {
                 servers: config.mastodon.servers.clone(),

@@ -229,6 +229,8 @@ pub struct Owner {
     pub handle: Option<String>,
     /// Followers, when the answer carried them.
     pub followers: Option<u64>,
+    /// Whether it may publish long texts, when the answer said so.
+    pub long_posts: Option<bool>,
 }
 
 /// What a platform says of an account's access.

@@ -1,9 +1,12 @@
 //! Limits as data: what may be published on a platform, each number with its source.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::account::Health;
 use crate::domain::media::MediaKind;
 use crate::domain::text::links;
 use crate::domain::variant::Content;
@@ -39,6 +42,18 @@ pub struct Rules {
     pub same_text_on_many_accounts: SameText,
     /// What a post costs, where the platform takes money for it.
     pub cost: Option<CostRule>,
+}
+
+impl Rules {
+    /// As they are for one account: its texts may be longer than those of others.
+    pub fn of(&self, health: &Health) -> Cow<'_, Self> {
+        match self.text.max_long.filter(|_| health.long_posts) {
+            None => Cow::Borrowed(self),
+            Some(max) => {
+                Cow::Owned(Self { text: TextRule { max, ..self.text.clone() }, ..self.clone() })
+            }
+        }
+    }
 }
 
 /// What one post costs, in millionths of a US dollar.
@@ -87,6 +102,8 @@ pub struct TextRule {
     pub counting: Counting,
     /// The most it may count.
     pub max: u32,
+    /// The most for accounts that may publish long texts, where the platform has such (`health.long_posts`).
+    pub max_long: Option<u32>,
     /// The most bytes of UTF-8, where they are limited too.
     pub max_bytes: Option<usize>,
     /// The most cashtags (`$ABC`), if they are limited there.

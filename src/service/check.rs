@@ -1,7 +1,7 @@
 //! The dry run of a post and its schedule: what each platform counts, when everything would go out,
 //! what stands in the way and what it would cost. Changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::posts::{self, NewPost};
 use super::remaining::{Remaining, remaining};
 use super::warning::Warning;
 use super::{Caller, Error, Services, permit, schedule};
+use crate::domain::account::Health;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PostId, UnitId};
 use crate::domain::policy::{Action, Subject};
@@ -309,14 +310,25 @@ fn named(args: Vec<(&'static str, String)>) -> BTreeMap<String, String> {
 
 /// What the platforms count: those that the deliveries go to, or all when there are none.
 fn counts(services: &Services, ready: &[Ready], variants: &[Variant]) -> Vec<Count> {
-    let wanted: BTreeSet<(&str, &str)> =
-        ready.iter().map(|one| (one.row.platform.as_str(), one.row.language.as_str())).collect();
+    let mut wanted: BTreeMap<(&str, &str), &Health> = BTreeMap::new();
+    for one in ready {
+        let health = wanted
+            .entry((one.row.platform.as_str(), one.row.language.as_str()))
+            .or_insert(&one.account.health);
+        // One that may say less than the others speaks for all.
+        if !one.account.health.long_posts {
+            *health = &one.account.health;
+        }
+    }
+    let ordinary = Health::default();
     let mut counts = Vec::new();
     for platform in services.platforms.iter() {
         for variant in variants {
             let pair = (platform.id(), variant.language.as_str());
-            if wanted.is_empty() || wanted.contains(&pair) {
-                counts.extend(count(platform.id(), variant, platform.rules()));
+            if let Some(health) =
+                wanted.get(&pair).copied().or(wanted.is_empty().then_some(&ordinary))
+            {
+                counts.extend(count(platform.id(), variant, &platform.rules().of(health)));
             }
         }
     }

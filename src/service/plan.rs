@@ -192,7 +192,7 @@ fn settle(
     if let Some(variant) = variant {
         let platform = services.platforms.get(&account.platform);
         if let Some(platform) = platform {
-            let found = check_parts::check(&variant.content, platform.rules());
+            let found = check_parts::check(&variant.content, &platform.rules().of(&account.health));
             fits(variant, found, pointer, plan);
             let found = platform.check_together(&variant.content, &settings);
             fits(variant, found, pointer, plan);

@@ -1,7 +1,7 @@
 //! One simulated account: its posts, its pictures and what it has used up.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,12 +20,15 @@ pub(crate) struct Account {
     /// Milliseconds that lists lag behind; `u64::MAX` means "as the settings say".
     lag_ms: AtomicU64,
     reads: AtomicU64,
+    /// Whether it has a subscription that lets it write long posts.
+    premium: AtomicBool,
     state: Mutex<AccountState>,
 }
 
 impl Account {
     pub(crate) fn new(profile: Profile) -> Self {
         Self {
+            premium: AtomicBool::new(profile.premium),
             profile,
             lag_ms: AtomicU64::new(u64::MAX),
             reads: AtomicU64::new(0),
@@ -48,6 +51,14 @@ impl Account {
             u64::MAX => None,
             ms => Some(Duration::from_millis(ms)),
         }
+    }
+
+    pub(crate) fn set_premium(&self, premium: bool) {
+        self.premium.store(premium, Ordering::Relaxed);
+    }
+
+    pub(crate) fn premium(&self) -> bool {
+        self.premium.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count_read(&self) {

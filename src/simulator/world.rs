@@ -187,6 +187,13 @@ impl World {
         write(&self.tokens).insert(token, Token { platform, account, death: None, ends_at: None });
     }
 
+    /// Gives an account on X a subscription, or ends it.
+    pub fn set_premium(&self, account: &str, premium: bool) {
+        if let Some(account) = self.account(Platform::X, account) {
+            account.set_premium(premium);
+        }
+    }
+
     /// Gives an account one more token, which ends by itself.
     pub fn add_ending_token(
         &self,

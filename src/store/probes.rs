@@ -32,7 +32,7 @@ statements! {
                            AND j.state IN ('queued', 'running'))
          ORDER BY a.id LIMIT 500";
     PREPARE =
-        "SELECT a.id, a.platform, a.remote_id, a.handle, a.health, c.kind, c.version, c.key_id, c.sealed,
+        "SELECT a.id, a.platform, a.remote_id, a.handle, a.health, a.version AS account_version, c.kind, c.version, c.key_id, c.sealed,
                 c.expires_at, c.refresh IS NOT NULL AS renewable,
                 COALESCE(CASE WHEN q.version = c.version THEN q.refusals END, 0) AS refusals
          FROM accounts AS a
@@ -68,6 +68,10 @@ statements! {
          ON CONFLICT (account_id) DO UPDATE SET tried_at = excluded.tried_at,
                 next_at = excluded.next_at, day_until = excluded.day_until,
                 hour_until = excluded.hour_until, trouble = excluded.trouble";
+    /// What a person has changed meanwhile stays, and the next look says it again.
+    HEALTH =
+        "UPDATE accounts SET health = $2, version = version + 1, updated_at = $3
+         WHERE id = $1 AND version = $4 AND removed_at IS NULL";
     FORGET = "DELETE FROM account_probes WHERE account_id = $1";
     ENDING =
         "SELECT a.id, CASE WHEN c.refresh IS NULL THEN c.expires_at END AS credential_ends_at,
@@ -112,8 +116,10 @@ pub struct ToProbe {
     pub remote_id: String,
     /// Its handle.
     pub handle: Option<String>,
-    /// When the platform stops giving data, as far as its sign-in told.
-    pub data_access_ends_at: Option<Timestamp>,
+    /// What was known of its connection.
+    pub health: Health,
+    /// Which version of the account that stands in.
+    pub account_version: i64,
     /// With what it is asked.
     pub credential: SealedCredential,
     /// When the access token ends, where that is known.
@@ -131,6 +137,7 @@ struct ToProbeRow {
     remote_id: String,
     handle: Option<String>,
     health: Json<Health>,
+    account_version: i64,
     kind: String,
     version: i64,
     key_id: String,
@@ -254,7 +261,8 @@ pub async fn prepare(reader: &mut Reader, accounts: &[AccountId]) -> Result<Vec<
         platform: row.platform,
         remote_id: row.remote_id,
         handle: row.handle,
-        data_access_ends_at: row.health.0.data_access_ends_at,
+        health: row.health.0,
+        account_version: row.account_version,
         credential: SealedCredential {
             kind: row.kind,
             version: row.version,
@@ -291,6 +299,26 @@ pub async fn keep(tx: &mut Tx, said: &Said<'_>, now: Timestamp) -> Result<(), Er
             .await?;
     });
     Ok(())
+}
+
+/// Keeps what is new about an account's connection; false when a person has changed the account since.
+pub async fn learn(
+    tx: &mut Tx,
+    account: &ToProbe,
+    health: &Health,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    Ok(on!(tx, HEALTH, |sql, conn| {
+        sqlx::query(sql)
+            .bind(&account.account_id)
+            .bind(Json(health))
+            .bind(At(now))
+            .bind(account.account_version)
+            .execute(conn)
+            .await?
+            .rows_affected()
+            == 1
+    }))
 }
 
 /// Keeps why a question has got no answer that says anything.

@@ -68,6 +68,8 @@ mod leases;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod long_posts;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod mail_tls;

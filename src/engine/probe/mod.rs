@@ -16,7 +16,7 @@ use serde_json::json;
 use super::credentials::account_entry;
 use super::{Tools, circuits, looks, money, renewals};
 use crate::clock::after;
-use crate::domain::account::AccountStatus;
+use crate::domain::account::{AccountStatus, Health};
 use crate::domain::audit::NewEntry;
 use crate::domain::id::AccountId;
 use crate::domain::outbox::Occasion;
@@ -162,13 +162,17 @@ impl Probe {
         let mut outcome = Outcome::default();
         for one in done {
             let account = &one.item;
-            let is = present.get(&account.account_id).map(|it| it.credential.version);
             let asked = account.credential.version;
-            let verdict = match is {
+            let verdict = match present.get(&account.account_id) {
                 None => Verdict::DONE,
                 // Somebody has connected it again, or it was refreshed: that one is asked about.
-                Some(version) if version != asked => Verdict::again(now, "another credential"),
-                Some(_) => self.settle_one(tx, now, one, &mut outcome).await?,
+                Some(is) if is.credential.version != asked => {
+                    Verdict::again(now, "another credential")
+                }
+                Some(is) => {
+                    length_of_posts(tx, is, &one.report, now).await?;
+                    self.settle_one(tx, now, one, &mut outcome).await?
+                }
             };
             outcome.verdicts.push(verdict);
         }
@@ -244,7 +248,7 @@ impl Probe {
             scopes: standing.and_then(|it| it.scopes.as_deref()),
             missing: standing.and_then(|it| it.missing.as_deref()),
             expires_at: standing.and_then(|it| it.expires_at),
-            data_access_ends_at: own.or(account.data_access_ends_at),
+            data_access_ends_at: own.or(account.health.data_access_ends_at),
         }
     }
 
@@ -273,6 +277,26 @@ async fn prepared(
 ) -> Result<HashMap<AccountId, ToProbe>, Error> {
     let rows = rows::prepare(tx, accounts).await?;
     Ok(rows.into_iter().map(|account| (account.account_id.clone(), account)).collect())
+}
+
+/// Keeps whether the account may publish long posts, when that has changed.
+async fn length_of_posts(
+    tx: &mut Tx,
+    account: &ToProbe,
+    access: &Access,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Access::Alive(standing) = access else { return Ok(()) };
+    let Some(long_posts) = standing.owner.long_posts.filter(|_| is_own(account, standing)) else {
+        return Ok(());
+    };
+    if long_posts != account.health.long_posts {
+        let health = Health { long_posts, ..account.health.clone() };
+        if rows::learn(tx, account, &health, now).await? {
+            tracing::info!(account.id = %account.account_id, long_posts, "another length of posts");
+        }
+    }
+    Ok(())
 }
 
 fn account_of(job: &Claimed) -> Option<AccountId> {

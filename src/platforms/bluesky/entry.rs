@@ -172,6 +172,7 @@ pub(super) async fn owner(desk: &Desk, on: &Session) -> Result<Owner, OwnerError
         name: handle.clone().unwrap_or_else(|| api.account.to_owned()),
         handle,
         followers: None,
+        long_posts: None,
     })
 }
 

@@ -10,6 +10,7 @@ pub(super) fn rules() -> Rules {
         text: TextRule {
             counting: Counting::Graphemes,
             max: 300,
+            max_long: None,
             max_bytes: Some(3_000),
             max_cashtags: None,
             source: "lexicon app.bsky.feed.post, read 2026-11-22",

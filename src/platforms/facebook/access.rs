@@ -117,8 +117,13 @@ mod tests {
     }
 
     fn judged(data: &Value) -> Access {
-        let owner =
-            Owner { remote_id: "104".into(), name: "a".into(), handle: None, followers: None };
+        let owner = Owner {
+            remote_id: "104".into(),
+            name: "a".into(),
+            handle: None,
+            followers: None,
+            long_posts: None,
+        };
         judge(data, Standing::of(owner), "2026-11-23T00:00:00Z".parse().unwrap())
     }
 

@@ -63,6 +63,7 @@ pub(super) fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
                     name: text_at(&value, "name")?,
                     handle: None,
                     followers: value.get("followers_count").and_then(Value::as_u64),
+                    long_posts: None,
                 })
             })
             .ok_or_else(|| OwnerError::Unreachable("the answer has no id and name".to_owned()));

@@ -99,6 +99,7 @@ fn candidate(node: &Value) -> Option<Candidate> {
         name: text_at(node, "name")?,
         handle: None,
         followers: None,
+        long_posts: None,
     };
     let tasks = node.get("tasks").and_then(Value::as_array);
     let may_create = tasks.is_none_or(|tasks| tasks.iter().any(|it| it == TASK));

@@ -34,6 +34,7 @@ pub(super) fn rules(version: &str) -> Rules {
         text: TextRule {
             counting: Counting::CodePoints,
             max: 63_206,
+            max_long: None,
             max_bytes: None,
             max_cashtags: None,
             source: "widely reported limit of a post's message, no official page states it, read 2026-11-21",

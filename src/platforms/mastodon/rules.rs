@@ -11,6 +11,7 @@ pub(super) fn rules(characters: u32) -> Rules {
         text: TextRule {
             counting: Counting::GraphemesLinks23,
             max: characters,
+            max_long: None,
             max_bytes: None,
             max_cashtags: None,
             source: "configured; 500 where a server has not raised it: docs.joinmastodon.org, posting, read 2026-11-22",

@@ -101,6 +101,7 @@ pub(super) async fn owner(settings: &Settings, on: &Session) -> Result<Owner, Ow
             name: name.unwrap_or_else(|| acct.clone()),
             handle: Some(acct),
             followers: value.get("followers_count").and_then(Value::as_u64),
+            long_posts: None,
         });
     }
     let Some(problem) = Problem::parse(&answer) else {

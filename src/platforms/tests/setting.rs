@@ -33,6 +33,8 @@ pub(super) fn at(places: [Url; 4]) -> Settings {
             authorize_url: url("https://x.com/i/oauth2/authorize"),
             prices: Prices { post: 15_000, post_with_link: 200_000, alt_text: 5_000, read: 5_000 },
             films: Films { max_bytes: 512_000_000, max_duration: Duration::from_secs(140) },
+            long_posts: Vec::new(),
+            long_post_max: 25_000,
         },
         mastodon: mastodon::Settings { servers: vec![mastodon], characters: 500 },
         bluesky: bluesky::Settings { service_url: Some(bluesky.clone()), web_url: bluesky },

@@ -17,14 +17,14 @@ pub(super) async fn access(settings: &Settings, on: &Session) -> Access {
         Err(fault) => return unclear(fault.refusal().detail),
     };
     match on.outbound.send(request).await {
-        Ok(answer) => read(&answer, on.clock.now()),
+        Ok(answer) => read(settings, &answer, on.clock.now()),
         Err(failure) => unclear(describe(&failure)),
     }
 }
 
-fn read(answer: &Response, now: jiff::Timestamp) -> Access {
+fn read(settings: &Settings, answer: &Response, now: jiff::Timestamp) -> Access {
     let problem = Problem::parse(answer).filter(|_| !answer.status.is_success());
-    let Some(problem) = problem else { return read_owner(answer).into() };
+    let Some(problem) = problem else { return read_owner(answer, settings).into() };
     let said = format!("{} {}", problem.word(), problem.said());
     match problem.meaning() {
         Some(Meaning::Refused(RefusalKind::Credential)) => Access::Refused(said),
@@ -53,11 +53,12 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
+    use crate::platforms::setting;
 
     fn said(status: u16, body: &'static str) -> Access {
         let status = StatusCode::from_u16(status).expect("status");
         let answer = Response { status, headers: HeaderMap::new(), body: body.into() };
-        read(&answer, jiff::Timestamp::UNIX_EPOCH)
+        read(&setting::public().x, &answer, jiff::Timestamp::UNIX_EPOCH)
     }
 
     #[test]

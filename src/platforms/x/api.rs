@@ -156,7 +156,7 @@ impl<'a> Api<'a> {
 
     /// Who the token belongs to.
     pub(super) fn me(&self) -> Result<Request, Unsendable> {
-        self.get(&["2", "users", "me"], &[("user.fields", "public_metrics")])
+        self.get(&["2", "users", "me"], &[("user.fields", "public_metrics,subscription_type")])
     }
 
     /// One post.

@@ -14,21 +14,25 @@ pub(super) async fn owner(settings: &Settings, on: &Session) -> Result<Owner, Ow
     let request =
         Api::of(settings, on).me().map_err(|fault| OwnerError::Refused(fault.refusal().detail))?;
     match on.outbound.send(request).await {
-        Ok(answer) => read_owner(&answer),
+        Ok(answer) => read_owner(&answer, settings),
         Err(failure) => Err(OwnerError::Unreachable(describe(&failure))),
     }
 }
 
-pub(super) fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
+pub(super) fn read_owner(answer: &Response, settings: &Settings) -> Result<Owner, OwnerError> {
     if answer.status.is_success() {
         return serde_json::from_slice::<Value>(&answer.body)
             .ok()
             .and_then(|value| {
                 let user = value.get("data")?;
+                let remote_id = text_at(user, "id").filter(|id| is_id(id))?;
+                let handle = text_at(user, "username")?;
+                let named = names(&settings.long_posts, &remote_id, &handle);
                 Some(Owner {
-                    remote_id: text_at(user, "id").filter(|id| is_id(id))?,
+                    long_posts: if named { Some(true) } else { subscribed(user) },
+                    remote_id,
                     name: text_at(user, "name")?,
-                    handle: Some(text_at(user, "username")?),
+                    handle: Some(handle),
                     followers: user
                         .pointer("/public_metrics/followers_count")
                         .and_then(Value::as_u64),
@@ -49,10 +53,59 @@ pub(super) fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
     }
 }
 
+/// Whether a list has this account, by its id or its handle, with or without the sign before it.
+fn names(list: &[String], id: &str, handle: &str) -> bool {
+    list.iter().any(|one| {
+        let name = one.strip_prefix('@').unwrap_or(one);
+        name == id || name.eq_ignore_ascii_case(handle)
+    })
+}
+
+/// Whether X says that the account has a subscription, each of which comes with long posts; a word that is
+/// not known, or none, says nothing.
+fn subscribed(user: &Value) -> Option<bool> {
+    match user.get("subscription_type")?.as_str()? {
+        "Basic" | "Premium" | "PremiumPlus" => Some(true),
+        "None" => Some(false),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
     use http::{HeaderMap, StatusCode};
+
+    use super::*;
+    use crate::platforms::setting;
+
+    fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
+        super::read_owner(answer, &setting::public().x)
+    }
+
+    #[test]
+    fn who_may_publish_long_posts_is_said_by_x_or_by_the_configuration() {
+        let mut settings = setting::public().x;
+        let mut of = |said: &str, named: &[&str]| {
+            settings.long_posts = named.iter().map(|it| (*it).to_owned()).collect();
+            let body = format!(
+                r#"{{"data":{{"id":"2244994945","name":"a","username":"mofa_vn"{said}}}}}"#
+            );
+            let answer =
+                Response { status: StatusCode::OK, headers: HeaderMap::new(), body: body.into() };
+            super::read_owner(&answer, &settings).expect("owner").long_posts
+        };
+        assert_eq!(of(r#","subscription_type":"Premium""#, &[]), Some(true));
+        assert_eq!(of(r#","subscription_type":"None""#, &[]), Some(false));
+        assert_eq!(of(r#","subscription_type":"Platinum""#, &[]), None);
+        assert_eq!(of("", &[]), None);
+        for name in ["2244994945", "@MOFA_vn", "mofa_vn"] {
+            assert_eq!(
+                of(r#","subscription_type":"None""#, &["other", name]),
+                Some(true),
+                "{name}"
+            );
+        }
+    }
 
     fn answer(status: u16, body: &'static str) -> Response {
         let status = StatusCode::from_u16(status).expect("status");

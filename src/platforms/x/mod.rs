@@ -60,6 +60,10 @@ pub struct Settings {
     pub prices: Prices,
     /// The largest and longest video.
     pub films: Films,
+    /// Accounts that may publish long posts whatever X says of them.
+    pub long_posts: Vec<String>,
+    /// What a long post may count.
+    pub long_post_max: u32,
 }
 
 impl Settings {
@@ -80,7 +84,7 @@ pub struct X {
 impl X {
     /// With this configuration.
     pub fn new(settings: Settings) -> Self {
-        let rules = rules::rules(settings.prices, settings.films);
+        let rules = rules::rules(settings.prices, settings.films, settings.long_post_max);
         Self { settings, rules }
     }
 }

@@ -9,14 +9,19 @@ use crate::platforms::rules::{
     SameText, TextRule, VersionRule,
 };
 
-pub(super) fn rules(prices: Prices, films: Films) -> Rules {
+/// What an ordinary post may count.
+const MAX: u32 = 280;
+
+/// `long_posts` is what the post of an account counts at most that may publish long ones.
+pub(super) fn rules(prices: Prices, films: Films, long_posts: u32) -> Rules {
     Rules {
         text: TextRule {
             counting: Counting::WeightedV3,
-            max: 280,
+            max: MAX,
+            max_long: Some(long_posts).filter(|most| *most > MAX),
             max_bytes: None,
             max_cashtags: Some(1),
-            source: "twitter-text, configuration version 3, read 2026-11-21; one cashtag: X API changelog, read 2026-09-11",
+            source: "twitter-text, configuration version 3, read 2026-11-21; one cashtag: X API changelog, read 2026-09-11; long posts configured: 25,000 by the X API changelog of 2024-08-20, read 2026-09-11",
         },
         link: LinkRule {
             separate_field: false,
@@ -38,7 +43,7 @@ pub(super) fn rules(prices: Prices, films: Films) -> Rules {
         polls: Some(POLLS),
         follow_ups: FollowUpRule {
             max_thread: MAX_THREAD,
-            max_comment: 280,
+            max_comment: MAX,
             source: "X API documents, create post, reply, read 2026-09-11; the length of a thread by caution",
         },
         rates: RATES,

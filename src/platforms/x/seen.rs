@@ -96,15 +96,8 @@ mod tests {
 
     fn id_in(link: &str) -> Result<String, NoPost> {
         let settings = Settings {
-            api_url: "https://api.x.com".parse().expect("url"),
             web_url: "http://127.0.0.1:9001/x".parse().expect("url"),
-            client_id: None,
-            client_secret: None,
-            consumer_key: None,
-            consumer_secret: None,
-            authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
-            prices: crate::config::Prices::default(),
-            films: crate::config::Films::default(),
+            ..crate::platforms::setting::public().x
         };
         remote_id_in(&settings, &link.parse().expect("url"))
     }

@@ -56,7 +56,7 @@ struct Draft {
 /// `POST /2/tweets`.
 pub(super) fn create(context: &Context<'_>) -> Answer {
     let draft = read_draft(context)?;
-    let limit = if context.account.profile.premium { PREMIUM_WEIGHT } else { text::MAX_WEIGHT };
+    let limit = if context.account.premium() { PREMIUM_WEIGHT } else { text::MAX_WEIGHT };
     if text::weight(&draft.text) > limit {
         return Err(problems::not_permitted());
     }

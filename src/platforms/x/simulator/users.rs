@@ -99,6 +99,10 @@ fn object(context: &Context<'_>, account: &Account, fields: &[String]) -> Value 
             posts: made, "listed_count": 0, "like_count": 0 });
         map.insert("public_metrics".to_owned(), metrics);
     }
+    if wanted("subscription_type") {
+        let kind = if account.premium() { "Premium" } else { "None" };
+        map.insert("subscription_type".to_owned(), kind.into());
+    }
     if wanted("verified") {
         map.insert("verified".to_owned(), true.into());
     }

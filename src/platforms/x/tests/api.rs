@@ -12,15 +12,8 @@ use crate::platforms::session::MediaSource;
 
 fn settings() -> Settings {
     Settings {
-        api_url: "https://api.x.com".parse().expect("url"),
         web_url: "https://x.com/".parse().expect("url"),
-        client_id: None,
-        client_secret: None,
-        consumer_key: None,
-        consumer_secret: None,
-        authorize_url: "https://x.com/i/oauth2/authorize".parse().expect("url"),
-        prices: crate::config::Prices::default(),
-        films: crate::config::Films::default(),
+        ..crate::platforms::setting::public().x
     }
 }
 
