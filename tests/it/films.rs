@@ -64,6 +64,25 @@ staged! {
         }
     }
 
+    /// What X has got is not sent again: with the third segment goes on what broke off there.
+    async fn an_upload_goes_on_where_it_stopped(stage) {
+        let (film, _) = handed_in(stage, film(5_000_000)).await;
+        stage.world().keep_calls();
+        let outlet = stage.outlet(Platform::X).await;
+        let harmless = std::iter::repeat_n(Kind::HangAfter { ms: 1 }, 3);
+        for kind in harmless.chain([Kind::DropBefore]) {
+            stage.world().faults().push(on(&outlet, Operation::Upload, kind));
+        }
+        let wanted = Wanted::text("with a long film").picture(&film, ALT);
+        let id = stage.deliver(&outlet, &wanted).await;
+        stage.published(&id).await;
+        let heard = stage.world().calls();
+        let segments = heard.iter().filter(|it| it.path.ends_with("/append")).count();
+        assert!((3..=4).contains(&segments), "{segments} segments were sent");
+        let begun = heard.iter().filter(|it| it.path.ends_with("/initialize")).count();
+        assert_eq!(begun, 1);
+    }
+
     /// Nothing of where it was taken reaches X, and everything else does.
     async fn a_film_does_not_say_where_it_was_taken(stage) {
         let place = b"+21.0285+105.8542/";

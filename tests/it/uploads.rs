@@ -90,8 +90,14 @@ both! {
         let bytes = film(2_000_000);
         let place = begin(world, bytes.len(), "filename w6FuaC5tcDQ=,filetype dmlkZW8vbXA0").await;
         assert_eq!(offset(world, &place).await, 0);
-        let mut at = 0;
+        let mut at = 0_usize;
         for piece in bytes.chunks(700_000) {
+            // Neither a gap nor an overlap is taken, and the answer says where to go on.
+            for wrong in [at + 1, at.saturating_sub(1)].into_iter().filter(|wrong| *wrong != at) {
+                let refused = add(world, &place, wrong, piece).await;
+                assert_eq!(problem(&refused), (409, "offset_mismatch".into()), "{wrong} of {at}");
+                assert_eq!(refused.json()["offset"], at);
+            }
             assert_eq!(offset(world, &place).await, at);
             let answer = add(world, &place, at, piece).await;
             at += piece.len();
@@ -161,7 +167,7 @@ both! {
     async fn a_large_film_may_begin_with_a_short_piece(world) {
         let bytes = film(21_000_000);
         let place = begin(world, bytes.len(), "").await;
-        let mut at = 0;
+        let mut at = 0_usize;
         for until in [5, 63, 64, bytes.len()] {
             let answer = add(world, &place, at, &bytes[at..until]).await;
             assert_eq!(answer.status, 204, "{answer:?}");
