@@ -147,9 +147,33 @@ pub(super) const WORDS: &[Words] = &[
     ),
     words(
         "not_published",
-        "Not out, so it cannot be recalled",
-        "Chưa đăng nên không thu hồi được",
-        "Chỉ thu hồi được bài đã đăng; lượt đăng hiện ở trạng thái {state}. Nếu chưa đăng thì hãy hủy; nếu đang gửi thì hãy chờ kết quả.",
+        "Not out, so it cannot be recalled or corrected",
+        "Chưa đăng nên không thu hồi hay đính chính được",
+        "Chỉ thu hồi hoặc đính chính được bài đã đăng; lượt đăng hiện ở trạng thái {state}. Nếu chưa đăng thì hãy hủy; nếu đang gửi thì hãy chờ kết quả.",
+    ),
+    words(
+        "being_recalled",
+        "Being recalled",
+        "Đang được thu hồi",
+        "Bài đang được thu hồi nên không đính chính được.",
+    ),
+    words(
+        "already_said",
+        "It says so already",
+        "Bài đã đúng như vậy",
+        "Bài đang có đúng nội dung này; không có gì để đính chính.",
+    ),
+    words(
+        "correction_not_possible",
+        "Cannot be corrected there",
+        "Không đính chính được trên nền tảng này",
+        "{platform} không cho sửa bài này tại đây; hãy thu hồi rồi đăng bài mới, hoặc đăng thêm bài nói lại cho đúng.",
+    ),
+    words(
+        "bad_overwrite",
+        "Not the name of a text that is shown",
+        "Không phải mã của nội dung đang hiện",
+        "Phải là shown_hash của một đính chính đang dừng lại.",
     ),
     words(
         "not_quarantined",

@@ -10,6 +10,7 @@ pub mod budget;
 pub mod circuit;
 pub mod class;
 pub mod connection;
+pub mod correction;
 pub mod delivery;
 pub mod fault;
 pub mod foreign;

@@ -31,6 +31,10 @@ words! {
         DeliveryRecalled = "delivery.recalled",
         /// A recall does not get on: a person must see to it.
         RecallStuck = "delivery.recall_stuck",
+        /// A published delivery says what a person has corrected it to.
+        DeliveryCorrected = "delivery.corrected",
+        /// A correction does not get on, or somebody else has changed the post: a person must see to it.
+        CorrectionStuck = "delivery.correction_stuck",
         /// The oldest due delivery is later than it should be.
         PublishingLate = "publishing.late",
         /// Nothing is late any more.
@@ -131,6 +135,8 @@ impl Occasion {
             | Self::PostsForeign
             | Self::DeliveryRecalled
             | Self::RecallStuck
+            | Self::DeliveryCorrected
+            | Self::CorrectionStuck
             | Self::PublishingLate
             | Self::PublishingOnTime
             | Self::ClockDoubted

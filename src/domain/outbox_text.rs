@@ -57,6 +57,10 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::RecallStuck => {
             ["Chưa thu hồi được bài, cần người xử lý", "A recall does not get on: see to it"]
         }
+        O::DeliveryCorrected => ["Bài đã được đính chính", "Corrected: the post has its new text"],
+        O::CorrectionStuck => {
+            ["Chưa đính chính được bài, cần người xử lý", "A correction does not get on: see to it"]
+        }
         O::PublishingLate => ["Việc đăng bài đang chậm", "Publishing is late"],
         O::PublishingOnTime => ["Việc đăng bài đã đúng giờ trở lại", "Publishing is on time again"],
         O::ClockDoubted => ["Đồng hồ máy chủ không đáng tin", "A clock cannot be trusted"],

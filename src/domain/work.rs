@@ -21,6 +21,8 @@ pub const MAIL: &str = "mail";
 pub const VERIFY: &str = "verify";
 /// Deletes a published delivery at its platform.
 pub const RECALL: &str = "recall";
+/// Gives a published delivery another text.
+pub const CORRECT: &str = "correct";
 /// Looks for broken promises.
 pub const SELF_AUDIT: &str = "self_audit";
 
@@ -42,7 +44,7 @@ pub const BRING: &str = "bring";
 /// Every kind there is.
 pub const KINDS: &[&str] = &[
     PUBLISH, RECONCILE, SWEEP, WEBHOOK, MAIL, VERIFY, RECALL, SELF_AUDIT, READ_BACK, REFRESH,
-    FOREIGN, PROBE, BRING,
+    FOREIGN, PROBE, BRING, CORRECT,
 ];
 
 /// What a publish job needs to know.
@@ -170,6 +172,20 @@ pub fn verify_key(job: &Verify) -> String {
 /// The key that makes the recall of a delivery unique.
 pub fn recall_key(delivery: &DeliveryId) -> String {
     format!("{RECALL}:{delivery}")
+}
+
+/// What a job needs to know that gives a published delivery another text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correct {
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// Which of its corrections.
+    pub number: i64,
+}
+
+/// The key that makes the job of a correction unique.
+pub fn correct_key(delivery: &DeliveryId, number: i64) -> String {
+    format!("{CORRECT}:{delivery}:{number}")
 }
 
 /// What a webhook job needs to know.

@@ -11,6 +11,7 @@ mod budgets;
 mod circuits;
 mod clauses;
 mod conclude;
+pub mod correct;
 mod credentials;
 mod failover;
 mod files;

@@ -17,7 +17,7 @@ use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, Recall};
 use crate::domain::id::DeliveryId;
 use crate::domain::outbox::Occasion;
 use crate::domain::work;
-use crate::platforms::outcome::{Presence, Removal, Usage, Witness};
+use crate::platforms::outcome::{Alteration, Presence, Usage, Witness};
 use crate::platforms::session::Metered;
 use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
@@ -159,8 +159,8 @@ impl TakeBack {
         let Metered { value, mut usage } = platform.remove(&session, id).await;
         crate::crash_point!("recall.after_delete");
         let came = match value {
-            Removal::Removed => Came::Gone,
-            Removal::NotThere(said) | Removal::Unknown(said) => {
+            Alteration::Made => Came::Gone,
+            Alteration::NotThere(said) | Alteration::Unknown(said) => {
                 let seen = platform.presence(&session, id, &Witness::default()).await;
                 usage.extend(seen.usage);
                 match seen.value {
@@ -174,10 +174,10 @@ impl TakeBack {
                     }
                 }
             }
-            Removal::Refused(refusal) => {
+            Alteration::Refused(refusal) => {
                 Came::Refused { code: refusal.code, detail: refusal.detail }
             }
-            Removal::Deferred(put_off) => {
+            Alteration::Deferred(put_off) => {
                 Came::NotYet { detail: put_off.detail, until: put_off.until }
             }
         };

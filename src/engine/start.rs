@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::Tools;
 use super::after::{Arrange, Looks};
 use super::bring::Bring;
+use super::correct::Correct;
 use super::failover::Failover;
 use super::follow::{Means, mail, relay, webhook};
 use super::foreign::{Foreign, plan};
@@ -248,6 +249,8 @@ impl Lanes<'_> {
         lanes.spawn(vital("foreign_posts", foreign.run(stop.clone())));
         let take_back = self.lane(TakeBack::new(tools.clone(), belief.pause));
         lanes.spawn(vital("recall", take_back.run(stop.clone())));
+        let correct = self.lane(Correct::new(tools.clone(), self.lease.clone()));
+        lanes.spawn(vital("correct", correct.run(stop.clone())));
         let refresh = self.lane(Refresh::new(tools.clone(), self.lease.clone()));
         lanes.spawn(vital("refresh", refresh.run(stop.clone())));
         let verify = self.lane(Verify::new(tools.clone(), belief));

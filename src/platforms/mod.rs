@@ -7,6 +7,7 @@ pub mod bluesky;
 pub mod check;
 mod check_media;
 pub mod check_parts;
+pub mod correcting;
 pub mod facebook;
 pub mod mastodon;
 mod matching;
@@ -32,8 +33,9 @@ use secrecy::SecretString;
 use crate::config::{self, Config};
 use crate::domain::budget::{Limits, Window};
 use crate::domain::variant::Content;
+use correcting::Corrects;
 use outcome::{
-    Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
+    Access, Alteration, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Sighting,
     Witness,
 };
 use rules::Rules;
@@ -128,7 +130,14 @@ pub trait Platform: Send + Sync + fmt::Debug {
     ) -> Answer<'a, Metered<Presence>>;
 
     /// Deletes a post of the account. May be repeated.
-    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>>;
+    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str)
+    -> Answer<'a, Metered<Alteration>>;
+
+    /// What changes the text of a post that is out; `None` where the platform cannot, or only by making
+    /// another post of it.
+    fn corrects(&self) -> Option<&dyn Corrects> {
+        None
+    }
 
     /// Asks who owns a token.
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>>;
@@ -346,3 +355,7 @@ mod after;
 #[cfg(test)]
 #[path = "tests/back.rs"]
 mod back;
+
+#[cfg(test)]
+#[path = "tests/corrections.rs"]
+mod corrections;

@@ -192,19 +192,35 @@ pub enum Presence {
     },
 }
 
-/// What came of deleting a post. It may be repeated, whatever came of it.
+/// What came of deleting a post, or of giving it another text. Either may be repeated, whatever came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Removal {
-    /// The platform says that it has deleted it.
-    Removed,
+pub enum Alteration {
+    /// The platform says that it has done so.
+    Made,
     /// The platform says that there is no such post, or none that the account may see.
     NotThere(String),
-    /// Definitely not deleted, and trying again would not help unless somebody does something.
+    /// Definitely not done, and trying again would not help unless somebody does something.
     Refused(Refusal),
-    /// Definitely not deleted; may be tried again at or after an instant.
+    /// Definitely not done; may be tried again at or after an instant.
     Deferred(Deferral),
-    /// It may or may not be deleted.
+    /// It may or may not be done.
     Unknown(String),
+}
+
+/// What asking for the text of a post says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wording {
+    /// It is there and says this, in the platform's form; empty where it has no text.
+    Says(String),
+    /// The platform says that there is no such post, or none that the account may see.
+    NotThere(String),
+    /// The read failed: says nothing.
+    CannotSee {
+        /// What was seen instead.
+        detail: String,
+        /// When to try again at the earliest, if the platform said so.
+        until: Option<Timestamp>,
+    },
 }
 
 /// Why a link names no post of an account.

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::outcome::{Deferral, Doubt, Outcome, Refusal, RefusalKind, Removal};
+use super::outcome::{Alteration, Deferral, Doubt, Outcome, Refusal, RefusalKind};
 use crate::domain::attempt::Reach;
 use crate::outbound::{Failure, FailureKind, Label, Request, secret_header};
 
@@ -259,17 +259,17 @@ pub(super) fn failed_step(failure: &Failure) -> Outcome {
 }
 
 /// What came of deleting a post without a complete answer: it may be repeated.
-pub(super) fn failed_removal(failure: &Failure) -> Removal {
+pub(super) fn failed_alteration(failure: &Failure) -> Alteration {
     match failure.kind {
-        FailureKind::Forbidden => Removal::Refused(forbidden()),
-        FailureKind::Connect => Removal::Deferred(Deferral {
+        FailureKind::Forbidden => Alteration::Refused(forbidden()),
+        FailureKind::Connect => Alteration::Deferred(Deferral {
             until: None,
             code: "connect",
             detail: "no connection; nothing was sent".to_owned(),
             whole_account: false,
         }),
         FailureKind::Timeout | FailureKind::Broken | FailureKind::TooLarge => {
-            Removal::Unknown(describe(failure))
+            Alteration::Unknown(describe(failure))
         }
     }
 }

@@ -70,6 +70,11 @@ impl Probe {
         self.send(request(Method::POST, path, token, "application/json", body)).await
     }
 
+    pub(crate) async fn put_json(&self, path: &str, token: &str, body: &Value) -> Answer {
+        let body = Body::from(body.to_string());
+        self.send(request(Method::PUT, path, token, "application/json", body)).await
+    }
+
     pub(crate) async fn post_form(&self, path: &str, token: &str, form: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let kind = "application/x-www-form-urlencoded";

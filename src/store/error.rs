@@ -60,6 +60,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("attempts_open_key", "attempts.delivery_id"),
     ("budgets_pkey", "budgets.scope, budgets.name"),
     ("connections_state_key", "connections.state_hash"),
+    ("corrections_pkey", "corrections.delivery_id, corrections.number"),
     ("deliveries_follows_key", "deliveries.follows"),
     ("deliveries_publishing_key", "deliveries.account_id"),
     ("deliveries_remote_key", "deliveries.account_id, deliveries.remote_id"),

@@ -55,7 +55,10 @@ statements! {
     /// `IS TRUE` keeps SQLite on the index of accounts and instants. What follows a post need not be in
     /// any list.
     PUBLISHED =
-        "SELECT d.id, d.remote_id, d.published_at, d.content FROM deliveries AS d
+        "SELECT d.id, d.remote_id, d.published_at, d.content,
+                (SELECT k.text FROM corrections AS k WHERE k.delivery_id = d.id AND k.state = 'done'
+                 ORDER BY k.number DESC LIMIT 1)
+         FROM deliveries AS d
          WHERE d.account_id = $1 AND d.due_at >= $2 AND (d.state = 'published') IS TRUE
            AND d.recall IS NULL AND d.published_at >= $3 AND d.remote_id IS NOT NULL
            AND d.part = 1
@@ -286,6 +289,9 @@ pub async fn unsettled(reader: &mut Reader, account: &AccountId) -> Result<Vec<U
     Ok(rows.into_iter().map(unsettled).collect())
 }
 
+/// The last is the text of the last correction that was made.
+type PublishedRow = (DeliveryId, String, At, Json<Content>, Option<String>);
+
 /// The deliveries of an account that were published since then, of those that were due since `due`.
 pub async fn published(
     reader: &mut Reader,
@@ -293,14 +299,12 @@ pub async fn published(
     due: Timestamp,
     since: Timestamp,
 ) -> Result<Vec<Published>, Error> {
-    let rows: Vec<(DeliveryId, String, At, Json<Content>)> = on!(reader, PUBLISHED, |sql, conn| {
+    let rows: Vec<PublishedRow> = on!(reader, PUBLISHED, |sql, conn| {
         sqlx::query_as(sql).bind(account).bind(At(due)).bind(At(since)).fetch_all(conn).await?
     });
-    let published = |(id, remote_id, at, content): (_, _, At, Json<Content>)| Published {
-        id,
-        remote_id,
-        published_at: at.0,
-        content: content.0,
+    let published = |(id, remote_id, at, content, corrected): PublishedRow| {
+        let text = corrected.unwrap_or_else(|| content.0.text.clone());
+        Published { id, remote_id, published_at: at.0, content: Content { text, ..content.0 } }
     };
     Ok(rows.into_iter().map(published).collect())
 }

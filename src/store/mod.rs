@@ -13,6 +13,7 @@ pub mod care;
 pub mod circuits;
 mod codec;
 pub mod connections;
+pub mod corrections;
 pub mod credentials;
 mod db;
 pub mod deliveries;
@@ -120,6 +121,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         care::STATEMENTS,
         circuits::STATEMENTS,
         connections::STATEMENTS,
+        corrections::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
         foreign::STATEMENTS,

@@ -53,6 +53,11 @@ statements! {
               AND d.text_hash = v.value->>'text_hash'
          WHERE d.state NOT IN ('failed', 'missed', 'cancelled')
            AND +d.due_at > v.value->>'text_from' AND +d.due_at < v.value->>'text_to'
+         UNION
+         SELECT v.value->>'place', k.delivery_id, k.begun_at FROM jsonb_each($1) AS v
+         JOIN corrections AS k ON k.account_id = v.value->>'account_id'
+              AND k.text_hash = v.value->>'text_hash'
+         WHERE k.begun_at > v.value->>'text_from' AND k.begun_at < v.value->>'text_to'
          ORDER BY 1, 3, 2 LIMIT 1000"
         |
         "SELECT v.place, d.id, d.due_at
@@ -62,6 +67,13 @@ statements! {
          WHERE d.state NOT IN ('failed', 'missed', 'cancelled')
            AND d.due_at > TIMESTAMPTZ 'epoch' + v.text_from * INTERVAL '1 millisecond'
            AND d.due_at < TIMESTAMPTZ 'epoch' + v.text_to * INTERVAL '1 millisecond'
+         UNION
+         SELECT v.place, k.delivery_id, k.begun_at
+         FROM jsonb_to_recordset($1) AS v(place BIGINT, account_id TEXT, text_hash TEXT,
+              text_from BIGINT, text_to BIGINT)
+         JOIN corrections AS k ON k.account_id = v.account_id AND k.text_hash = v.text_hash
+         WHERE k.begun_at > TIMESTAMPTZ 'epoch' + v.text_from * INTERVAL '1 millisecond'
+           AND k.begun_at < TIMESTAMPTZ 'epoch' + v.text_to * INTERVAL '1 millisecond'
          ORDER BY 1, 3, 2 LIMIT 1000";
     SAME_TIME =
         "SELECT v.value->>'place', d.id, d.due_at FROM jsonb_each($1) AS v

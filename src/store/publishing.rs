@@ -324,6 +324,10 @@ statements! {
                  AND (c.expires_at IS NULL OR c.expires_at > $10)
                  AND p.removed_at IS NULL AND u.approval = 'none'
                  AND (u.closed_on IS NULL OR u.closed_on > $7))
+           AND (deliveries.intended_repeat OR NOT EXISTS (
+               SELECT 1 FROM corrections AS k
+               WHERE k.account_id = deliveries.account_id AND k.text_hash = deliveries.text_hash
+                 AND k.begun_at IS NOT NULL AND (k.ended_at IS NULL OR k.ended_at > $6)))
            AND NOT EXISTS (
                SELECT 1 FROM deliveries AS o
                WHERE o.account_id = deliveries.account_id AND o.state = 'publishing')
@@ -373,7 +377,12 @@ statements! {
                         WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
                           AND o.id <> d.id AND o.published_at > $3
                           AND o.state IN ('published', 'vanished', 'recalled')
-                          AND NOT d.intended_repeat) AS repeated,
+                          AND NOT d.intended_repeat)
+                    OR (NOT d.intended_repeat AND EXISTS (
+                        SELECT 1 FROM corrections AS k
+                        WHERE k.account_id = d.account_id AND k.text_hash = d.text_hash
+                          AND k.begun_at IS NOT NULL
+                          AND (k.ended_at IS NULL OR k.ended_at > $3))) AS repeated,
                 f.state AS before, f.recall IS NOT NULL AS before_recalled,
                 (SELECT MAX(t.embargo_until) FROM delivery_files AS w
                  JOIN terms AS t ON t.sha256 = w.sha256
@@ -448,11 +457,7 @@ pub async fn guard(
     on!(tx, IN_TURN, |sql, conn| {
         sqlx::query(sql).bind(Json(ids)).execute(conn).await?;
     });
-    tx.takes(Lock::Guard);
-    // A statement of its own: the next one sees everything that was committed before it.
-    on!(tx, IN_LINE, |sql, conn| {
-        sqlx::query(sql).execute(conn).await?;
-    });
+    in_line(tx).await?;
     let (seq, hash) = tx.known();
     Ok(on!(tx, GUARD, |sql, conn| {
         sqlx::query_scalar(sql)
@@ -469,6 +474,17 @@ pub async fn guard(
             .fetch_all(conn)
             .await?
     }))
+}
+
+/// Puts this transaction in line with holds: one that was placed before is seen by what follows, and one that
+/// is placed now waits for the end of it.
+pub(super) async fn in_line(tx: &mut Tx) -> Result<(), Error> {
+    tx.takes(Lock::Guard);
+    // A statement of its own: the next one sees everything that was committed before it.
+    on!(tx, IN_LINE, |sql, conn| {
+        sqlx::query(sql).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// Waits until no guard is open, and lets none begin before this transaction has ended. Whatever is

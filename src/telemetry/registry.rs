@@ -154,6 +154,12 @@ pub const METRICS: &[Metric] = &[
         "Tries to delete a published post that somebody wants to be recalled",
     ),
     metric(
+        "chancery_corrections_total",
+        Kind::Counter,
+        &["platform", "outcome"],
+        "Tries to give a published post the text that somebody wants it to have",
+    ),
+    metric(
         "chancery_refreshes_total",
         Kind::Counter,
         &["platform", "outcome"],

@@ -32,6 +32,8 @@ mod connect;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod corrections;
+#[cfg(test)]
 mod crafted;
 #[cfg(test)]
 mod crash;

@@ -12,6 +12,8 @@ mod connections;
 #[cfg(test)]
 mod constraints;
 #[cfg(test)]
+mod corrections;
+#[cfg(test)]
 mod database;
 #[cfg(test)]
 mod follow_ups;

@@ -15,7 +15,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PostId, UnitId};
 use crate::domain::waiting::{Party, Whose};
 use crate::service::deliveries::{
-    self, Adoption, DeliveryDetail, DeliveryView, Move, Recalling, Review, Reviewed,
+    self, Adoption, Correcting, DeliveryDetail, DeliveryView, Move, Recalling, Review, Reviewed,
 };
 use crate::service::{Caller, Done, Error};
 
@@ -30,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(drop_delivery))
         .routes(routes!(retry_delivery))
         .routes(routes!(recall_delivery))
+        .routes(routes!(correct_delivery))
         .routes(routes!(review_deliveries))
 }
 
@@ -219,6 +220,24 @@ async fn recall_delivery(
 ) -> Result<Answer<DeliveryView>, Problem> {
     let caller = door.creating(body.digest);
     Ok(changed(deliveries::recall(&api.services, &caller, &id, body.value).await?))
+}
+
+/// Gives what is out another text, under the same id at the platform. The answer 200 means that the wish is
+/// kept; `correction` shows how it gets on. A later wish takes the place of one that was not fulfilled yet,
+/// and never the other way. What somebody else has changed at the platform is not overwritten unless its
+/// `shown_hash` is given as `overwrite`. Holds stop it. 409 when it is not out, with what to do instead; 422
+/// where the platform cannot, or the text may not be published there.
+#[utoipa::path(post, path = "/deliveries/{id}/correct", tag = "deliveries", request_body = Correcting,
+    params(("id" = DeliveryId, Path)),
+    responses((status = 200, description = "The delivery as it is now", body = DeliveryView)))]
+async fn correct_delivery(
+    State(api): State<Api>,
+    door: Door,
+    Path(id): Path<DeliveryId>,
+    body: Json<Correcting>,
+) -> Result<Answer<DeliveryView>, Problem> {
+    let caller = door.creating(body.digest);
+    Ok(changed(deliveries::correct(&api.services, &caller, &id, body.value).await?))
 }
 
 /// Decides about deliveries that holds have caught, once their hold has ended: each is released,

@@ -394,8 +394,14 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
 
 /// Whether what a message tells of can be seen at the platform, or should be looked at there.
 fn has_link(event: Occasion) -> bool {
-    let linked = [Occasion::DeliveryPublished, Occasion::DeliveryVanished, Occasion::RecallStuck];
-    linked.contains(&event)
+    matches!(
+        event,
+        Occasion::DeliveryPublished
+            | Occasion::DeliveryVanished
+            | Occasion::RecallStuck
+            | Occasion::DeliveryCorrected
+            | Occasion::CorrectionStuck
+    )
 }
 
 fn webhook_job(job: &work::Webhook, now: Timestamp) -> NewJob {

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use self::entry::Entries;
 use self::post_settings::PostSettings;
 use super::outcome::{
-    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
+    Alteration, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Sighting, Witness,
 };
 use super::rules::Rules;
 use super::session::{Gap, Item, Metered, Place, Probe, Progress, Session};
@@ -131,7 +131,11 @@ impl Platform for Bluesky {
         Box::pin(seen::presence(&self.desk, on, remote_id, witness))
     }
 
-    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>> {
+    fn remove<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+    ) -> Answer<'a, Metered<Alteration>> {
         Box::pin(seen::remove(&self.desk, on, remote_id))
     }
 

@@ -11,10 +11,10 @@ use super::{Desk, Settings, key};
 use crate::outbound::Response;
 use crate::platforms::matching::Blind;
 use crate::platforms::outcome::{
-    NoPost, Outcome, Presence, Refusal, RefusalKind, Removal, Sighting, Witness,
+    Alteration, NoPost, Outcome, Presence, Refusal, RefusalKind, Sighting, Witness,
 };
 use crate::platforms::session::{Metered, Session};
-use crate::platforms::wire::{failed_removal, same_place};
+use crate::platforms::wire::{failed_alteration, same_place};
 
 /// The key of the post that a link means.
 ///
@@ -104,18 +104,18 @@ async fn still_there(
 }
 
 /// Deletes a post. The method says the same of what is not there, so that is asked first.
-pub(super) async fn remove(desk: &Desk, on: &Session, id: &str) -> Metered<Removal> {
+pub(super) async fn remove(desk: &Desk, on: &Session, id: &str) -> Metered<Alteration> {
     Metered { value: delete(desk, on, id).await, usage: Vec::new() }
 }
 
-async fn delete(desk: &Desk, on: &Session, id: &str) -> Removal {
+async fn delete(desk: &Desk, on: &Session, id: &str) -> Alteration {
     if !key::is_key(id) {
         let (code, detail) = ("remote_id".to_owned(), "the id is of no post".to_owned());
-        return Removal::Refused(Refusal { kind: RefusalKind::Content, code, detail });
+        return Alteration::Refused(Refusal { kind: RefusalKind::Content, code, detail });
     }
     let api = match Api::of(desk, on) {
         Ok(api) => api,
-        Err(fault) => return Removal::Refused(fault.refusal()),
+        Err(fault) => return Alteration::Refused(fault.refusal()),
     };
     let entry = match enter(desk, on, &api).await {
         Ok(entry) => entry,
@@ -123,51 +123,51 @@ async fn delete(desk: &Desk, on: &Session, id: &str) -> Removal {
     };
     match one(desk, on, &api, id).await {
         Ok(Some(_)) => {}
-        Ok(None) => return Removal::NotThere("there is no such record".to_owned()),
+        Ok(None) => return Alteration::NotThere("there is no such record".to_owned()),
         // It may be there, and deleting it does no harm when it is not.
         Err(_blind) => {}
     }
     let request = match api.delete(&entry.token, id) {
         Ok(request) => request,
-        Err(fault) => return Removal::Refused(fault.refusal()),
+        Err(fault) => return Alteration::Refused(fault.refusal()),
     };
     match on.outbound.send(request).await {
         Ok(answer) => removed(desk, on, &answer, on.clock.now()),
-        Err(failure) => failed_removal(&failure),
+        Err(failure) => failed_alteration(&failure),
     }
 }
 
-fn without_session(outcome: Outcome) -> Removal {
+fn without_session(outcome: Outcome) -> Alteration {
     match outcome {
-        Outcome::Refused(refusal) => Removal::Refused(refusal),
-        Outcome::Deferred(deferral) => Removal::Deferred(deferral),
-        Outcome::Unknown(doubt) => Removal::Unknown(doubt.detail),
-        Outcome::Published(_) | Outcome::Pending(_) => Removal::Unknown("no session".to_owned()),
+        Outcome::Refused(refusal) => Alteration::Refused(refusal),
+        Outcome::Deferred(deferral) => Alteration::Deferred(deferral),
+        Outcome::Unknown(doubt) => Alteration::Unknown(doubt.detail),
+        Outcome::Published(_) | Outcome::Pending(_) => Alteration::Unknown("no session".to_owned()),
     }
 }
 
-fn removed(desk: &Desk, on: &Session, answer: &Response, now: Timestamp) -> Removal {
+fn removed(desk: &Desk, on: &Session, answer: &Response, now: Timestamp) -> Alteration {
     let status = answer.status.as_u16();
     if answer.status.is_success() {
         // What was deleted has a commit.
         let value: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         return match value.pointer("/commit/rev") {
-            Some(_) => Removal::Removed,
-            None => Removal::Unknown(format!("status {status}: no commit in the answer")),
+            Some(_) => Alteration::Made,
+            None => Alteration::Unknown(format!("status {status}: no commit in the answer")),
         };
     }
     let Some(problem) = Problem::parse(answer) else {
-        return Removal::Unknown(format!("status {status}: no well-formed refusal"));
+        return Alteration::Unknown(format!("status {status}: no well-formed refusal"));
     };
     match problem.meaning() {
-        Some(Meaning::RateLimited) => Removal::Deferred(problem.deferral(answer, now)),
+        Some(Meaning::RateLimited) => Alteration::Deferred(problem.deferral(answer, now)),
         Some(Meaning::Ended) => {
             desk.entries.forget(on);
             without_session(problem.outcome(Meaning::Ended, answer, now))
         }
-        Some(Meaning::Missing) => Removal::NotThere(problem.said()),
-        Some(Meaning::Refused(kind)) => Removal::Refused(problem.refusal(kind)),
-        None => Removal::Unknown(problem.said()),
+        Some(Meaning::Missing) => Alteration::NotThere(problem.said()),
+        Some(Meaning::Refused(kind)) => Alteration::Refused(problem.refusal(kind)),
+        None => Alteration::Unknown(problem.said()),
     }
 }
 

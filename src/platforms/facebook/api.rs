@@ -176,6 +176,13 @@ impl<'a> Graph<'a> {
         self.caller.request("delete", Method::DELETE, url, Body::default())
     }
 
+    /// Gives a post another text.
+    pub(super) fn edit(&self, id: &str, message: &str) -> Result<Request, Unsendable> {
+        let mut pairs = vec![("message".to_owned(), message.to_owned())];
+        pairs.extend(self.proof().map(|proof| ("appsecret_proof".to_owned(), proof)));
+        self.caller.request("edit", Method::POST, self.url(&[id])?, Body::form(&pairs))
+    }
+
     /// Begins the upload of a film.
     pub(super) fn film_start(&self, kind: FilmKind, size: u64) -> Result<Request, Unsendable> {
         let mut pairs = vec![("upload_phase".to_owned(), "start".to_owned())];

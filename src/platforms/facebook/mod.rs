@@ -7,8 +7,9 @@ use secrecy::SecretString;
 
 use self::post_settings::PostSettings;
 use super::check::Finding;
+use super::correcting::Corrects;
 use super::outcome::{
-    Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
+    Access, Alteration, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Sighting,
     Witness,
 };
 use super::rules::Rules;
@@ -24,6 +25,7 @@ mod back;
 mod classify;
 mod comments;
 mod connect;
+mod correct;
 mod film;
 mod film_look;
 mod find;
@@ -146,8 +148,16 @@ impl Platform for Facebook {
         Box::pin(presence::presence(&self.settings, on, remote_id, witness))
     }
 
-    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>> {
+    fn remove<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+    ) -> Answer<'a, Metered<Alteration>> {
         Box::pin(remove::remove(&self.settings, on, remote_id))
+    }
+
+    fn corrects(&self) -> Option<&dyn Corrects> {
+        Some(self)
     }
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {

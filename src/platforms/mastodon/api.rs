@@ -2,13 +2,14 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::post_settings::PostSettings;
 use super::{ID, Settings, html};
 use crate::domain::attempt::Receipt;
 use crate::outbound::Request;
+use crate::platforms::correcting::Revision;
 use crate::platforms::matching::{Listed, with_link};
 use crate::platforms::outcome::Usage;
 use crate::platforms::session::{Item, ItemMedia, Session};
@@ -71,24 +72,11 @@ impl<'a> Api<'a> {
     /// answers a repetition with the first post; that it does is a help and no proof.
     pub(super) fn status(&self, item: &Item, media: &[String]) -> Result<Request, Unsendable> {
         let set: PostSettings = settings::read(&item.settings)?;
-        let mut body = serde_json::Map::new();
-        body.insert("status".to_owned(), with_link(&item.text, item.link.as_deref()).into());
-        if !media.is_empty() {
-            body.insert("media_ids".to_owned(), json!(media));
-        }
-        // Its list of languages has no regions.
-        let language = item.language.split('-').next().unwrap_or_default();
-        if !language.is_empty() {
-            body.insert("language".to_owned(), language.into());
-        }
-        if let Some(visibility) = set.visibility {
+        let visibility = set.visibility;
+        let text = with_link(&item.text, item.link.as_deref());
+        let mut body = said(text, &item.language, set, media);
+        if let Some(visibility) = visibility {
             body.insert("visibility".to_owned(), json!(visibility));
-        }
-        if let Some(warning) = set.content_warning {
-            body.insert("spoiler_text".to_owned(), warning.into());
-        }
-        if let Some(sensitive) = set.sensitive {
-            body.insert("sensitive".to_owned(), sensitive.into());
         }
         let url = address(self.base, &["api", "v1", "statuses"])?;
         let body = Body::json(&Value::Object(body));
@@ -102,6 +90,19 @@ impl<'a> Api<'a> {
     /// One post.
     pub(super) fn one(&self, id: &str) -> Result<Request, Unsendable> {
         self.get(&["api", "v1", "statuses", id], &[])
+    }
+
+    /// Gives a post another text. What is not said again is taken away from it.
+    pub(super) fn edit(
+        &self,
+        revision: &Revision<'_>,
+        media: &[String],
+    ) -> Result<Request, Unsendable> {
+        let set: PostSettings = settings::read(revision.settings)?;
+        let text = with_link(&revision.said.text, revision.said.link.as_deref());
+        let body = Body::json(&Value::Object(said(text, revision.language, set, media)));
+        let url = address(self.base, &["api", "v1", "statuses", revision.remote_id])?;
+        self.caller.request("edit", Method::PUT, url, body)
     }
 
     /// Deletes one post.
@@ -142,6 +143,27 @@ impl<'a> Api<'a> {
         let is_own = author.eq_ignore_ascii_case(self.name);
         Some(Post { shown: Listed { receipt, text, media }, is_own })
     }
+}
+
+/// What a post says and shows, as the server takes it.
+fn said(text: String, language: &str, set: PostSettings, media: &[String]) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("status".to_owned(), text.into());
+    if !media.is_empty() {
+        body.insert("media_ids".to_owned(), json!(media));
+    }
+    // Its list of languages has no regions.
+    let language = language.split('-').next().unwrap_or_default();
+    if !language.is_empty() {
+        body.insert("language".to_owned(), language.into());
+    }
+    if let Some(warning) = set.content_warning {
+        body.insert("spoiler_text".to_owned(), warning.into());
+    }
+    if let Some(sensitive) = set.sensitive {
+        body.insert("sensitive".to_owned(), sensitive.into());
+    }
+    body
 }
 
 /// A post, and whether it is the account's own.

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use self::post_settings::PostSettings;
+use super::correcting::Corrects;
 use super::outcome::{
-    Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting, Witness,
+    Alteration, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Sighting, Witness,
 };
 use super::rules::Rules;
 use super::session::{Gap, Item, Metered, Place, Probe, Progress, Session};
@@ -19,6 +20,7 @@ use super::{Answer, Leave, Platform, Withdrawn, settings};
 
 mod api;
 mod classify;
+mod correct;
 mod find;
 mod html;
 mod post_settings;
@@ -122,8 +124,16 @@ impl Platform for Mastodon {
         Box::pin(presence::presence(&self.settings, on, remote_id, witness))
     }
 
-    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>> {
+    fn remove<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+    ) -> Answer<'a, Metered<Alteration>> {
         Box::pin(remove::remove(&self.settings, on, remote_id))
+    }
+
+    fn corrects(&self) -> Option<&dyn Corrects> {
+        Some(self)
     }
 
     fn owner<'a>(&'a self, on: &'a Session) -> Answer<'a, Result<Owner, OwnerError>> {

@@ -8,43 +8,45 @@ use super::Settings;
 use super::api::{Api, is_id};
 use super::classify::{Meaning, Problem};
 use crate::outbound::Response;
-use crate::platforms::outcome::{Refusal, RefusalKind, Removal};
+use crate::platforms::outcome::{Alteration, Refusal, RefusalKind};
 use crate::platforms::session::{Metered, Session};
-use crate::platforms::wire::{failed_removal, text_at};
+use crate::platforms::wire::{failed_alteration, text_at};
 
 /// `DELETE /api/v1/statuses/{id}` answers with the post as it was.
-pub(super) async fn remove(settings: &Settings, on: &Session, id: &str) -> Metered<Removal> {
+pub(super) async fn remove(settings: &Settings, on: &Session, id: &str) -> Metered<Alteration> {
     let metered = |value| Metered { value, usage: Vec::new() };
     if !is_id(id) {
         let (code, detail) = ("remote_id".to_owned(), "the id is of no post".to_owned());
-        return metered(Removal::Refused(Refusal { kind: RefusalKind::Content, code, detail }));
+        return metered(Alteration::Refused(Refusal { kind: RefusalKind::Content, code, detail }));
     }
     let request = match Api::of(settings, on).and_then(|api| api.delete(id)) {
         Ok(request) => request,
-        Err(fault) => return metered(Removal::Refused(fault.refusal())),
+        Err(fault) => return metered(Alteration::Refused(fault.refusal())),
     };
     metered(match on.outbound.send(request).await {
-        Ok(answer) => removed(&answer, id, on.clock.now()),
-        Err(failure) => failed_removal(&failure),
+        Ok(answer) => altered(&answer, id, on.clock.now()),
+        Err(failure) => failed_alteration(&failure),
     })
 }
 
-fn removed(answer: &Response, id: &str, now: Timestamp) -> Removal {
-    let unknown = |why: &str| Removal::Unknown(format!("status {}: {why}", answer.status.as_u16()));
+/// What came of it: both deleting a post and changing it are answered with the post.
+pub(super) fn altered(answer: &Response, id: &str, now: Timestamp) -> Alteration {
+    let unknown =
+        |why: &str| Alteration::Unknown(format!("status {}: {why}", answer.status.as_u16()));
     if answer.status.is_success() {
         let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         return match text_at(&value, "id") {
-            Some(shown) if shown == id => Removal::Removed,
-            Some(_) | None => unknown("it does not show what was deleted"),
+            Some(shown) if shown == id => Alteration::Made,
+            Some(_) | None => unknown("it shows another post, or none"),
         };
     }
     let Some(problem) = Problem::parse(answer) else { return unknown("no well-formed refusal") };
     if answer.status == StatusCode::NOT_FOUND {
-        return Removal::NotThere(problem.said());
+        return Alteration::NotThere(problem.said());
     }
     match problem.meaning() {
-        Some(Meaning::RateLimited) => Removal::Deferred(problem.deferral(answer, now)),
-        Some(Meaning::Refused(kind)) => Removal::Refused(problem.refusal(kind)),
+        Some(Meaning::RateLimited) => Alteration::Deferred(problem.deferral(answer, now)),
+        Some(Meaning::Refused(kind)) => Alteration::Refused(problem.refusal(kind)),
         Some(Meaning::NotReady) | None => unknown(&problem.said()),
     }
 }
@@ -61,9 +63,9 @@ mod tests {
         let said = |status: u16, body: &str| {
             let status = StatusCode::from_u16(status).expect("status");
             let body = body.to_owned().into();
-            removed(&Response { status, headers: HeaderMap::new(), body }, "7", now)
+            altered(&Response { status, headers: HeaderMap::new(), body }, "7", now)
         };
-        assert_eq!(said(200, r#"{"id":"7","text":"A"}"#), Removal::Removed);
+        assert_eq!(said(200, r#"{"id":"7","text":"A"}"#), Alteration::Made);
         for (status, body) in [
             (200, "{}"),
             (200, r#"{"id":"8"}"#),
@@ -72,13 +74,13 @@ mod tests {
             (429, ""),
         ] {
             let removal = said(status, body);
-            assert!(matches!(removal, Removal::Unknown(_)), "{status} {body}: {removal:?}");
+            assert!(matches!(removal, Alteration::Unknown(_)), "{status} {body}: {removal:?}");
         }
         let missing = said(404, r#"{"error":"Record not found"}"#);
-        assert!(matches!(missing, Removal::NotThere(_)), "{missing:?}");
+        assert!(matches!(missing, Alteration::NotThere(_)), "{missing:?}");
         let busy = said(429, r#"{"error":"Too many requests"}"#);
-        assert!(matches!(busy, Removal::Deferred(_)), "{busy:?}");
+        assert!(matches!(busy, Alteration::Deferred(_)), "{busy:?}");
         let dead = said(401, r#"{"error":"The access token is invalid"}"#);
-        assert!(matches!(dead, Removal::Refused(it) if it.kind == RefusalKind::Credential));
+        assert!(matches!(dead, Alteration::Refused(it) if it.kind == RefusalKind::Credential));
     }
 }

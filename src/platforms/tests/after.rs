@@ -1,12 +1,12 @@
 //! What our clients say of posts that are out, against the simulated platforms: whether they are still
 //! there, and what came of deleting them. Whatever the answers look like, it must be true.
 
-use super::outcome::{Presence, Removal, Witness};
+use super::outcome::{Alteration, Presence, Witness};
 use super::subjects::{Stage, Subject};
 use crate::simulator::{DeleteMissing, Exhausted, Fault, Kind, Operation, Platform, Unreadable};
 
 /// Everything that may come back instead of an answer, carried out or not.
-fn hostile(refusal: &Kind) -> Vec<Option<Kind>> {
+pub(super) fn hostile(refusal: &Kind) -> Vec<Option<Kind>> {
     let mut kinds = vec![
         Kind::DropBefore,
         Kind::DropAfter,
@@ -42,10 +42,12 @@ async fn what_we_say_of_a_deleted_post_is_true_whatever_the_answer() {
             }
             let said = platform.remove(&session, &post).await.value;
             match &said {
-                Removal::Removed => assert!(!there(&post), "{id} {name}"),
-                Removal::Refused(_) | Removal::Deferred(_) => assert!(there(&post), "{id} {name}"),
-                Removal::NotThere(_) => panic!("{id} {name}: it was there"),
-                Removal::Unknown(_) => {
+                Alteration::Made => assert!(!there(&post), "{id} {name}"),
+                Alteration::Refused(_) | Alteration::Deferred(_) => {
+                    assert!(there(&post), "{id} {name}");
+                }
+                Alteration::NotThere(_) => panic!("{id} {name}: it was there"),
+                Alteration::Unknown(_) => {
                     let seen = platform.presence(&session, &post, &needed()).await.value;
                     let expected = if there(&post) { Presence::There } else { Presence::Gone };
                     assert_eq!(seen, expected, "{id} {name}: {said:?}");
@@ -53,10 +55,10 @@ async fn what_we_say_of_a_deleted_post_is_true_whatever_the_answer() {
             }
             assert!(world.faults().waiting().is_empty(), "{id} {name}: the fault did not strike");
             let plain = name == "none";
-            assert_eq!(plain, said == Removal::Removed, "{id} {name}: {said:?}");
+            assert_eq!(plain, said == Alteration::Made, "{id} {name}: {said:?}");
             // It may be repeated: whatever came of it, then it is gone.
             let again = platform.remove(&session, &post).await.value;
-            assert!(matches!(again, Removal::Removed | Removal::NotThere(_)), "{again:?}");
+            assert!(matches!(again, Alteration::Made | Alteration::NotThere(_)), "{again:?}");
             assert!(!there(&post), "{id} {name}");
         }
     }
@@ -72,9 +74,9 @@ async fn a_second_time_it_is_not_there_in_every_spelling_that_is_reported() {
             let platform = stage.platforms.get(id).expect("platform");
             let session = stage.session(remote_id, token);
             let post = world.insert_foreign(*side, account, "twice").expect("a post");
-            assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed);
+            assert_eq!(platform.remove(&session, &post).await.value, Alteration::Made);
             let again = platform.remove(&session, &post).await.value;
-            assert!(matches!(again, Removal::NotThere(_)), "{id}: {again:?}");
+            assert!(matches!(again, Alteration::NotThere(_)), "{id}: {again:?}");
         }
     }
 }
@@ -93,7 +95,7 @@ async fn what_shows_nothing_proves_nothing() {
         let platform = stage.platforms.get(id).expect("platform");
         let session = stage.session(remote_id, token);
         let post = world.insert_foreign(*side, account, "gone").expect("a post");
-        assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed, "{id}");
+        assert_eq!(platform.remove(&session, &post).await.value, Alteration::Made, "{id}");
         let by =
             |other: Option<&String>, needed: bool| Witness { remote_id: other.cloned(), needed };
         let blind = |seen: &Presence| matches!(seen, Presence::CannotSee { .. });
@@ -123,7 +125,7 @@ async fn a_read_that_fails_or_a_control_that_fails_is_never_gone() {
             Presence::There,
             "{id}"
         );
-        assert_eq!(platform.remove(&session, &post).await.value, Removal::Removed, "{id}");
+        assert_eq!(platform.remove(&session, &post).await.value, Alteration::Made, "{id}");
         assert_eq!(
             platform.presence(&session, &post, &needed()).await.value,
             Presence::Gone,
@@ -188,20 +190,20 @@ async fn a_post_of_a_page_is_looked_for_and_deleted_by_its_number() {
         platform.presence(&session, number, &Witness::default()).await.value,
         Presence::There
     );
-    assert_eq!(platform.remove(&session, number).await.value, Removal::Removed);
+    assert_eq!(platform.remove(&session, number).await.value, Alteration::Made);
     assert_eq!(
         platform.presence(&session, number, &Witness::default()).await.value,
         Presence::Gone
     );
     assert!(world.posts(*side, page).is_empty());
     let again = platform.remove(&session, number).await.value;
-    assert!(matches!(again, Removal::NotThere(_)), "{again:?}");
+    assert!(matches!(again, Alteration::NotThere(_)), "{again:?}");
     // What begins with another number may be a comment of ours: the platform says that there is none.
     let other = format!("{page}9_{number}");
     let said = platform.remove(&session, &other).await.value;
-    assert!(matches!(said, Removal::NotThere(_)), "{said:?}");
+    assert!(matches!(said, Alteration::NotThere(_)), "{said:?}");
     for odd in ["", "_", "one_two", "1_2_3", "../me"] {
         let said = platform.remove(&session, odd).await.value;
-        assert!(matches!(said, Removal::Refused(_)), "{odd}: {said:?}");
+        assert!(matches!(said, Alteration::Refused(_)), "{odd}: {said:?}");
     }
 }

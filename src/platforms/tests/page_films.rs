@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::notes::Notes;
-use super::outcome::{Lookup, Outcome, Presence, Removal, Sighting, Witness};
+use super::outcome::{Alteration, Lookup, Outcome, Presence, Sighting, Witness};
 use super::session::{Gone, Item, ItemMedia, MediaSource, Parts, Place, Probe, Progress};
 use super::subjects::{Stage, Subject, item};
 use super::{Answer, Withdrawn};
@@ -264,11 +264,11 @@ async fn a_film_is_seen_and_deleted_by_its_own_number() {
         let there = client.presence(&session, &film, &Witness::default()).await.value;
         assert_eq!(there, Presence::There, "{kind}");
         let gone = client.remove(&session, &film).await.value;
-        assert_eq!(gone, Removal::Removed, "{kind}");
+        assert_eq!(gone, Alteration::Made, "{kind}");
         assert!(set.posts().is_empty(), "{kind}");
         let there = client.presence(&session, &film, &Witness::default()).await.value;
         assert_eq!(there, Presence::Gone, "{kind}");
         let gone = client.remove(&session, &film).await.value;
-        assert!(matches!(gone, Removal::NotThere(_)), "{kind}: {gone:?}");
+        assert!(matches!(gone, Alteration::NotThere(_)), "{kind}: {gone:?}");
     }
 }

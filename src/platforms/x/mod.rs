@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use self::post_settings::PostSettings;
 use super::check::Finding;
 use super::outcome::{
-    Access, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Removal, Sighting,
+    Access, Alteration, Lookup, NoPost, Outcome, Owner, OwnerError, Presence, Reading, Sighting,
     Witness,
 };
 use super::rules::Rules;
@@ -167,7 +167,11 @@ impl Platform for X {
         Box::pin(presence::presence(&self.settings, on, remote_id, witness))
     }
 
-    fn remove<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Removal>> {
+    fn remove<'a>(
+        &'a self,
+        on: &'a Session,
+        remote_id: &'a str,
+    ) -> Answer<'a, Metered<Alteration>> {
         Box::pin(remove::remove(&self.settings, on, remote_id))
     }
 

@@ -1,9 +1,11 @@
 //! The acts on deliveries: look, take back, give another time, and decide about what hangs.
 
 mod adopt;
+mod correct;
 mod decide;
 mod review;
 mod take_down;
+mod texts;
 mod view;
 mod waiting;
 
@@ -13,9 +15,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 pub use adopt::{Adoption, adopt};
+pub use correct::{Correcting, correct};
 pub use decide::{give_up, retry};
 pub use review::{Review, ReviewAct, Reviewed, Verdict, review};
 pub use take_down::{Recalling, recall};
+pub use texts::{CorrectionView, TextView};
 pub use view::{
     AttemptView, ContentView, DeliveryDetail, DeliveryView, LocalView, OwnerView, ProblemView,
     RecallView, ReceiptView, TitleView, WaitsForView,

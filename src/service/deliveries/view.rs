@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::texts::{self, CorrectionView, TextView};
 use super::waiting::{self, Known};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::class::Class;
@@ -88,6 +89,9 @@ pub struct DeliveryView {
     /// way.
     #[serde(default)]
     pub recall: Option<RecallView>,
+    /// The last correction of what is out that somebody asked for.
+    #[serde(default)]
+    pub correction: Option<CorrectionView>,
     /// Counts changes; the `ETag`.
     pub version: i64,
     /// Who scheduled it.
@@ -104,8 +108,14 @@ pub struct DeliveryDetail {
     /// The delivery.
     #[serde(flatten)]
     pub delivery: DeliveryView,
-    /// What is published: the variant as it was scheduled, and of it this part.
+    /// What was published: the variant as it was scheduled, and of it this part.
     pub content: ContentView,
+    /// What it has said since it is out, in order; the last is what it says. Nothing before it is out.
+    #[serde(default)]
+    pub texts: Vec<TextView>,
+    /// All corrections that were asked for, in order.
+    #[serde(default)]
+    pub corrections: Vec<CorrectionView>,
     /// Every try, in order.
     pub attempts: Vec<AttemptView>,
 }
@@ -252,7 +262,7 @@ fn one() -> i64 {
     1
 }
 
-fn problem_view(problem: DeliveryProblem) -> ProblemView {
+pub(super) fn problem_view(problem: DeliveryProblem) -> ProblemView {
     ProblemView { code: problem.code, detail: problem.detail, hint: problem.hint }
 }
 
@@ -271,6 +281,7 @@ impl DeliveryView {
     pub(super) fn new(delivery: Delivery, known: &Known, caller: &Caller) -> Self {
         let zone = shown_zone(delivery.civil.as_ref(), &delivery.account_zone).to_owned();
         let (waits_for, acts) = (known.wait(&delivery), waiting::acts(&delivery, caller));
+        let correction = known.corrections(&delivery.id).last().cloned().map(CorrectionView::from);
         Self {
             id: delivery.id,
             post_id: delivery.post_id,
@@ -309,6 +320,7 @@ impl DeliveryView {
             }),
             problem: delivery.problem.map(problem_view),
             recall: delivery.recall.map(recall_view),
+            correction,
             version: delivery.version,
             created_by: delivery.created_by,
             created_at: delivery.created_at,
@@ -382,6 +394,15 @@ impl DeliveryDetail {
             detail: attempt.detail,
         });
         let attempts = attempts.collect();
-        Self { content, attempts, delivery: DeliveryView::new(delivery, known, caller) }
+        let history = known.corrections(&delivery.id);
+        let texts = texts::texts(&delivery, history);
+        let corrections = history.iter().cloned().map(CorrectionView::from).collect();
+        Self {
+            content,
+            texts,
+            corrections,
+            attempts,
+            delivery: DeliveryView::new(delivery, known, caller),
+        }
     }
 }

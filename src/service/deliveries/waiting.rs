@@ -7,12 +7,15 @@ use jiff::Timestamp;
 
 use super::view::{OwnerView, TitleView, WaitsForView};
 use crate::domain::actor::person_of;
+use crate::domain::correction::Correction;
 use crate::domain::delivery::{Act, DeliveryState, WaitsFor};
+use crate::domain::id::DeliveryId;
 use crate::domain::policy::{self, Action, Subject};
 use crate::domain::waiting::{Cause, Party};
 use crate::domain::work;
 use crate::service::{Caller, Error};
 use crate::store::Reader;
+use crate::store::corrections;
 use crate::store::deliveries::{Delivery, NewDelivery};
 use crate::store::waiting::{self, Responsible};
 
@@ -25,6 +28,8 @@ pub(super) struct Known {
     /// By the key of the job.
     next: HashMap<String, Timestamp>,
     people: Vec<Responsible>,
+    /// Of each delivery in the order in which they were asked for.
+    corrections: HashMap<DeliveryId, Vec<Correction>>,
 }
 
 impl Known {
@@ -33,8 +38,11 @@ impl Known {
         reader: &mut Reader,
         deliveries: impl Iterator<Item = &Delivery>,
     ) -> Result<Self, Error> {
-        let (mut keys, mut authors) = (Vec::new(), Vec::new());
+        let (mut keys, mut authors, mut out) = (Vec::new(), Vec::new(), Vec::new());
         for delivery in deliveries {
+            if delivery.receipt.is_some() {
+                out.push(delivery.id.clone());
+            }
             let Some(cause) = cause(delivery) else { continue };
             keys.push(job_key(delivery));
             if cause.party() == Party::Person {
@@ -47,13 +55,24 @@ impl Known {
             authors => waiting::responsible(reader, authors).await?,
         };
         let next = next.into_iter().map(|next| (next.unique_key, next.at)).collect();
-        Ok(Self { next, people })
+        let mut corrections: HashMap<DeliveryId, Vec<Correction>> = HashMap::new();
+        if !out.is_empty() {
+            for (id, one) in corrections::of(reader, &out).await? {
+                corrections.entry(id).or_default().push(one);
+            }
+        }
+        Ok(Self { next, people, corrections })
     }
 
     /// What is known about one that is about to be written.
     pub(super) fn planned(row: &NewDelivery) -> Self {
         let next = [(work::publish_key(&row.id), row.due_at)].into();
-        Self { next, people: Vec::new() }
+        Self { next, ..Self::default() }
+    }
+
+    /// The corrections of a delivery, in the order in which they were asked for.
+    pub(super) fn corrections(&self, id: &DeliveryId) -> &[Correction] {
+        self.corrections.get(id).map_or(&[], Vec::as_slice)
     }
 
     /// What a delivery waits for; nothing at its end.

@@ -1,11 +1,11 @@
-//! The process is stopped after it has deleted a post and before it has written that down, and while it
-//! arranges a look: the next start finds out.
+//! The process is stopped after it has deleted a post or changed its text and before it has written that
+//! down, and while it arranges a look: the next start finds out.
 
 use std::os::unix::process::ExitStatusExt as _;
 
 use chancery::domain::id::DeliveryId;
-use chancery::service::deliveries::{self, Recalling};
-use chancery::simulator::{Kind, Operation};
+use chancery::service::deliveries::{self, Correcting, Recalling};
+use chancery::simulator::{Kind, Operation, Platform};
 
 use super::daemon::Daemon;
 use super::points::SIGABRT;
@@ -13,7 +13,8 @@ use super::{on_both, standing};
 use crate::stage::{Stage, Wanted, eventually, on};
 
 /// The points that are passed after publishing.
-pub(super) const POINTS: [&str; 2] = ["recall.after_delete", "looks.before_commit"];
+pub(super) const POINTS: [&str; 4] =
+    ["recall.after_delete", "looks.before_commit", "correct.after_intent", "correct.after_call"];
 
 async fn dies_at(stage: &Stage, options: &[(&str, &str)]) {
     let daemon = Daemon::start(stage.setting(), options);
@@ -88,6 +89,44 @@ async fn a_crash_while_looks_are_arranged_loses_none() {
         }
         daemon.stop().await;
         assert_eq!(stage.world().counts().received, 2);
+    })
+    .await;
+}
+
+/// With the intent written down, or with the request made: the text is right in the end, and written down
+/// once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_while_a_text_is_corrected_is_found_out() {
+    on_both(async |stage| {
+        let outlet = stage.outlet(Platform::Facebook).await;
+        let id = stage.deliver(&outlet, &Wanted::text("corrected, and lost")).await;
+        stage.published(&id).await;
+        let never = on(&outlet, Operation::Change, Kind::ServerError { execute: false });
+        stage.world().faults().push(never.always());
+        let wish = Correcting {
+            text: "as it should be".to_owned(),
+            reason: "A wrong figure".to_owned(),
+            overwrite: None,
+        };
+        deliveries::correct(stage.acts(), stage.caller(), &id, wish).await.unwrap();
+        stage.stop().await;
+        stage.world().faults().clear();
+        let text = || stage.posts(&outlet)[0].text.clone();
+        dies_at(stage, &[("CHANCERY_CRASH_AT", "correct.after_intent")]).await;
+        assert_ne!(text(), "as it should be");
+        dies_at(stage, &[("CHANCERY_CRASH_AT", "correct.after_call")]).await;
+        assert_eq!(text(), "as it should be");
+        let daemon = Daemon::start(stage.setting(), &[]);
+        let corrected = format!(
+            "SELECT action FROM audit WHERE subject = '{id}' AND action = 'delivery.corrected'"
+        );
+        eventually("it is written down", async || {
+            let rows = stage.setting().database.rows(&corrected).await;
+            if rows.len() == 1 { Ok(()) } else { Err(rows.len()) }
+        })
+        .await;
+        daemon.stop().await;
+        assert_eq!((text().as_str(), stage.world().counts().received), ("as it should be", 1));
     })
     .await;
 }

@@ -253,6 +253,15 @@ pub(super) fn update(context: &Context<'_>, id: &str) -> Result<Reply, GraphErro
         return Err(GraphError::known(200, None)
             .saying("(#200) Only posts made by the same application can be changed"));
     }
+    let text = params.text("message");
+    if let Some(text) = &text {
+        if text.trim().is_empty() {
+            return Err(GraphError::known(197, None));
+        }
+        if text.chars().count() > context.settings.facebook.text_limit {
+            return Err(GraphError::parameter("Param message is too long"));
+        }
+    }
     let mut made = None;
     match publish {
         Some(true) if post.is_public(now) => {}
@@ -264,10 +273,7 @@ pub(super) fn update(context: &Context<'_>, id: &str) -> Result<Reply, GraphErro
         Some(_) => return Err(GraphError::parameter("is_published cannot be changed so")),
         None => {}
     }
-    if let Some(text) = params.text("message") {
-        if text.trim().is_empty() {
-            return Err(GraphError::known(197, None));
-        }
+    if let Some(text) = text {
         post.text = tidy(context, &text);
     }
     let reply = Reply::json(200, &json!({ "success": true }));

@@ -1,4 +1,4 @@
-//! Making, reading and deleting statuses.
+//! Making, reading, editing and deleting statuses.
 
 use std::time::Duration;
 
@@ -179,6 +179,37 @@ pub(super) fn one(context: &Context<'_>, id: &str) -> Reply {
         Some((author, post)) => Reply::json(200, &shown(context, &author, &post)),
         None => error(404, "Record not found"),
     }
+}
+
+/// `PUT /api/v1/statuses/{id}`: only the author's own; pictures that are not named again are taken away
+/// (methods, statuses, edit).
+pub(super) fn edit(context: &Context<'_>, id: &str) -> Reply {
+    let now = context.world.now();
+    let draft = match read_draft(context) {
+        Ok(draft) => draft,
+        Err(refusal) => return *refusal,
+    };
+    let mut state = context.account.lock();
+    let Some(before) = state.post(id, now).map(|post| post.record.clone()) else {
+        return error(404, "Record not found");
+    };
+    let mut photos = Vec::with_capacity(draft.media.len());
+    for wanted in &draft.media {
+        if let Some(own) = before.photos.iter().find(|photo| photo.id == *wanted) {
+            photos.push(own.clone());
+            continue;
+        }
+        match attached(context, &state, std::slice::from_ref(wanted)) {
+            Ok(new) => photos.extend(new),
+            Err(refusal) => return *refusal,
+        }
+    }
+    let Some(post) = state.post_mut(id, now) else { return error(404, "Record not found") };
+    post.text = draft.text;
+    post.photos = photos;
+    let post = post.clone();
+    drop(state);
+    Reply::json(200, &status(context, &post))
 }
 
 /// `DELETE /api/v1/statuses/{id}`: the status with its source; only the author's own.

@@ -40,6 +40,31 @@ async fn a_status_is_made_shown_listed_and_deleted() {
     assert_eq!(probe.get("/api/v1/accounts/verify_credentials", "nobody").await.status, 401);
 }
 
+/// An edit keeps the id; pictures that it does not name are taken away, and nobody edits another's.
+#[tokio::test]
+async fn a_status_is_edited_by_its_author() {
+    let probe = probe();
+    let made = probe.post_json("/api/v1/statuses", "token-mofa", &json!({"status": "3 %"})).await;
+    let path = format!("/api/v1/statuses/{}", made.json()["id"].as_str().unwrap());
+    let body = json!({"status": "5 %"});
+    assert_eq!(probe.put_json(&path, "token-other", &body).await.status, 404);
+    let edited = probe.put_json(&path, "token-mofa", &body).await;
+    assert_eq!((edited.status, edited.json()["id"].clone()), (200, made.json()["id"].clone()));
+    assert_eq!(probe.get(&path, "token-other").await.json()["content"], "<p>5 %</p>");
+    let blank = probe.put_json(&path, "token-mofa", &json!({"status": " "})).await;
+    assert_eq!(blank.status, 422);
+    assert_eq!(
+        probe
+            .get("/api/v1/accounts/1/statuses", "token-mofa")
+            .await
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
 #[tokio::test]
 async fn limits_are_those_of_the_documents() {
     let probe = probe();

@@ -1,0 +1,188 @@
+//! One try to give a post another text: first a look at what it says, then the intent, durable, and then one
+//! request, which may be repeated.
+
+use jiff::Timestamp;
+
+use super::{Came, Correct, Errand, Tried, shown_text};
+use crate::domain::correction::{current, ours};
+use crate::domain::text::normalised;
+use crate::domain::variant::{Content, sha256_hex};
+use crate::platforms::Platform;
+use crate::platforms::correcting::{Corrects, Revision};
+use crate::platforms::outcome::{Alteration, Presence, Usage, Witness, Wording};
+use crate::platforms::session::Session;
+use crate::queue::gate::Pass;
+use crate::store::{Error, corrections};
+
+/// With what a post is corrected.
+struct Means<'a> {
+    platform: &'a dyn Platform,
+    corrects: &'a dyn Corrects,
+    session: Session,
+    remote_id: &'a str,
+    said: &'a Content,
+}
+
+impl Correct {
+    /// Looks, and corrects what is still to be corrected.
+    pub(super) async fn attempt(&self, errand: &Errand, pass: &Pass) -> Tried {
+        let means = match self.means(errand) {
+            Ok(means) => means,
+            Err(came) => return Tried::without_request(came, Vec::new(), errand),
+        };
+        let seen = means.corrects.wording(&means.session, means.remote_id).await;
+        let mut usage = seen.usage;
+        let came = match seen.value {
+            Wording::Says(shown) => self.judge(errand, &means, &shown),
+            Wording::NotThere(said) => Some(gone(&means, &said, &mut usage).await),
+            Wording::CannotSee { detail, until } => {
+                let detail = format!("it cannot be seen what the post says: {detail}");
+                Some(Came::NotYet { detail, until })
+            }
+        };
+        if let Some(came) = came {
+            return Tried::without_request(came, usage, errand);
+        }
+        let begun = self.tools.clock.now();
+        match self.intend(errand, begun, pass).await {
+            Ok(true) => {}
+            Ok(false) => return Tried::without_request(Came::Overtaken, usage, errand),
+            Err(error) => {
+                let error = crate::telemetry::Chain(&error);
+                tracing::error!(delivery.id = %errand.standing.id, %error, "no intent was written down");
+                return Tried::without_request(Came::Overtaken, usage, errand);
+            }
+        }
+        crate::crash_point!("correct.after_intent");
+        let (came, unsure) = self.call(errand, &means, &mut usage).await;
+        crate::crash_point!("correct.after_call");
+        Tried { came, usage, open_since: unsure.then_some(begun).or(errand.correction.open_since) }
+    }
+
+    fn means<'a>(&'a self, errand: &'a Errand) -> Result<Means<'a>, Came> {
+        let refused =
+            |code: &str, detail: &str| Came::Refused { code: code.into(), detail: detail.into() };
+        let waits = |detail: &str| Came::Waits { detail: detail.to_owned() };
+        let Some((prepared, said)) = &errand.prepared else {
+            return Err(waits("the account has no credential any more"));
+        };
+        let Some(remote_id) = &errand.standing.remote_id else {
+            return Err(refused("remote_id", "its id at the platform is not known"));
+        };
+        let platform = self.tools.platforms.get(&prepared.platform).map(AsRef::as_ref);
+        let Some((platform, corrects)) = platform.and_then(|it| Some((it, it.corrects()?))) else {
+            return Err(refused("platform", "this build cannot correct posts of the platform"));
+        };
+        if let Some(fixed) = corrects.fixed(remote_id, said) {
+            return Err(refused(fixed.what, fixed.detail));
+        }
+        let Ok(session) = self.tools.session(prepared) else {
+            return Err(waits(
+                "the account's credential does not open with the key of this process",
+            ));
+        };
+        Ok(Means { platform, corrects, session, remote_id, said })
+    }
+
+    /// What follows from what the post says; nothing when the correction is to be made.
+    fn judge(&self, errand: &Errand, means: &Means<'_>, shown: &str) -> Option<Came> {
+        let form = |text: &str| {
+            let said = Content { text: text.to_owned(), ..means.said.clone() };
+            means.corrects.form(&said)
+        };
+        let (first, history) = (&means.said.text, &errand.history);
+        let wanted = form(&errand.correction.text);
+        if is_same(shown, &wanted, &form(current(first, history))) {
+            return Some(Came::Made { how: "the post says it already" });
+        }
+        let lag = self.tools.pace.quiet_wait.of(means.platform.id());
+        let ours = ours(first, history, self.tools.clock.now(), lag);
+        if ours.iter().any(|text| normalised(&form(text)) == normalised(shown)) {
+            return None;
+        }
+        let shown = shown_text(shown);
+        // Somebody has changed it at the platform. A person who has seen that may have it replaced.
+        let may = errand.correction.overwrite.as_ref() == Some(&sha256_hex(shown.as_bytes()));
+        (!may).then_some(Came::Conflict { shown })
+    }
+
+    /// Writes down that the request is about to leave, and leaves; false when it must not.
+    async fn intend(&self, errand: &Errand, now: Timestamp, pass: &Pass) -> Result<bool, Error> {
+        let mut tx = self.tools.store.begin_for("correct").await?;
+        let which = (&errand.standing.id, errand.correction.number);
+        if !corrections::begin(&mut tx, which, self.lease.holder(), now).await? {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        let pace = &self.tools.pace;
+        let lease_is_short = self.lease.left() < pace.request_timeout + pace.margin;
+        Ok(!lease_is_short && pass.leave().is_ok())
+    }
+
+    /// What came of the request, and whether it may still take effect although nobody knows.
+    async fn call(
+        &self,
+        errand: &Errand,
+        means: &Means<'_>,
+        usage: &mut Vec<Usage>,
+    ) -> (Came, bool) {
+        let said = Content { text: errand.correction.text.clone(), ..means.said.clone() };
+        let (language, settings) = match &errand.prepared {
+            Some((prepared, _)) => (prepared.language.as_str(), &prepared.settings),
+            None => ("", &serde_json::Value::Null),
+        };
+        let revision = Revision { remote_id: means.remote_id, said: &said, language, settings };
+        let answer = means.corrects.correct(&means.session, &revision).await;
+        usage.extend(answer.usage);
+        match answer.value {
+            Alteration::Made => {
+                (Came::Made { how: "the platform says that it has done so" }, false)
+            }
+            Alteration::NotThere(said) => (gone(means, &said, usage).await, false),
+            Alteration::Refused(refusal) => {
+                (Came::Refused { code: refusal.code, detail: refusal.detail }, false)
+            }
+            Alteration::Deferred(put_off) => {
+                (Came::NotYet { detail: put_off.detail, until: put_off.until }, false)
+            }
+            Alteration::Unknown(detail) => {
+                let detail = format!("the answer does not say whether it was done ({detail})");
+                (Came::NotYet { detail, until: None }, true)
+            }
+        }
+    }
+}
+
+/// The platform says that there is no such post: it is gone only if the account can be read.
+async fn gone(means: &Means<'_>, said: &str, usage: &mut Vec<Usage>) -> Came {
+    let seen = means.platform.presence(&means.session, means.remote_id, &Witness::default()).await;
+    usage.extend(seen.usage);
+    match seen.value {
+        Presence::Gone => Came::Missing { detail: said.to_owned() },
+        Presence::There => Came::NotYet { detail: format!("it is there ({said})"), until: None },
+        Presence::CannotSee { detail, until } => {
+            let detail = format!("{said}; the account cannot be read: {detail}");
+            Came::NotYet { detail, until }
+        }
+    }
+}
+
+/// Whether a post says what it is to say. Platforms tidy blanks; where the blanks are all that is to be
+/// corrected they count.
+fn is_same(shown: &str, wanted: &str, current: &str) -> bool {
+    let blanks = normalised(wanted) == normalised(current);
+    normalised(shown) == normalised(wanted) && (!blanks || shown.trim() == wanted.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_count_only_where_they_are_what_is_corrected() {
+        assert!(is_same("A b\n", "A  b", "something else"));
+        assert!(!is_same("A b", "B", "A b"));
+        assert!(!is_same("A b", "A\n\nb", "A b"), "a break between them is wanted");
+        assert!(is_same("A\n\nb ", "A\n\nb", "A b"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Changes the text of a post on Mastodon that is out.
+//!
+//! `PUT /api/v1/statuses/{id}` keeps the id and the old versions, which everybody can read
+//! (docs.joinmastodon.org, methods, statuses, edit, read 2026-11-22). What it is not told again it takes
+//! away, so pictures are named as the post shows them.
+
+use serde_json::Value;
+
+use super::Mastodon;
+use super::api::{Api, comparable, is_id};
+use super::classify::Problem;
+use super::find::interpret;
+use super::remove::altered;
+use crate::domain::variant::Content;
+use crate::outbound::Response;
+use crate::platforms::Answer;
+use crate::platforms::correcting::{Corrects, Fixed, Revision};
+use crate::platforms::matching::{Blind, with_link};
+use crate::platforms::outcome::{Alteration, Deferral, Wording};
+use crate::platforms::session::{Metered, Session};
+use crate::platforms::wire::{describe, failed_alteration, text_at};
+
+impl Corrects for Mastodon {
+    fn fixed(&self, remote_id: &str, _said: &Content) -> Option<Fixed> {
+        let detail = "its id is of no post on Mastodon";
+        (!is_id(remote_id)).then_some(Fixed { what: "remote_id", detail })
+    }
+
+    fn form(&self, said: &Content) -> String {
+        comparable(&with_link(&said.text, said.link.as_deref()))
+    }
+
+    fn wording<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Wording>> {
+        Box::pin(async move {
+            let value = match self.post(on, remote_id).await {
+                Ok(Ok((_, text))) => Wording::Says(text),
+                Ok(Err(said)) => Wording::NotThere(said),
+                Err(blind) => Wording::CannotSee { detail: blind.detail, until: blind.until },
+            };
+            Metered { value, usage: Vec::new() }
+        })
+    }
+
+    fn correct<'a>(
+        &'a self,
+        on: &'a Session,
+        revision: &'a Revision<'a>,
+    ) -> Answer<'a, Metered<Alteration>> {
+        Box::pin(
+            async move { Metered { value: self.change(on, revision).await, usage: Vec::new() } },
+        )
+    }
+}
+
+/// What is read of a post: the ids of its pictures, and its text; or that it is not there.
+type Read = Result<(Vec<String>, String), String>;
+
+impl Mastodon {
+    async fn post(&self, on: &Session, id: &str) -> Result<Read, Blind> {
+        let api = Api::of(&self.settings, on)?;
+        let answer = on.outbound.send(api.one(id)?).await;
+        let answer = answer.map_err(|failure| Blind::because(describe(&failure)))?;
+        if let Some(said) = missing(&answer) {
+            return Ok(Err(said));
+        }
+        let value = interpret(&answer, on.clock.now())?;
+        let post = api.post(&value).filter(|it| it.is_own && it.shown.receipt.remote_id == id);
+        let post = post.ok_or_else(|| Blind::because("it shows another post, or none"))?;
+        let pictures = value.get("media_attachments").and_then(Value::as_array);
+        let ids = pictures.into_iter().flatten().map(|one| text_at(one, "id"));
+        let ids: Option<Vec<String>> = ids.collect();
+        let ids = ids.ok_or_else(|| Blind::because("a picture in it has no id"))?;
+        Ok(Ok((ids, post.shown.text)))
+    }
+
+    async fn change(&self, on: &Session, revision: &Revision<'_>) -> Alteration {
+        let media = match self.post(on, revision.remote_id).await {
+            Ok(Ok((media, _))) => media,
+            Ok(Err(said)) => return Alteration::NotThere(said),
+            Err(blind) => {
+                return Alteration::Deferred(Deferral {
+                    until: blind.until,
+                    code: "unseen",
+                    detail: format!(
+                        "what it shows beside its text cannot be seen: {}",
+                        blind.detail
+                    ),
+                    whole_account: false,
+                });
+            }
+        };
+        let api = Api::of(&self.settings, on);
+        let request = match api.and_then(|api| api.edit(revision, &media)) {
+            Ok(request) => request,
+            Err(fault) => return Alteration::Refused(fault.refusal()),
+        };
+        match on.outbound.send(request).await {
+            Ok(answer) => altered(&answer, revision.remote_id, on.clock.now()),
+            Err(failure) => failed_alteration(&failure),
+        }
+    }
+}
+
+/// What the server says, in its own words, of a post that is not there.
+fn missing(answer: &Response) -> Option<String> {
+    let not_found = answer.status == http::StatusCode::NOT_FOUND;
+    Problem::parse(answer).filter(|_| not_found).map(|problem| problem.said())
+}

@@ -1,0 +1,199 @@
+//! A person wants what is out to say something else. The wish is durable; the engine sees to it.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{DeliveryView, changed, not_now, see};
+use crate::domain::correction::{Correction, CorrectionState, current};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::fault::Fault;
+use crate::domain::id::{DeliveryId, JobId};
+use crate::domain::policy::{Action, Subject};
+use crate::domain::variant::{Content, MAX_TEXT, clean, text_hash};
+use crate::domain::{hold, locale, work};
+use crate::platforms::check::{self, Draft};
+use crate::service::schedule::may_schedule;
+use crate::service::{Caller, Done, Error, Services, all_well, finish, permit};
+use crate::store::corrections::{self, NewCorrection};
+use crate::store::deliveries::Delivery;
+use crate::store::jobs::{self, NewJob};
+use crate::store::units;
+
+/// The wish to have another text in the place of the one that is out.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct Correcting {
+    /// What it is to say. Link, pictures and settings stay as they are.
+    #[schema(min_length = 1, max_length = 100_000)]
+    pub text: String,
+    /// Why; it stays with the delivery and in the audit.
+    #[schema(min_length = 1, max_length = 500)]
+    pub reason: String,
+    /// The `shown_hash` of a text of somebody else's that may be replaced.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    pub overwrite: Option<String>,
+}
+
+/// Asks for a published delivery to say something else. A later wish takes the place of one that was not
+/// fulfilled yet.
+pub async fn correct(
+    services: &Services,
+    caller: &Caller,
+    id: &DeliveryId,
+    wish: Correcting,
+) -> Result<Done<DeliveryView>, Error> {
+    permit(caller, Action::WriteDeliveries, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let text = settle(&wish)?;
+    let mut tx = services.store.begin().await?;
+    let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
+    if delivery.state != DeliveryState::Published {
+        return Err(not_now(&delivery, "not_published", advice(delivery.state)));
+    }
+    if delivery.recall.is_some() {
+        let detail = "it is to be deleted at the platform, so there is nothing to correct";
+        return Err(not_now(&delivery, "being_recalled", detail));
+    }
+    if let Some(unit) = units::find(&mut tx, &delivery.unit_id).await? {
+        may_schedule(services, &unit)?;
+    }
+    let content = Content { text, ..delivery.content.clone() };
+    let said = content.part(1).unwrap_or_default();
+    possible(services, &delivery, &said)?;
+    let history = corrections::of(&mut tx, std::slice::from_ref(id)).await?;
+    let history: Vec<Correction> = history.into_iter().map(|(_, one)| one).collect();
+    if wish.overwrite.is_none() && is_said(&delivery.content.text, &said.text, &history) {
+        return Err(not_now(
+            &delivery,
+            "already_said",
+            "as far as is known here it says so already",
+        ));
+    }
+    let now = services.clock.now();
+    let label = caller.actor.label();
+    let new = NewCorrection {
+        delivery_id: id,
+        account_id: &delivery.account_id,
+        text: &said.text,
+        content_hash: &content.hash(&delivery.language),
+        text_hash: &text_hash(&said),
+        reason: &wish.reason,
+        asked_by: &label,
+        overwrite: wish.overwrite.as_deref(),
+    };
+    let Some(number) = corrections::ask(&mut tx, &new, now).await? else {
+        return Err(Error::Busy);
+    };
+    let job = job(services, &delivery, number, now);
+    jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
+    let view = changed(&mut tx, caller, id).await?;
+    let detail = json!({
+        "number": number, "reason": wish.reason, "content_hash": new.content_hash,
+        "overwrite": wish.overwrite,
+    });
+    let entry = caller.entry("delivery.correct", id, detail);
+    let done = finish(services, caller, tx, view, &[entry]).await?;
+    services.queue.announce(&[job]);
+    Ok(done)
+}
+
+/// The text in its one form, if everything that was handed in can be kept.
+fn settle(wish: &Correcting) -> Result<String, Error> {
+    let mut faults = Vec::new();
+    locale::check_line("/reason", &wish.reason, hold::LONGEST_REASON, &mut faults);
+    let text = clean(&wish.text, MAX_TEXT, true, "/text", &mut faults);
+    if text.is_empty() && faults.is_empty() {
+        faults.push(Fault::new("/text", "blank", "a text cannot be taken away, only replaced"));
+    }
+    let is_hash =
+        |it: &String| it.len() == 64 && it.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if wish.overwrite.as_ref().is_some_and(|it| !is_hash(it)) {
+        let detail = "must be the shown_hash of a correction that stands still";
+        faults.push(Fault::new("/overwrite", "bad_overwrite", detail));
+    }
+    all_well(faults)?;
+    Ok(text)
+}
+
+/// Refuses what its platform cannot change, and a text that may not be published there.
+fn possible(services: &Services, delivery: &Delivery, said: &Content) -> Result<(), Error> {
+    let platform = services.platforms.get(&delivery.platform).map(AsRef::as_ref);
+    let name: &str = match platform {
+        Some(known) => known.name(),
+        None => &delivery.platform,
+    };
+    let cannot = |why: &str| {
+        let detail = format!(
+            "{name} cannot do that here: {why}. Recall it and publish it anew, or say what is right in \
+             a further post below it"
+        );
+        let fault = Fault::new("", "correction_not_possible", detail);
+        Err(Error::Invalid(vec![fault.with("platform", name)]))
+    };
+    let Some((platform, corrects)) = platform.and_then(|it| Some((it, it.corrects()?))) else {
+        return cannot("another text would be another post there");
+    };
+    if delivery.part.number != 1 {
+        return cannot("only what was said first can be corrected");
+    }
+    let receipt = delivery.receipt.as_ref().map_or("", |it| it.remote_id.as_str());
+    if let Some(fixed) = corrects.fixed(receipt, said) {
+        return cannot(fixed.detail);
+    }
+    let findings = check::check(&Draft::of(said), platform.rules()).into_iter();
+    // What goes along with the text is out already.
+    let fatal = findings.filter(|it| it.fatal && it.pointer.starts_with("/text"));
+    let faults = fatal.map(|it| Fault {
+        pointer: it.pointer,
+        code: it.code,
+        detail: it.detail,
+        args: it.args,
+    });
+    all_well(faults.collect())
+}
+
+/// Whether there is nothing to do: the post says so, and nobody wants anything else.
+fn is_said(first: &str, wanted: &str, history: &[Correction]) -> bool {
+    let begun = |it: &Correction| it.state != CorrectionState::Done && it.begun_at.is_some();
+    let moving = history.iter().any(|it| it.state.is_open() || begun(it));
+    current(first, history) == wanted && !moving
+}
+
+fn job(services: &Services, delivery: &Delivery, number: i64, now: Timestamp) -> NewJob {
+    NewJob {
+        id: JobId::new(now, services.random()),
+        kind: work::CORRECT,
+        unique_key: work::correct_key(&delivery.id, number),
+        slot: work::slot(&delivery.platform, &delivery.account_id),
+        payload: json!(work::Correct { delivery_id: delivery.id.clone(), number }),
+        priority: 0,
+        due_at: now,
+    }
+}
+
+/// What one can do instead.
+const fn advice(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Draft
+        | DeliveryState::PendingApproval
+        | DeliveryState::Scheduled
+        | DeliveryState::Held => "it has not gone out, so cancel it and schedule the right text",
+        DeliveryState::Publishing | DeliveryState::Unknown => {
+            "it may be going out just now; correct it as soon as it is published, which its state will say"
+        }
+        DeliveryState::NeedsHuman => {
+            "nobody knows whether it is out; if it is, adopt the post and then correct it"
+        }
+        DeliveryState::Missed | DeliveryState::Failed | DeliveryState::Cancelled => {
+            "it never went out, so there is nothing to correct"
+        }
+        DeliveryState::Vanished | DeliveryState::Recalled => {
+            "it is not there any more; publish the right text as a new post"
+        }
+        DeliveryState::Published => "it cannot be corrected",
+    }
+}
