@@ -66,8 +66,8 @@ pub enum Error {
     /// The way to the mail server.
     #[error("mail cannot be used")]
     Mail(#[from] outbound::mail::SetupError),
-    /// What uploads have left.
-    #[error("the media directory cannot be used")]
+    /// Where media are kept.
+    #[error("media cannot be kept")]
     Media(#[from] media::Error),
     /// The metrics.
     #[error("the metrics cannot be set up")]
@@ -234,7 +234,7 @@ impl Parts {
             outbound: Outbound::configured(&config.outbound)?.heard_by(steady.clone()),
             platforms,
             steady,
-            files: Files::new(config.data_dir.join("media")),
+            files: Files::configured(config)?,
             queue: Queue::default(),
             clock,
         })
@@ -337,6 +337,7 @@ pub struct App {
 struct Pulse {
     watch: Watch,
     steady: Steady,
+    files: Files,
     stopping: CancellationToken,
     metrics: Metrics,
 }
@@ -367,6 +368,10 @@ impl Vitals for Pulse {
             format!("nothing is sent to {name}: its time and ours ({})", why.as_str())
         };
         apart.into_iter().chain(condition.doubts.iter().map(doubt)).collect()
+    }
+
+    fn media_trouble(&self) -> Option<String> {
+        self.files.trouble()
     }
 
     fn is_stopping(&self) -> bool {
@@ -411,6 +416,7 @@ impl App {
         let pulse = Pulse {
             watch: engine.watch.clone(),
             steady: parts.steady.clone(),
+            files: parts.files.clone(),
             stopping: stopping.clone(),
             metrics: metrics.clone(),
         };
@@ -419,6 +425,10 @@ impl App {
         let server = tokio::spawn(door);
         let upkeep =
             tokio::spawn(keep_up(metrics, auth.clone(), parts.clock.clone(), stopping.clone()));
+        if parts.files.are_elsewhere() {
+            let (files, clock) = (parts.files.clone(), parts.clock.clone());
+            tokio::spawn(look_at(files, clock, stopping.clone()));
+        }
         Ok(Self { parts, config, services, auth, engine, address, stopping, server, upkeep })
     }
 
@@ -468,5 +478,30 @@ async fn keep_up(metrics: Metrics, auth: Auth, clock: SharedClock, stopping: Can
         }
         metrics.sort_in();
         auth.flush().await;
+    }
+}
+
+/// Asks the store of media again and again, so that its trouble is known before a file is needed.
+async fn look_at(files: Files, clock: SharedClock, stopping: CancellationToken) {
+    let mut answered = true;
+    loop {
+        let looked = tokio::select! {
+            () = stopping.cancelled() => return,
+            looked = files.look() => looked,
+        };
+        metrics::gauge!("chancery_media_store_up").set(if looked.is_ok() { 1.0 } else { 0.0 });
+        match &looked {
+            Err(error) if answered => {
+                let error = telemetry::Chain(error);
+                tracing::error!(%error, "files cannot be taken, and posts with files wait");
+            }
+            Ok(()) if !answered => tracing::info!("the store of media answers again"),
+            Ok(()) | Err(_) => {}
+        }
+        answered = looked.is_ok();
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = clock.sleep(UPKEEP) => {}
+        }
     }
 }

@@ -32,6 +32,9 @@ pub trait Vitals: Send + Sync + fmt::Debug + 'static {
     /// Why the clock of the machine is not trusted; empty when it is.
     fn clock_doubts(&self) -> Vec<String>;
 
+    /// What is the matter with the store of media, if anything.
+    fn media_trouble(&self) -> Option<String>;
+
     /// Whether a stop has begun.
     fn is_stopping(&self) -> bool;
 
@@ -62,7 +65,8 @@ struct Readiness {
 /// Something that is not as it should be.
 #[derive(Debug, Serialize, ToSchema)]
 struct Reason {
-    /// Stable word: `database`, `stopping`, `late`, `stuck`, `quarantine`, `clock`.
+    /// Stable word: `database`, `stopping`, `late`, `stuck`, `quarantine`, `clock`,
+    /// `media`.
     code: &'static str,
     /// In words.
     detail: String,
@@ -124,6 +128,11 @@ async fn get_readiness(State(api): State<Api>) -> Response {
     reasons.extend(
         api.vitals.clock_doubts().into_iter().map(|detail| Reason { code: "clock", detail }),
     );
+    if let Some(trouble) = api.vitals.media_trouble() {
+        // Posts without files go out, and this is no place to show how the store is reached.
+        let detail = format!("the store of media does not do its work: {trouble}");
+        reasons.push(Reason { code: "media", detail });
+    }
     let oldest_due_late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
     let mut response =
         Answer::ok(Readiness { ready, oldest_due_late_ms, reasons, nodes }).into_response();

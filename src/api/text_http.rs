@@ -184,6 +184,13 @@ pub(super) const WORDS: &[Words] = &[
         "Ổ đĩa của cơ sở dữ liệu không còn chỗ trống và chưa có gì thay đổi. Người vận hành hệ thống phải \
          giải phóng dung lượng; sau đó hãy thử lại với cùng Idempotency-Key.",
     ),
+    words(
+        "media_store_unavailable",
+        "The store of files does not answer",
+        "Kho lưu tệp tạm thời không hoạt động",
+        "Kho lưu tệp hiện không thực hiện được yêu cầu và chưa có gì thay đổi; hãy thử lại với cùng \
+         Idempotency-Key.",
+    ),
     words("busy", "Busy", "Hệ thống đang bận", "Cơ sở dữ liệu đang bận; hãy thử lại sau."),
     words(
         "internal",

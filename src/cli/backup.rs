@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::{Failure, say};
+use crate::app;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Place};
 use crate::media::Files;
@@ -33,7 +34,7 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<(), Failure
              docs/operations/backup.md says how to bring it back",
         ));
     };
-    let files = Files::new(config.data_dir.join("media"));
+    let files = Files::configured(config).map_err(app::Error::from)?;
     let manifest = backup::make(file, &files, &path, SystemClock.now()).await?;
     tell("written", &manifest)
 }

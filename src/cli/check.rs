@@ -24,6 +24,11 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let parts = Parts::open(config, clock).await?;
     say("database: open, schema up to date, waits for the disk")?;
     say("key: opens what this database has sealed")?;
+    let kept = parts.files.check().await;
+    match &kept {
+        Ok(place) => say(format_args!("media: kept {place}"))?,
+        Err(error) => say(format_args!("media: {}", Chain(error)))?,
+    }
     say(format_args!("clock: {} (compare it with a clock that you trust)", SystemClock.now()))?;
     let mut unreachable = 0;
     for platform in parts.platforms.iter() {
@@ -40,6 +45,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         }
     }
     parts.base.store.close().await;
+    if kept.is_err() {
+        return Err(Failure::because("media cannot be kept"));
+    }
     if unreachable == 0 { Ok(()) } else { Err(Failure::because("a platform does not answer")) }
 }
 

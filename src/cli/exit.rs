@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::app;
 use crate::config::Faults;
+use crate::media;
 use crate::service::{self, backup};
 use crate::store;
 use crate::telemetry::Chain;
@@ -75,6 +76,7 @@ impl From<backup::Error> for Failure {
         use backup::Error as E;
         let code = match &error {
             E::NotEmpty(_) => 2,
+            E::Media(media::Error::Store(_)) => 1,
             E::NotWhole(_) | E::Newer(_) | E::Media(_) | E::Store(store::Error::Unsafe(_)) => 3,
             E::Store(_) | E::Disk { .. } => 1,
         };

@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod demo;
 mod exit;
+mod media;
 mod migrate;
 mod openapi;
 mod restore;
@@ -55,7 +56,10 @@ enum Command {
     /// The keys that access tokens are sealed with.
     #[command(subcommand)]
     Vault(vault::Keys),
-    /// Prints the effective configuration and tests database, key, clock and platforms.
+    /// The files of posts.
+    #[command(subcommand)]
+    Media(media::Media),
+    /// Prints the effective configuration and tests database, key, media, clock and platforms.
     Check,
     /// Prints the OpenAPI document.
     Openapi,
@@ -96,6 +100,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Admin(admin) => admin::run(config, admin).await,
             Command::Token(token) => token::run(config, token).await,
             Command::Vault(keys) => vault::run(config, keys).await,
+            Command::Media(media) => media::run(&config, media).await,
             Command::Check => check::run(&config).await,
             Command::Openapi => openapi::run(),
         }

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::exit::{Failure, say};
-use crate::app::Base;
+use crate::app::{self, Base};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Place};
 use crate::engine::quarantine;
@@ -66,7 +66,7 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
             Ok(()) | Err(_) => {}
         }
     }
-    let files = Files::new(config.data_dir.join("media"));
+    let files = Files::configured(config).map_err(app::Error::from)?;
     backup::bring_back(path, &aside, &files).await?;
     // In quarantine before it has its name: a restore that breaks off leaves nothing to be sent.
     let mut there = config.clone();

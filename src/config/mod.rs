@@ -11,6 +11,7 @@ mod films;
 mod follow_ups;
 mod foreign;
 mod layers;
+mod media;
 mod open_platforms;
 mod print;
 mod quarantine;
@@ -35,6 +36,7 @@ pub use films::Films;
 pub use follow_ups::{Mail, MailSecurity, Notify, Webhooks};
 pub use foreign::Foreign;
 use layers::Layers;
+pub use media::{Bucket, Keep, Media};
 pub use open_platforms::{Bluesky, Mastodon};
 pub use quarantine::Quarantine;
 use read::Read;
@@ -336,21 +338,6 @@ pub struct Jobs {
     pub self_audit: String,
 }
 
-/// Pictures and videos.
-#[derive(Debug, Clone)]
-pub struct Media {
-    /// The largest file of a picture.
-    pub max_bytes: usize,
-    /// The largest file of a video.
-    pub max_video_bytes: usize,
-    /// The largest picture, width times height.
-    pub max_pixels: u64,
-    /// How many unfinished uploads one person may have.
-    pub uploads_per_person: u32,
-    /// How long after its beginning an upload is forgotten.
-    pub upload_expiry: Duration,
-}
-
 /// The variables of the environment that concern us.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     // A value that is not UTF-8 is no valid value of any option, and is reported as such.
@@ -423,13 +410,7 @@ impl Config {
                 self_audit: read.text("jobs.self_audit"),
                 prune: read.text("jobs.prune"),
             },
-            media: Media {
-                max_bytes: read.number("media.max_bytes", 1..=1 << 32),
-                max_video_bytes: read.number("media.max_video_bytes", 1..=1 << 40),
-                max_pixels: read.number("media.max_pixels", 1..=1 << 32),
-                uploads_per_person: read.number("media.uploads_per_person", 1..=1_000),
-                upload_expiry: read.duration("media.upload_expiry", LEAST),
-            },
+            media: Media::read(read),
             notify: follow_ups::read_notify(read),
             webhooks: follow_ups::read_webhooks(read),
             mail: follow_ups::read_mail(read),

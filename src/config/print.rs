@@ -7,8 +7,14 @@ use super::layers::{Layers, Value};
 use super::secret;
 
 /// Keys whose value is never shown.
-const SECRETS: &[&str] =
-    &["vault.key", "facebook.app_secret", "x.client_secret", "x.consumer_secret", "mail.password"];
+const SECRETS: &[&str] = &[
+    "vault.key",
+    "facebook.app_secret",
+    "x.client_secret",
+    "x.consumer_secret",
+    "mail.password",
+    "media.s3.secret_access_key",
+];
 
 pub(super) fn effective(layers: &Layers) -> String {
     // Keys of the top level come first, as TOML wants it.

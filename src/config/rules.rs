@@ -4,14 +4,36 @@ use std::str::FromStr as _;
 
 use url::{Host, Url};
 
-use super::Config;
 use super::duration::print;
+use super::media::Keep;
 use super::read::Read;
+use super::{Config, Outbound};
 
 pub(super) fn check(config: &mut Config, read: &Read<'_>) {
     timings(config, read);
     words(config, read);
     platforms(config, read);
+    store(config, read);
+}
+
+/// The store of media is one host more to which a password goes.
+fn store(config: &mut Config, read: &Read<'_>) {
+    let Keep::Bucket(bucket) = &config.media.keep else { return };
+    let url = &bucket.endpoint;
+    if is_loopback(url) {
+        config.warnings.push(format!("media.s3.endpoint is {url} on this machine"));
+    } else if url.scheme() != "https" && !trusts(&config.outbound, url) {
+        read.fault("media.s3.endpoint", NEEDS_TLS);
+    }
+}
+
+/// What is said of an address over which secrets would go in the open.
+const NEEDS_TLS: &str = "must begin with https://, unless its host is this machine or one of \
+                         outbound.trusted_hosts";
+
+fn trusts(outbound: &Outbound, url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    outbound.trusted_hosts.iter().any(|it| it.eq_ignore_ascii_case(host))
 }
 
 fn timings(config: &Config, read: &Read<'_>) {
@@ -76,12 +98,8 @@ fn platforms(config: &mut Config, read: &Read<'_>) {
         if is_loopback(url) {
             here.push(host.to_owned());
             config.warnings.push(format!("{key} is {url} on this machine: a SIMULATED platform"));
-        } else if url.scheme() != "https"
-            && !config.outbound.trusted_hosts.iter().any(|it| it.eq_ignore_ascii_case(host))
-        {
-            let message = "must begin with https://, unless its host is this machine or one of \
-                           outbound.trusted_hosts";
-            read.fault(key, message);
+        } else if url.scheme() != "https" && !trusts(&config.outbound, url) {
+            read.fault(key, NEEDS_TLS);
         }
     }
     config.outbound.trusted_hosts.append(&mut here);

@@ -147,6 +147,10 @@ fn options_that_contradict_each_other_are_refused() {
         (vec![("CHANCERY_DATABASE__URL", "sqlite::memory:")], "database.url"),
         (vec![("CHANCERY_DATABASE__URL", "mysql://h/d")], "database.url"),
         (vec![("CHANCERY_DATA_DIR", "")], "data_dir"),
+        (vec![("CHANCERY_MEDIA__STORE", "tape")], "media.store"),
+        (vec![("CHANCERY_MEDIA__S3__BUCKET", "A_b")], "media.s3.bucket"),
+        (vec![("CHANCERY_MEDIA__S3__PREFIX", "a/../b")], "media.s3.prefix"),
+        (vec![("CHANCERY_MEDIA__S3__ENDPOINT", "s3.example.org")], "media.s3.endpoint"),
         (vec![("CHANCERY_X__CLIENT_SECRET_FILE", "/nowhere/x")], "x.client_secret_file"),
         (
             vec![("CHANCERY_X__CLIENT_SECRET_FILE", "/x"), ("CHANCERY_X__CLIENT_SECRET", "y")],
@@ -252,4 +256,35 @@ fn proxies_are_addresses_and_a_body_ends_before_its_request() {
     assert_eq!(keys(&faults), ["server.proxies"]);
     let faults = with(&[("CHANCERY_SERVER__BODY_TIMEOUT", "30s")]).unwrap_err();
     assert_eq!(keys(&faults), ["server.body_timeout"]);
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn a_bucket_needs_all_its_options_and_tls() {
+    let whole = [
+        ("CHANCERY_MEDIA__STORE", "s3"),
+        ("CHANCERY_MEDIA__S3__ENDPOINT", "https://s3.example.org"),
+        ("CHANCERY_MEDIA__S3__BUCKET", "desk"),
+        ("CHANCERY_MEDIA__S3__PREFIX", "/media/one/"),
+        ("CHANCERY_MEDIA__S3__ACCESS_KEY_ID", "A"),
+        ("CHANCERY_MEDIA__S3__SECRET_ACCESS_KEY", "canary"),
+    ];
+    let config = with(&whole).unwrap();
+    let Keep::Bucket(bucket) = &config.media.keep else { panic!("{:?}", config.media) };
+    assert_eq!((bucket.bucket.as_str(), bucket.prefix.as_str()), ("desk", "media/one"));
+    assert!(!format!("{}{:?}", config.effective(), config.media).contains("canary"));
+    for missing in [1, 2, 4, 5] {
+        let mut given = whole.to_vec();
+        let (name, _) = given.remove(missing);
+        let faults = with(&given).unwrap_err();
+        let key = name.trim_start_matches("CHANCERY_").to_lowercase().replace("__", ".");
+        assert!(keys(&faults).iter().any(|it| it.starts_with(&key)), "{name}: {faults}");
+    }
+    let open = [&whole[..], &[("CHANCERY_MEDIA__S3__ENDPOINT", "http://s3.example.org")]].concat();
+    assert_eq!(keys(&with(&open).unwrap_err()), ["media.s3.endpoint"]);
+    let trusted = [&open[..], &[("CHANCERY_OUTBOUND__TRUSTED_HOSTS", "s3.example.org")]].concat();
+    assert!(with(&trusted).is_ok());
+    let here = [&whole[..], &[("CHANCERY_MEDIA__S3__ENDPOINT", "http://127.0.0.1:9000")]].concat();
+    let config = with(&here).unwrap();
+    assert!(config.outbound.trusted_hosts.is_empty(), "nothing else may go there");
 }

@@ -77,7 +77,7 @@ async fn animation(tools: &Tools, one: &ContentMedia) -> Result<ItemMedia, Repor
 fn unusable(one: &ContentMedia, error: &Error) -> Report {
     tracing::error!(error = %crate::telemetry::Chain(error), "a file is not as it was");
     match error {
-        Error::Disk { .. } => Report::NotNow {
+        Error::Disk { .. } | Error::Store(_) => Report::NotNow {
             code: "media_unreadable",
             detail: format!("the file of {} cannot be read now", one.media_id),
         },
@@ -89,7 +89,7 @@ fn unusable(one: &ContentMedia, error: &Error) -> Report {
         Error::Missing(_) | Error::Changed(_) | Error::NoHash => Report::Unfit {
             code: "media_missing",
             detail: format!("the file of {} is missing or has changed", one.media_id),
-            hint: "restore the media directory, or schedule the post again",
+            hint: "bring the file back to where media are kept, or schedule the post again",
         },
     }
 }

@@ -1,20 +1,27 @@
 //! Files by the SHA-256 of their content: the same file is kept once, and a file that is read back
 //! is the one that was put in, or an error.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tokio::fs;
 use tokio::sync::Semaphore;
 
+use super::bucket::Bucket;
 use super::incoming::{Incoming, Received};
 use super::inspect::Unfit;
 use super::opened::Opened;
+use super::place::Place;
 use super::rendition::MEGAPIXELS_AT_ONCE;
 use super::resumable::{Resumables, Turns};
+use super::trouble::Trouble;
+use crate::config::{Config, Keep};
+
+/// Where everything of media lies in the data directory.
+pub const MEDIA: &str = "media";
 
 /// Where files lie while they come in. No hash begins with a dot.
 const ASIDE: &str = ".incoming";
@@ -27,8 +34,8 @@ pub enum Error {
     /// There is no file with this content.
     #[error("there is no file with the hash {0}")]
     Missing(String),
-    /// The file on disk is not what was put in.
-    #[error("the file with the hash {0} has changed on disk")]
+    /// The file that is kept is not what was put in.
+    #[error("the file with the hash {0} has changed where it is kept")]
     Changed(String),
     /// Something that is no hash.
     #[error("not the hash of a file")]
@@ -51,12 +58,18 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The store elsewhere does not do it now; says nothing of the file.
+    #[error("the store of media")]
+    Store(#[source] Trouble),
 }
 
-/// The directory of media files. Cheap to clone.
+/// The files of media. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Files {
-    directory: PathBuf,
+    /// What comes in, and what is made of what is kept: always on the disk of this machine.
+    directory: Arc<Path>,
+    /// What is kept.
+    place: Arc<Place>,
     /// Turns of working on pictures, in millions of pixels.
     turns: Arc<Semaphore>,
     /// Whose turn it is to write to what comes in over several requests.
@@ -66,14 +79,53 @@ pub struct Files {
 impl Files {
     /// Files below `directory`, which is made when it is needed.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        Self::kept(directory.clone(), Place::Disk(directory))
+    }
+
+    /// Files where the configuration says.
+    pub fn configured(config: &Config) -> Result<Self, Error> {
+        let directory = config.data_dir.join(MEDIA);
+        let place = match &config.media.keep {
+            Keep::Disk => Place::Disk(directory.clone()),
+            Keep::Bucket(bucket) => {
+                Place::Bucket(Bucket::new(bucket, &config.outbound).map_err(Error::Store)?)
+            }
+        };
+        Ok(Self::kept(directory, place))
+    }
+
+    fn kept(directory: PathBuf, place: Place) -> Self {
         let turns = Arc::new(Semaphore::new(MEGAPIXELS_AT_ONCE as usize));
-        Self { directory: directory.into(), turns, writers: Arc::default() }
+        Self { directory: directory.into(), place: place.into(), turns, writers: Arc::default() }
     }
 
     /// Others in a directory of that name inside of this one; they take the same turns.
     pub(super) fn beside(&self, name: &str) -> Self {
         let directory = self.directory.join(name);
-        Self { directory, turns: self.turns.clone(), writers: Arc::default() }
+        let place = Place::Disk(directory.clone()).into();
+        let (directory, turns) = (directory.into(), self.turns.clone());
+        Self { directory, place, turns, writers: Arc::default() }
+    }
+
+    /// Whether the store elsewhere answers; a disk always does.
+    pub async fn look(&self) -> Result<(), Error> {
+        self.place.look().await.map_err(Error::Store)
+    }
+
+    /// Where files are kept, once it has been tried that they can be.
+    pub async fn check(&self) -> Result<String, Error> {
+        self.place.check().await.map_err(Error::Store)
+    }
+
+    /// What was the matter with the store elsewhere when it was last asked.
+    pub fn trouble(&self) -> Option<String> {
+        self.place.trouble().map(|trouble| trouble.to_string())
+    }
+
+    /// Whether files are kept elsewhere.
+    pub fn are_elsewhere(&self) -> bool {
+        matches!(*self.place, Place::Bucket(_))
     }
 
     /// Files that come in over several requests.
@@ -97,18 +149,28 @@ impl Files {
 
     /// Keeps a file that has come in; it is either whole in its place, or not there.
     pub async fn keep(&self, received: &Received) -> Result<(), Error> {
-        let path = self.path(received.sha256())?;
-        if self.open(received.sha256()).await.is_ok() {
+        match self.open(received.sha256()).await {
+            Ok(_whole) => return Ok(()),
+            // What does not give now does not take now either.
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(
+                Error::Missing(_)
+                | Error::Changed(_)
+                | Error::NoHash
+                | Error::Unfit { .. }
+                | Error::Disk { .. },
+            ) => {}
+        }
+        self.place.spot(received.sha256())?.put(received).await?;
+        if !self.are_elsewhere() {
             return Ok(());
         }
-        let parent = path.parent().unwrap_or(&self.directory);
-        fs::create_dir_all(parent).await.map_err(at(parent))?;
-        fs::rename(&received.aside.0, &path).await.map_err(at(&path))?;
-        for directory in [parent, &self.directory] {
-            let opened = fs::File::open(directory).await.map_err(at(directory))?;
-            opened.sync_all().await.map_err(at(directory))?;
+        // Nobody else's word is taken for it: what lies there now is read again, to its end.
+        match self.open(received.sha256()).await {
+            Ok(_whole) => Ok(()),
+            Err(Error::Missing(_) | Error::Changed(_)) => Err(Error::Store(Trouble::Unfaithful)),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Keeps a file durably and gives its hash.
@@ -134,6 +196,27 @@ impl Files {
         Ok(received.size())
     }
 
+    /// The hashes of all files that lie in the directory on the disk, in their order.
+    pub async fn on_disk(&self) -> Result<BTreeSet<String>, Error> {
+        let directory = self.directory.clone();
+        let read = move || {
+            let mut found = BTreeSet::new();
+            for (first, path) in
+                entries(&directory)?.into_iter().filter(|(name, _)| name.len() == 2)
+            {
+                for (rest, _) in entries(&path)? {
+                    found.insert(format!("{first}{rest}"));
+                }
+            }
+            Ok(found)
+        };
+        let found: std::io::Result<BTreeSet<String>> =
+            tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.into()));
+        let mut found = found.map_err(at(&self.directory))?;
+        found.retain(|sha256| self.place.spot(sha256).is_ok());
+        Ok(found)
+    }
+
     /// Removes what uploads have left that a killed process did not end: whatever nobody has written
     /// to since `before`. Another node may share the directory and be in the middle of an upload.
     pub async fn sweep(&self, before: Timestamp) -> Result<(), Error> {
@@ -156,34 +239,25 @@ impl Files {
 
     /// Opens a file for reading it in parts, after making sure that it is the one that was put in.
     pub async fn open(&self, sha256: &str) -> Result<Opened, Error> {
-        Opened::open(self.path(sha256)?, sha256.to_owned()).await
+        Opened::open(self.place.spot(sha256)?, sha256.to_owned()).await
     }
 
     /// Reads a file and makes sure that it is the one that was put in.
     pub async fn read(&self, sha256: &str) -> Result<Bytes, Error> {
-        let path = self.path(sha256)?;
-        let bytes = match fs::read(&path).await {
-            Ok(bytes) => Bytes::from(bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::Missing(sha256.to_owned()));
-            }
-            Err(source) => return Err(Error::Disk { path, source }),
-        };
-        if hex::encode(Sha256::digest(&bytes)) == sha256 {
-            Ok(bytes)
-        } else {
-            Err(Error::Changed(sha256.to_owned()))
-        }
+        self.place.spot(sha256)?.read(sha256).await
     }
+}
 
-    fn path(&self, sha256: &str) -> Result<PathBuf, Error> {
-        let hexadecimal = sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let (first, rest) = sha256
-            .split_at_checked(2)
-            .filter(|_| hexadecimal && sha256.len() == 64)
-            .ok_or(Error::NoHash)?;
-        Ok(self.directory.join(first).join(rest))
-    }
+/// What is in a directory, by name; nothing when it is not there.
+fn entries(directory: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    entries
+        .map(|entry| entry.map(|it| (it.file_name().to_string_lossy().into_owned(), it.path())))
+        .collect()
 }
 
 pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error {

@@ -1,15 +1,24 @@
-//! Media: files on disk by the hash of their content, and what looking into them tells.
+//! Media: files by the hash of their content, on the disk or in a bucket, and what looking into them tells.
 
+#[cfg(feature = "s3")]
+mod bucket;
+#[cfg(not(feature = "s3"))]
+#[path = "no_bucket.rs"]
+mod bucket;
+#[cfg(feature = "s3")]
+mod carrier;
 mod files;
 mod incoming;
 mod inspect;
 mod opened;
+mod place;
 mod render;
 mod rendition;
 mod resumable;
+mod trouble;
 mod video;
 
-pub use files::{Error, Files};
+pub use files::{Error, Files, MEDIA};
 pub use incoming::{Incoming, Received};
 pub use inspect::{Guess, TELLING, Unfit, guess, inspect, inspect_video};
 pub use opened::{Opened, Quiet};

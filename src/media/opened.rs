@@ -1,16 +1,20 @@
 //! A kept file that is read in parts: all of it is proven once, and every part again when it is read.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
+use super::bucket::{Bucket, PART};
 use super::files::{Error, at};
+use super::inspect::Unfit;
+use super::place::Spot;
 use super::video::{Blank, blanks};
 
 /// What is proven at a time.
@@ -22,18 +26,27 @@ pub struct Opened(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    file: File,
-    path: PathBuf,
+    source: Source,
     sha256: String,
     size: u64,
     /// The hash of each block, by which a part is known again.
     blocks: Vec<[u8; 32]>,
 }
 
+#[derive(Debug)]
+enum Source {
+    Disk { file: File, path: PathBuf },
+    Bucket { bucket: Bucket, key: String },
+}
+
 impl Opened {
     /// Reads the file once, in blocks.
-    pub(super) async fn open(path: PathBuf, sha256: String) -> Result<Self, Error> {
-        blocking(move || Inner::open(path, sha256)).await.map(|inner| Self(Arc::new(inner)))
+    pub(super) async fn open(spot: Spot, sha256: String) -> Result<Self, Error> {
+        let inner = match spot {
+            Spot::Disk(path) => blocking(move || Inner::from_disk(path, sha256)).await?,
+            Spot::Bucket(bucket, key) => Inner::from_bucket(bucket, key, sha256).await?,
+        };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Size of the file.
@@ -43,11 +56,10 @@ impl Opened {
 
     /// The film as it leaves: without what it says beside its pictures and its sound.
     pub async fn quiet(&self) -> Result<Quiet, Error> {
-        let inner = self.0.clone();
+        let mut reader = Reader::new(self.0.clone());
         let found = blocking(move || {
-            let mut file = inner.file.try_clone().map_err(at(&inner.path))?;
-            let unfit = |why| Error::Unfit { sha256: inner.sha256.clone(), why };
-            blanks(&mut file, inner.size).map_err(unfit)
+            let size = reader.inner.size;
+            blanks(&mut reader, size).map_err(|why| reader.fault(why))
         });
         let blanks = Arc::new(found.await?);
         let opened = self.clone();
@@ -61,7 +73,10 @@ impl Opened {
     /// A part of the file, shorter where the file ends; the same bytes that were put in, or an error.
     pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
         let inner = self.0.clone();
-        blocking(move || inner.read(&range)).await
+        match inner.source {
+            Source::Disk { .. } => blocking(move || inner.read_disk(&range)).await,
+            Source::Bucket { .. } => inner.read_bucket(&range).await,
+        }
     }
 }
 
@@ -107,15 +122,15 @@ impl Quiet {
 }
 
 impl Inner {
-    fn open(path: PathBuf, sha256: String) -> Result<Self, Error> {
+    fn from_disk(path: PathBuf, sha256: String) -> Result<Self, Error> {
         let mut file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Missing(sha256));
             }
             Err(source) => return Err(Error::Disk { path, source }),
         };
-        let (mut whole, mut blocks, mut size) = (Sha256::new(), Vec::new(), 0);
+        let mut proof = Proof::default();
         let mut block = Vec::new();
         loop {
             block.clear();
@@ -123,51 +138,190 @@ impl Inner {
             if read == 0 {
                 break;
             }
-            whole.update(&block);
-            blocks.push(Sha256::digest(&block).into());
-            size += read as u64;
+            proof.add(&block);
         }
-        if hex::encode(whole.finalize()) != sha256 {
-            return Err(Error::Changed(sha256));
-        }
-        Ok(Self { file, path, sha256, size, blocks })
+        proof.end(Source::Disk { file, path }, sha256)
     }
 
-    fn read(&self, range: &Range<u64>) -> Result<Bytes, Error> {
-        let until = range.end.min(self.size);
-        if range.start >= until {
-            return Ok(Bytes::new());
-        }
-        let first = range.start / BLOCK;
-        let from = first * BLOCK;
-        let mut bytes = Vec::new();
-        for (number, known) in (first..until.div_ceil(BLOCK)).zip(self.known_since(first)) {
-            let at_byte = number * BLOCK;
-            let length = BLOCK.min(self.size - at_byte);
-            let mut block = vec![0; usize::try_from(length).unwrap_or_default()];
-            self.file.read_exact_at(&mut block, at_byte).map_err(at(&self.path))?;
-            if Sha256::digest(&block)[..] != known[..] {
-                return Err(Error::Changed(self.sha256.clone()));
+    async fn from_bucket(bucket: Bucket, key: String, sha256: String) -> Result<Self, Error> {
+        let mut proof = Proof::default();
+        loop {
+            let from = proof.size;
+            let got = bucket.get(&key, from..from + PART).await.map_err(Error::Store)?;
+            let Some((part, size)) = got else { return Err(Error::Missing(sha256)) };
+            let is_over = part.is_empty() || from + part.len() as u64 >= size;
+            proof = blocking(move || {
+                proof.add(&part);
+                Ok(proof)
+            })
+            .await?;
+            if is_over {
+                return proof.end(Source::Bucket { bucket, key }, sha256);
             }
-            bytes.append(&mut block);
         }
-        let place = |at: u64| usize::try_from(at - from).unwrap_or(usize::MAX);
-        let asked = place(range.start)..place(until).min(bytes.len());
-        Ok(Bytes::from(bytes).slice(asked))
     }
 
-    fn known_since(&self, first: u64) -> impl Iterator<Item = &[u8; 32]> {
-        self.blocks.iter().skip(usize::try_from(first).unwrap_or(usize::MAX))
+    /// The blocks that a part touches, as bytes of the file.
+    fn around(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        let until = range.end.min(self.size);
+        let from = range.start / BLOCK * BLOCK;
+        (range.start < until).then(|| from..until.next_multiple_of(BLOCK).min(self.size))
+    }
+
+    fn read_disk(&self, range: &Range<u64>) -> Result<Bytes, Error> {
+        let Source::Disk { file, path } = &self.source else { return Err(self.changed()) };
+        let Some(around) = self.around(range) else { return Ok(Bytes::new()) };
+        let mut bytes = vec![0; length(&around)];
+        file.read_exact_at(&mut bytes, around.start).map_err(at(path))?;
+        self.proven(&around, &bytes.into(), range)
+    }
+
+    async fn read_bucket(&self, range: &Range<u64>) -> Result<Bytes, Error> {
+        let Source::Bucket { bucket, key } = &self.source else { return Err(self.changed()) };
+        let Some(around) = self.around(range) else { return Ok(Bytes::new()) };
+        let mut bytes = BytesMut::with_capacity(length(&around));
+        let mut from = around.start;
+        while from < around.end {
+            let until = around.end.min(from + PART);
+            let got = bucket.get(key, from..until).await.map_err(Error::Store)?;
+            let (part, _) = got.ok_or_else(|| Error::Missing(self.sha256.clone()))?;
+            bytes.extend_from_slice(&part);
+            if part.len() as u64 != until - from {
+                return Err(self.changed());
+            }
+            from = until;
+        }
+        self.proven(&around, &bytes.freeze(), range)
+    }
+
+    /// The part of whole blocks that was asked for, if each is what it was.
+    fn proven(
+        &self,
+        around: &Range<u64>,
+        bytes: &Bytes,
+        range: &Range<u64>,
+    ) -> Result<Bytes, Error> {
+        let first = usize::try_from(around.start / BLOCK).unwrap_or(usize::MAX);
+        let known = self.blocks.iter().skip(first);
+        let same = bytes.chunks(length(&(0..BLOCK))).zip(known);
+        if !same.into_iter().all(|(block, known)| Sha256::digest(block)[..] == known[..]) {
+            return Err(self.changed());
+        }
+        let from = length(&(around.start..range.start));
+        let until = length(&(around.start..range.end.min(self.size)));
+        Ok(bytes.slice(from..until))
+    }
+
+    fn changed(&self) -> Error {
+        Error::Changed(self.sha256.clone())
+    }
+}
+
+fn length(range: &Range<u64>) -> usize {
+    usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)
+}
+
+/// Hashes what is read of a file: all of it together, and each block.
+#[derive(Debug, Default)]
+struct Proof {
+    whole: Sha256,
+    blocks: Vec<[u8; 32]>,
+    size: u64,
+}
+
+impl Proof {
+    /// The next bytes: whole blocks, except at the end of the file.
+    fn add(&mut self, bytes: &[u8]) {
+        self.whole.update(bytes);
+        let blocks = bytes.chunks(length(&(0..BLOCK)));
+        self.blocks.extend(blocks.map(|block| <[u8; 32]>::from(Sha256::digest(block))));
+        self.size += bytes.len() as u64;
+    }
+
+    /// That was all of it.
+    fn end(self, source: Source, sha256: String) -> Result<Inner, Error> {
+        let Self { whole, blocks, size } = self;
+        if hex::encode(whole.finalize()) == sha256 {
+            Ok(Inner { source, sha256, size, blocks })
+        } else {
+            Err(Error::Changed(sha256))
+        }
+    }
+}
+
+/// Reads an opened file on a thread that may block, one proven block after the other.
+struct Reader {
+    inner: Arc<Inner>,
+    runtime: Handle,
+    at: u64,
+    /// The block that was read last, with its place.
+    held: (u64, Bytes),
+    failed: Option<Error>,
+}
+
+impl Reader {
+    fn new(inner: Arc<Inner>) -> Self {
+        let runtime = Handle::current();
+        Self { inner, runtime, at: 0, held: (0, Bytes::new()), failed: None }
+    }
+
+    /// What it means that the film cannot be read: what is wrong with it, or that it was not given.
+    fn fault(&mut self, why: Unfit) -> Error {
+        self.failed
+            .take()
+            .unwrap_or_else(|| Error::Unfit { sha256: self.inner.sha256.clone(), why })
+    }
+
+    /// What is held of the block around the place, from the place on.
+    fn here(&self) -> &[u8] {
+        let (from, block) = &self.held;
+        self.at
+            .checked_sub(*from)
+            .map_or(&[][..], |before| block.get(length(&(0..before))..).unwrap_or_default())
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.here().is_empty() {
+            let from = self.at / BLOCK * BLOCK;
+            let range = from..from + BLOCK;
+            let block = match self.inner.source {
+                Source::Disk { .. } => self.inner.read_disk(&range),
+                Source::Bucket { .. } => self.runtime.block_on(self.inner.read_bucket(&range)),
+            };
+            match block {
+                Ok(block) => self.held = (from, block),
+                Err(error) => {
+                    self.failed = Some(error);
+                    return Err(io::Error::other("not given"));
+                }
+            }
+        }
+        let mut here = self.here();
+        let read = here.read(buffer)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let moved = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.inner.size.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = moved.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let stopped = |error| Error::Disk {
-        path: Path::new("").to_owned(),
-        source: std::io::Error::other(error),
-    };
+    let stopped =
+        |error| Error::Disk { path: Path::new("").to_owned(), source: io::Error::other(error) };
     tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }
 

@@ -13,6 +13,7 @@ use crate::domain::policy::{Action, Subject};
 use crate::domain::terms::Terms;
 use crate::media::{self as files, Guess, Opened, Received, Unfit};
 use crate::store::{media, terms};
+use crate::telemetry::Chain;
 
 /// The largest file that can become of what begins like this.
 pub fn largest(services: &Services, head: &[u8]) -> usize {
@@ -62,8 +63,8 @@ pub(super) async fn take(
         let told = told.with("declared", &declared).with("found", &facts.mime);
         return Err(Error::Unsupported(told));
     }
-    // On disk first: a row without its file would be a lie, a file without a row is only waste.
-    services.files.keep(received).await.map_err(Error::internal)?;
+    // Its bytes first: a row without its file would be a lie, a file without a row is only waste.
+    services.files.keep(received).await.map_err(unkept)?;
     let now = services.clock.now();
     Ok(Media {
         id: MediaId::new(now, services.random()),
@@ -78,6 +79,23 @@ pub(super) async fn take(
         terms: known_terms(services, received.sha256()).await?,
         created_at: now,
     })
+}
+
+/// Why a file cannot be kept or given: for a while, when a store elsewhere does not answer.
+fn unkept(error: files::Error) -> Error {
+    match error {
+        files::Error::Store(trouble) => {
+            tracing::warn!(error = %Chain(&trouble), "the store of media does not do it now");
+            let detail = "the store in which files are kept does not do it now; nothing was changed. Try \
+                          again with the same Idempotency-Key";
+            Error::Unfinished(Told::new("media_store_unavailable", detail))
+        }
+        other @ (files::Error::Missing(_)
+        | files::Error::Changed(_)
+        | files::Error::NoHash
+        | files::Error::Unfit { .. }
+        | files::Error::Disk { .. }) => Error::internal(other),
+    }
 }
 
 /// The terms of a file that was handed in before.
@@ -160,7 +178,7 @@ pub async fn fetch(
     id: &MediaId,
 ) -> Result<(Media, Opened), Error> {
     let media = show(services, caller, id).await?;
-    let opened = services.files.open(&media.sha256).await.map_err(Error::internal)?;
+    let opened = services.files.open(&media.sha256).await.map_err(unkept)?;
     Ok((media, opened))
 }
 

@@ -124,6 +124,12 @@ pub const METRICS: &[Metric] = &[
         "How far the machine's clock has stepped ahead of the time that counts; 0 when it is followed",
     ),
     metric(
+        "chancery_media_store_up",
+        Kind::Gauge,
+        &[],
+        "Whether the store of media answers; only there when media are kept elsewhere",
+    ),
+    metric(
         "chancery_clock_in_doubt",
         Kind::Gauge,
         &["platform"],

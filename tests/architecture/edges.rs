@@ -16,7 +16,7 @@ pub(crate) const EDGES: &[(&str, &str)] = &[
     ("outbound", "clock config domain telemetry"),
     ("store", "clock config domain telemetry"),
     ("queue", "clock config domain store telemetry"),
-    ("media", "clock config domain store telemetry"),
+    ("media", "clock config domain outbound store telemetry"),
     ("platforms", "clock config domain outbound telemetry"),
     ("report", "clock domain store"),
     ("calendar", "clock config domain store"),

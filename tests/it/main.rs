@@ -15,6 +15,9 @@ mod answers;
 mod attempts;
 #[cfg(test)]
 mod badinput;
+#[cfg(feature = "s3")]
+#[cfg(test)]
+mod bucket;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]

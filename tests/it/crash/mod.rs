@@ -3,6 +3,8 @@
 
 #[cfg(feature = "crash-points")]
 mod after;
+#[cfg(feature = "s3")]
+mod bucket;
 mod canaries;
 mod daemon;
 mod disk;
@@ -41,6 +43,11 @@ const OPTIONS: [(&str, &str); 2] =
 /// A stage whose service is going to be the real process.
 async fn set(kind: Database) -> Option<Stage> {
     Stage::start(kind, &OPTIONS).await
+}
+
+/// The same with these further options.
+async fn set_with(kind: Database, further: &[(&str, &str)]) -> Option<Stage> {
+    Stage::start(kind, &[&OPTIONS[..], further].concat()).await
 }
 
 /// Deliveries that are due when the real process has taken over.
