@@ -99,6 +99,12 @@ pub(super) const WORDS: &[Words] = &[
         "Chỉ quản trị viên được làm việc này.",
     ),
     words(
+        "needs_role",
+        "Your roles do not allow this",
+        "Vai trò của bạn không cho phép",
+        "Việc này cần một trong các vai trò {roles} tại đơn vị.",
+    ),
+    words(
         "token_limited",
         "The token is limited to some accounts",
         "Token chỉ dùng cho một số tài khoản",

@@ -99,6 +99,24 @@ pub(super) const WORDS: &[Words] = &[
         "Tài khoản này trên nền tảng đã được khai báo.",
     ),
     words(
+        "person_exists",
+        "Somebody has this address",
+        "Địa chỉ đã có người dùng",
+        "Đã có người dùng địa chỉ {email}.",
+    ),
+    words(
+        "last_administrator",
+        "The last administrator",
+        "Quản trị viên cuối cùng",
+        "Sẽ không còn ai có toàn quyền; hãy khai báo một quản trị viên khác trước.",
+    ),
+    words(
+        "role_over",
+        "The role has ended already",
+        "Vai trò đã hết hạn",
+        "Thời hạn của vai trò phải ở tương lai.",
+    ),
+    words(
         "already_explained",
         "Somebody has explained it",
         "Đã có người giải thích",

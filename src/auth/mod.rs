@@ -154,7 +154,9 @@ impl Auth {
     async fn look_up(&self, hash: String, revocations: u64) -> Result<Bearer, Error> {
         let since = self.services.clock.elapsed();
         let mut reader = self.services.store.read().await.map_err(Error::Store)?;
-        let found = tokens::bearer(&mut reader, &hash).await.map_err(Error::Store)?;
+        let found = tokens::bearer(&mut reader, &hash, self.services.clock.now())
+            .await
+            .map_err(Error::Store)?;
         let bearer = found.ok_or(Error::Unknown)?;
         let mut memory = self.lock();
         if memory.bearers.len() >= MOST {

@@ -1,10 +1,13 @@
 //! Who is acting, and what the token in his hand lets him do.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{AccountId, PersonId, TokenId};
+use super::id::{AccountId, PersonId, TokenId, UnitId};
+use super::policy::Action;
+use super::role::Reach;
 use super::words;
 
 words! {
@@ -40,6 +43,10 @@ words! {
         TokensRead = "tokens:read",
         /// Make and revoke tokens.
         TokensWrite = "tokens:write",
+        /// See people and their roles.
+        PeopleRead = "people:read",
+        /// Enter people and give them roles.
+        PeopleWrite = "people:write",
         /// See one's own notifications.
         NotificationsRead = "notifications:read",
         /// Mark one's own notifications and choose what to be told.
@@ -123,12 +130,37 @@ pub struct Actor {
     pub scopes: Scopes,
     /// The only accounts that the token concerns; `None` for all.
     pub accounts: Option<BTreeSet<AccountId>>,
+    /// Where the person has roles; of no matter to an administrator of everything.
+    pub reach: Arc<Reach>,
 }
 
 impl Actor {
     /// Whether the actor may know of this account at all.
     pub fn sees(&self, account: &AccountId) -> bool {
         self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
+            && (self.administrator || self.reach.account(account).is_some())
+    }
+
+    /// Whether the actor may know of what belongs to this unit.
+    pub fn sees_unit(&self, unit: &UnitId) -> bool {
+        self.administrator || self.reach.unit(unit).is_some()
+    }
+
+    /// The only accounts to which the actor may do this; `None` for all.
+    pub fn accounts_for(&self, action: Action) -> Option<BTreeSet<AccountId>> {
+        if self.administrator {
+            return self.accounts.clone();
+        }
+        let mut own = self.reach.accounts_for(action);
+        if let Some(listed) = &self.accounts {
+            own.retain(|account| listed.contains(account));
+        }
+        Some(own)
+    }
+
+    /// The only units where the actor may do this; `None` for all.
+    pub fn units_for(&self, action: Action) -> Option<BTreeSet<UnitId>> {
+        (!self.administrator).then(|| self.reach.units_for(action))
     }
 
     /// How the audit names the actor.

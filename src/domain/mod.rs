@@ -27,6 +27,7 @@ pub mod policy;
 pub mod post;
 pub mod probe;
 pub mod refresh;
+pub mod role;
 pub mod schedule;
 pub mod terms;
 pub mod text;

@@ -1,7 +1,8 @@
 //! Who may do what: one pure table. What is not in it is refused.
 
 use super::actor::{Actor, Scope};
-use super::id::{AccountId, PersonId};
+use super::id::{AccountId, PersonId, UnitId};
+use super::role::{Role, permitted};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +37,10 @@ pub enum Action {
     ReadTokens,
     /// Make or revoke tokens.
     WriteTokens,
+    /// See people and their roles.
+    ReadPeople,
+    /// Enter people and give them roles.
+    WritePeople,
     /// See notifications.
     ReadNotifications,
     /// Mark notifications, or choose what to be told.
@@ -67,6 +72,8 @@ impl Action {
             Self::WriteHolds => Scope::HoldsWrite,
             Self::ReadTokens => Scope::TokensRead,
             Self::WriteTokens => Scope::TokensWrite,
+            Self::ReadPeople => Scope::PeopleRead,
+            Self::WritePeople => Scope::PeopleWrite,
             Self::ReadNotifications => Scope::NotificationsRead,
             Self::WriteNotifications => Scope::NotificationsWrite,
             Self::ReadAudit => Scope::AuditRead,
@@ -84,6 +91,8 @@ impl Action {
             | Self::WriteHolds
             | Self::ReadTokens
             | Self::WriteTokens
+            | Self::ReadPeople
+            | Self::WritePeople
             | Self::ReadAudit
             | Self::ReadWebhooks
             | Self::WriteWebhooks => true,
@@ -105,10 +114,15 @@ impl Action {
 /// What it is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
-    /// The noun as a whole, or something of it that belongs to no account.
+    /// Something of the noun, wherever it belongs; what exactly is asked about later, or only what the
+    /// actor may know of is shown.
     Any,
+    /// All that there is, such as every account at once.
+    Everything,
     /// One account, or something of it.
     Account(&'a AccountId),
+    /// One unit, or something of it.
+    Unit(&'a UnitId),
     /// What belongs to one person, such as his tokens.
     Person(&'a PersonId),
 }
@@ -118,8 +132,10 @@ pub enum Subject<'a> {
 pub enum Refused {
     /// The token does not carry this right.
     LacksScope(Scope),
-    /// The person has no role that lets him; only an administrator may.
+    /// Only an administrator of everything may.
     NeedsAdministrator,
+    /// The person has none of the roles that let him there.
+    NeedsRole(&'static [Role]),
     /// The token is limited to some accounts, and this would concern others too.
     LimitedToAccounts,
     /// Not for the actor to know: to be answered as if it were not there.
@@ -128,25 +144,43 @@ pub enum Refused {
 
 /// Decides.
 ///
-/// A person who is no administrator has no rights of his own yet (roles by unit come with people);
-/// a token that an administrator made for him may still name rights one by one. His own tokens are
-/// his business.
+/// An administrator of everything may what his token carries; everybody else what his roles let him in
+/// the units where he has them, and with what is his own.
 pub fn may(actor: &Actor, action: Action, subject: Subject<'_>) -> Result<(), Refused> {
     let scope = action.scope();
     if !actor.scopes.has(scope) {
         return Err(Refused::LacksScope(scope));
     }
-    let own = matches!(subject, Subject::Person(person) if *person == actor.person_id);
-    let named = matches!(actor.scopes, super::actor::Scopes::Only(_));
     match subject {
         Subject::Account(account) if !actor.sees(account) => return Err(Refused::Hidden),
-        Subject::Person(_) if !own && !actor.administrator => return Err(Refused::Hidden),
-        Subject::Any if actor.accounts.is_some() && action.concerns_everybody() => {
+        Subject::Unit(unit) if !actor.sees_unit(unit) => return Err(Refused::Hidden),
+        Subject::Any | Subject::Everything | Subject::Unit(_)
+            if actor.accounts.is_some() && action.concerns_everybody() =>
+        {
             return Err(Refused::LimitedToAccounts);
         }
-        Subject::Any | Subject::Account(_) | Subject::Person(_) => {}
+        Subject::Any
+        | Subject::Everything
+        | Subject::Unit(_)
+        | Subject::Account(_)
+        | Subject::Person(_) => {}
     }
-    if actor.administrator || named || own { Ok(()) } else { Err(Refused::NeedsAdministrator) }
+    if actor.administrator {
+        return Ok(());
+    }
+    let held = match subject {
+        Subject::Person(person) if *person == actor.person_id => return Ok(()),
+        Subject::Person(_) => return Err(Refused::Hidden),
+        Subject::Everything => return Err(Refused::NeedsAdministrator),
+        Subject::Any => actor.reach.anywhere(),
+        Subject::Account(account) => actor.reach.account(account).cloned().unwrap_or_default(),
+        Subject::Unit(unit) => actor.reach.unit(unit).cloned().unwrap_or_default(),
+    };
+    match permitted(action) {
+        [] => Err(Refused::NeedsAdministrator),
+        roles if roles.iter().any(|role| held.contains(role)) => Ok(()),
+        roles => Err(Refused::NeedsRole(roles)),
+    }
 }
 
 /// Whether a person is told of something by himself: administrators of everything, others of what
@@ -157,8 +191,11 @@ pub const fn hears(administrator: bool, is_author: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::actor::Scopes;
+    use crate::domain::role::Reach;
 
     fn actor(administrator: bool, scopes: Scopes, accounts: Option<&AccountId>) -> Actor {
         Actor {
@@ -167,6 +204,7 @@ mod tests {
             administrator,
             scopes,
             accounts: accounts.map(|it| [it.clone()].into()),
+            reach: Arc::default(),
         }
     }
 
@@ -185,11 +223,40 @@ mod tests {
     #[test]
     fn nobody_has_rights_by_default() {
         let nobody = actor(false, Scopes::All, None);
-        assert_eq!(may(&nobody, Action::ReadPosts, Subject::Any), Err(Refused::NeedsAdministrator));
+        let refused = may(&nobody, Action::ReadPosts, Subject::Any);
+        assert!(matches!(refused, Err(Refused::NeedsRole(_))), "{refused:?}");
+        assert_eq!(may(&nobody, Action::ReadAudit, Subject::Any), Err(Refused::NeedsAdministrator));
         let own = nobody.person_id.clone();
         assert_eq!(may(&nobody, Action::ReadTokens, Subject::Person(&own)), Ok(()));
         let other = PersonId::new(jiff::Timestamp::UNIX_EPOCH, 2);
         assert_eq!(may(&nobody, Action::ReadTokens, Subject::Person(&other)), Err(Refused::Hidden));
+    }
+
+    #[test]
+    fn a_role_counts_where_it_is_held_and_nothing_is_known_of_the_rest() {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let [paris, hanoi] = [1, 2].map(|number| UnitId::new(at, number));
+        let [own, other] = [1, 2].map(|number| AccountId::new(at, number));
+        let mut reach = Reach::default();
+        reach.add(paris.clone(), Some(own.clone()), Role::Publisher);
+        let publisher = Actor { reach: Arc::new(reach), ..actor(false, Scopes::All, None) };
+        for (subject, expected) in [
+            (Subject::Unit(&paris), Ok(())),
+            (Subject::Account(&own), Ok(())),
+            (Subject::Any, Ok(())),
+            (Subject::Unit(&hanoi), Err(Refused::Hidden)),
+            (Subject::Account(&other), Err(Refused::Hidden)),
+        ] {
+            assert_eq!(may(&publisher, Action::WriteDeliveries, subject), expected, "{subject:?}");
+        }
+        let refused = may(&publisher, Action::WriteAccounts, Subject::Account(&own));
+        assert_eq!(refused, Err(Refused::NeedsRole(&[Role::Administrator])));
+        let limited = Actor { accounts: Some([other].into()), ..publisher };
+        assert_eq!(
+            may(&limited, Action::ReadAccounts, Subject::Account(&own)),
+            Err(Refused::Hidden)
+        );
+        assert_eq!(limited.accounts_for(Action::ReadAccounts), Some([].into()));
     }
 
     #[test]

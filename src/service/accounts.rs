@@ -69,7 +69,7 @@ pub async fn create(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
-    let (mut account, credential) = draft(services, new).await?;
+    let (mut account, credential) = draft(services, caller, new).await?;
     let credential = ownership::settle(services, &account, credential).await?;
     let owner = ownership::prove(services, &account, &credential).await?;
     let now = services.clock.now();
@@ -90,13 +90,20 @@ pub async fn create(
     finish(services, caller, tx, account, &[entry]).await
 }
 
-async fn draft(services: &Services, new: NewAccount) -> Result<(Account, NewCredential), Error> {
+async fn draft(
+    services: &Services,
+    caller: &Caller,
+    new: NewAccount,
+) -> Result<(Account, NewCredential), Error> {
     let now = services.clock.now();
     let mut reader = services.store.read().await?;
     let mut faults = Vec::new();
     let unit = units::find(&mut reader, &new.unit_id).await?;
+    let unit = unit.filter(|unit| caller.actor.sees_unit(&unit.id));
     if unit.is_none() {
         faults.push(unknown_unit(&new.unit_id));
+    } else {
+        permit(caller, Action::WriteAccounts, Subject::Unit(&new.unit_id))?;
     }
     if services.platforms.get(&new.platform).is_none() {
         faults.push(unknown_platform(&new.platform));
@@ -174,6 +181,11 @@ pub async fn change(
     let before = account.clone();
     let moved = change.unit_id.as_ref().is_some_and(|unit| *unit != account.unit_id);
     let mut faults = apply(&mut account, &change);
+    if moved && !caller.actor.sees_unit(&account.unit_id) {
+        faults.push(unknown_unit(&account.unit_id));
+    } else if moved {
+        permit(caller, Action::WriteAccounts, Subject::Unit(&account.unit_id))?;
+    }
     if let Some(credential) = &change.credential {
         faults.extend(credential.check(now));
     }
@@ -456,7 +468,8 @@ pub async fn list(
     window: &Window,
 ) -> Result<Page<Account>, Error> {
     permit(caller, Action::ReadAccounts, Subject::Any)?;
-    let among = caller.actor.accounts.as_ref().map(|own| own.iter().cloned().collect());
+    let among =
+        caller.actor.accounts_for(Action::ReadAccounts).map(|own| own.into_iter().collect());
     let filter = Filter { unit_id, platform, status, among };
     let after: Option<AccountId> = window.after_id()?;
     let mut reader = services.store.read().await?;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::domain::actor::Scope;
 use crate::domain::fault::Fault;
 use crate::domain::policy::Refused;
+use crate::domain::role::Role;
 use crate::store;
 
 /// A refusal with its stable word and its words for people.
@@ -149,6 +150,7 @@ impl From<Refused> for Error {
             Refused::NeedsAdministrator => {
                 Self::Forbidden(Told::new("needs_administrator", "only an administrator may"))
             }
+            Refused::NeedsRole(roles) => Self::Forbidden(needs_role(roles)),
             Refused::LimitedToAccounts => Self::Forbidden(Told::new(
                 "token_limited",
                 "the token is limited to some accounts, and this would concern others too",
@@ -156,6 +158,13 @@ impl From<Refused> for Error {
             Refused::Hidden => Self::NotFound,
         }
     }
+}
+
+fn needs_role(roles: &[Role]) -> Told {
+    let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    let words = words.join(", ");
+    Told::new("needs_role", format!("this needs one of the roles {words} in the unit"))
+        .with("roles", words)
 }
 
 fn lacks(scope: Scope) -> Told {

@@ -96,7 +96,7 @@ pub async fn list(
     permit(caller, Action::ReadAccounts, Subject::Any)?;
     let filter = rows::Filter {
         account_id: filter.account_id,
-        among: caller.actor.accounts.as_ref().map(|own| own.iter().cloned().collect()),
+        among: caller.actor.accounts_for(Action::ReadAccounts).map(|own| own.into_iter().collect()),
         unit_id: filter.unit_id,
         status: filter.status,
         from: filter.from,

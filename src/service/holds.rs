@@ -192,11 +192,10 @@ impl HoldView {
 fn subject(scope: &HoldScope) -> Subject<'_> {
     match scope {
         HoldScope::Account(account) => Subject::Account(account),
-        HoldScope::All
-        | HoldScope::Platform(_)
-        | HoldScope::Unit(_)
-        | HoldScope::Campaign(_)
-        | HoldScope::Class(_) => Subject::Any,
+        HoldScope::Unit(unit) => Subject::Unit(unit),
+        HoldScope::All | HoldScope::Platform(_) | HoldScope::Campaign(_) | HoldScope::Class(_) => {
+            Subject::Everything
+        }
     }
 }
 
@@ -208,11 +207,15 @@ pub async fn place(
     new: NewHold,
 ) -> Result<Done<Placed>, Error> {
     let scope = new.scope.clone().settle();
-    if let Ok(HoldScope::Account(account)) = &scope
-        && !caller.actor.sees(account)
-    {
-        // To him it is an account that does not exist.
-        return Err(Error::Invalid(vec![unknown("account_id", account)]));
+    // To him it is an account or a unit that does not exist.
+    match &scope {
+        Ok(HoldScope::Account(account)) if !caller.actor.sees(account) => {
+            return Err(Error::Invalid(vec![unknown("account_id", account)]));
+        }
+        Ok(HoldScope::Unit(unit)) if !caller.actor.sees_unit(unit) => {
+            return Err(Error::Invalid(vec![unknown("unit_id", unit)]));
+        }
+        Ok(_) | Err(_) => {}
     }
     permit(caller, Action::WriteHolds, scope.as_ref().map_or(Subject::Any, subject))?;
     let done = match caller.replay(services).await? {
@@ -408,7 +411,17 @@ async fn see(
         permit(caller, action, Subject::Any)?;
     }
     let kept = holds::find(reader, id).await?.ok_or(Error::NotFound)?;
-    permit(caller, action, subject(&kept.hold.scope))?;
+    let scope = &kept.hold.scope;
+    let covers_his = match scope {
+        HoldScope::Unit(unit) => caller.actor.reach.is_above(unit),
+        HoldScope::Account(_) => false,
+        HoldScope::All | HoldScope::Platform(_) | HoldScope::Campaign(_) | HoldScope::Class(_) => {
+            true
+        }
+    };
+    if !(covers_his && action == Action::ReadHolds) {
+        permit(caller, action, subject(scope))?;
+    }
     Ok(kept)
 }
 
@@ -427,8 +440,12 @@ pub async fn list(
     window: &Window,
 ) -> Result<Page<HoldView>, Error> {
     permit(caller, Action::ReadHolds, Subject::Any)?;
-    let among = caller.actor.accounts.as_ref().map(|own| own.iter().cloned().collect());
-    let filter = Filter { state, among, before: window.after_id()? };
+    let among = caller.actor.accounts_for(Action::ReadHolds).map(|own| own.into_iter().collect());
+    let within = caller.actor.units_for(Action::ReadHolds).map(|mut own| {
+        own.extend(caller.actor.reach.above().iter().cloned());
+        own.into_iter().collect()
+    });
+    let filter = Filter { state, among, within, before: window.after_id()? };
     let now = services.clock.now();
     let mut reader = services.store.read().await?;
     let rows = holds::list(&mut reader, &filter, now, window.rows()).await?;

@@ -1,18 +1,27 @@
-//! The acts on people; so far only the one that makes the first administrator, from the command
-//! line of the machine itself.
+//! The acts on people: who may sign in, and what each is to which unit. The first administrator is made at
+//! the command line of the machine itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use argon2::password_hash::PasswordHasher as _;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
-use super::{Error, Services, all_well};
+use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit};
 use crate::domain::actor::{Actor, Scopes};
 use crate::domain::audit::NewEntry;
 use crate::domain::fault::Fault;
-use crate::domain::id::PersonId;
+use crate::domain::id::{PersonId, UnitId};
 use crate::domain::locale;
+use crate::domain::policy::{Action, Subject};
+use crate::domain::role::Office;
 use crate::store::people::Person;
-use crate::store::{audit, people};
+use crate::store::{Reader, Tx, audit, people, roles, units};
 
 /// The longest address of mail (RFC 5321, 4.5.3.1.3).
 const LONGEST_EMAIL: usize = 254;
@@ -20,6 +29,73 @@ const LONGEST_EMAIL: usize = 254;
 const LONGEST_NAME: usize = 200;
 /// The shortest password.
 const SHORTEST_PASSWORD: usize = 12;
+/// The most roles of one person: one for each mission and more.
+const MOST_ROLES: usize = 200;
+
+/// A person to be entered.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct NewPerson {
+    /// The address by which he is known; kept in lower case.
+    pub email: String,
+    /// His name.
+    pub name: String,
+    /// What he is to which units.
+    #[serde(default)]
+    pub roles: Vec<Office>,
+}
+
+/// What to change in a person; what is not named stays.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+pub struct PersonChange {
+    /// His address.
+    pub email: Option<String>,
+    /// His name.
+    pub name: Option<String>,
+    /// All his roles from now on: what is not listed is taken from him.
+    pub roles: Option<Vec<Office>>,
+    /// True for somebody who has left: he may not sign in any more, and his tokens die. False lets him in
+    /// again; his tokens come back as far as they have not ended.
+    pub disabled: Option<bool>,
+}
+
+/// A person as people see him.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PersonView {
+    /// His id.
+    pub id: PersonId,
+    /// His address.
+    pub email: String,
+    /// His name.
+    pub name: String,
+    /// True for one who may everything, which only the command line of the machine makes of somebody.
+    pub administrator: bool,
+    /// What he is to which units, and to all below them; also what has ended.
+    pub roles: Vec<Office>,
+    /// Since when he may not sign in any more.
+    pub disabled_at: Option<Timestamp>,
+    /// Counts changes; the `ETag`.
+    pub version: i64,
+    /// When he was entered.
+    pub created_at: Timestamp,
+    /// When that was changed last.
+    pub updated_at: Timestamp,
+}
+
+impl PersonView {
+    fn new(person: Person, roles: Vec<Office>) -> Self {
+        Self {
+            id: person.id,
+            email: person.email,
+            name: person.name,
+            administrator: person.administrator,
+            roles,
+            disabled_at: person.disabled_at,
+            version: person.version,
+            created_at: person.created_at,
+            updated_at: person.updated_at,
+        }
+    }
+}
 
 /// Enters an administrator. Whoever may run commands on the machine may do this.
 pub async fn create_administrator(
@@ -49,7 +125,9 @@ pub async fn create_administrator(
         name: name.trim().to_owned(),
         administrator: true,
         disabled_at: None,
+        version: 1,
         created_at: now,
+        updated_at: now,
     };
     let entry = NewEntry {
         actor: "console".to_owned(),
@@ -67,15 +145,262 @@ pub async fn create_administrator(
 /// Somebody at the command line of the machine, acting as this person.
 pub async fn at_the_console(services: &Services, email: &str) -> Result<Actor, Error> {
     let email = email.trim().to_lowercase();
-    let person = people::by_email(&mut services.store.read().await?, &email).await?;
+    let mut reader = services.store.read().await?;
+    let person = people::by_email(&mut reader, &email).await?;
     let person = person.filter(|person| person.disabled_at.is_none()).ok_or(Error::NotFound)?;
+    let reach = roles::reach(&mut reader, &person.id, services.clock.now()).await?;
     Ok(Actor {
+        reach: Arc::new(reach),
         person_id: person.id,
         token_id: None,
         administrator: person.administrator,
         scopes: Scopes::All,
         accounts: None,
     })
+}
+
+/// Enters a person. Whoever does so gives roles only where he is an administrator himself.
+pub async fn create(
+    services: &Services,
+    caller: &Caller,
+    new: NewPerson,
+) -> Result<Done<PersonView>, Error> {
+    permit(caller, Action::WritePeople, Subject::Any)?;
+    if let Some(done) = caller.replay(services).await? {
+        return Ok(done);
+    }
+    let now = services.clock.now();
+    let mut person = Person {
+        id: PersonId::new(now, services.random()),
+        email: String::new(),
+        name: String::new(),
+        administrator: false,
+        disabled_at: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let change =
+        PersonChange { email: Some(new.email), name: Some(new.name), ..PersonChange::default() };
+    let mut faults = apply(&mut person, change, now);
+    let mut tx = services.store.begin().await?;
+    let (given, wrong) = settle(&mut tx, caller, new.roles, now).await?;
+    faults.extend(wrong);
+    if given.is_empty() && !caller.actor.administrator {
+        // Somebody without a role would be nobody's to see.
+        faults.push(Fault::new("/roles", "blank", "must not be empty"));
+    }
+    all_well(faults)?;
+    people::insert(&mut tx, &person, None).await.map_err(|error| taken(error, &person))?;
+    for office in &given {
+        roles::give(&mut tx, &person.id, office, &caller.actor.person_id, now).await?;
+    }
+    let detail = json!({"email": person.email, "roles": given});
+    let entry = caller.entry("person.create", &person.id, detail);
+    finish(services, caller, tx, PersonView::new(person, given), &[entry]).await
+}
+
+/// Changes a person from the version that the caller has seen; `None` for whatever it is now.
+pub async fn change(
+    services: &Services,
+    caller: &Caller,
+    id: &PersonId,
+    seen: Option<i64>,
+    change: PersonChange,
+) -> Result<Done<PersonView>, Error> {
+    permit(caller, Action::WritePeople, Subject::Any)?;
+    let now = services.clock.now();
+    let mut tx = services.store.begin().await?;
+    let (mut person, had) = see(&mut tx, caller, id).await?;
+    let from = person.version;
+    if seen.is_some_and(|seen| seen != from) {
+        return Err(Error::Stale);
+    }
+    let personal = change.email.is_some() || change.name.is_some() || change.disabled.is_some();
+    if personal {
+        answers_for(caller, &person, &had)?;
+    }
+    let wanted = change.roles.clone();
+    let mut faults = apply(&mut person, change, now);
+    let has = match wanted {
+        None => had.clone(),
+        Some(wanted) => {
+            let (has, wrong) = settle(&mut tx, caller, wanted, now).await?;
+            faults.extend(wrong);
+            has
+        }
+    };
+    all_well(faults)?;
+    move_roles(&mut tx, caller, id, (&had, &has), now).await?;
+    person.version = from + 1;
+    person.updated_at = now;
+    people::update(&mut tx, &person, from).await.map_err(|error| taken(error, &person))?;
+    if people::administrators(&mut tx).await? == 0 {
+        let detail = "nobody would be left who may everything";
+        return Err(Error::Conflict(Told::new("last_administrator", detail)));
+    }
+    let detail = json!({
+        "email": person.email, "name": person.name, "disabled_at": person.disabled_at,
+        "before": had, "after": has,
+    });
+    let entry = caller.entry("person.change", id, detail);
+    let done = finish(services, caller, tx, PersonView::new(person, has), &[entry]).await?;
+    services.revocations.fetch_add(1, Ordering::SeqCst);
+    Ok(done)
+}
+
+/// One person.
+pub async fn show(
+    services: &Services,
+    caller: &Caller,
+    id: &PersonId,
+) -> Result<PersonView, Error> {
+    permit(caller, Action::ReadPeople, mine_or_any(caller, id))?;
+    let mut reader = services.store.read().await?;
+    let (person, roles) = see(&mut reader, caller, id).await?;
+    Ok(PersonView::new(person, roles))
+}
+
+/// A page of the people that the caller may know of: those of his units, and himself.
+pub async fn list(
+    services: &Services,
+    caller: &Caller,
+    window: &Window,
+) -> Result<Page<PersonView>, Error> {
+    permit(caller, Action::ReadPeople, Subject::Any)?;
+    let after: Option<PersonId> = window.after_id()?;
+    let within = caller.actor.units_for(Action::ReadPeople);
+    let mut reader = services.store.read().await?;
+    let (within, asker) = (within.as_ref(), &caller.actor.person_id);
+    let found = people::list(&mut reader, after.as_ref(), within, asker, window.rows()).await?;
+    let page = window.page(found, |person| vec![person.id.to_string()]);
+    let ids: Vec<&PersonId> = page.items.iter().map(|person| &person.id).collect();
+    let mut held = roles::of_people(&mut reader, &ids).await?;
+    let view = |person: Person| {
+        let roles = held.remove(&person.id).unwrap_or_default();
+        PersonView::new(person, roles)
+    };
+    Ok(Page { items: page.items.into_iter().map(view).collect(), next: page.next })
+}
+
+fn mine_or_any<'a>(caller: &Caller, id: &'a PersonId) -> Subject<'a> {
+    if *id == caller.actor.person_id { Subject::Person(id) } else { Subject::Any }
+}
+
+/// The person with his roles, when he is the caller's to know of.
+async fn see(
+    reader: &mut Reader,
+    caller: &Caller,
+    id: &PersonId,
+) -> Result<(Person, Vec<Office>), Error> {
+    let person = people::find(reader, id).await?.ok_or(Error::NotFound)?;
+    let roles = roles::of_people(reader, &[id]).await?.remove(id).unwrap_or_default();
+    let known = caller.actor.administrator
+        || *id == caller.actor.person_id
+        || roles.iter().any(|office| caller.actor.sees_unit(&office.unit_id));
+    if known { Ok((person, roles)) } else { Err(Error::NotFound) }
+}
+
+/// Who changes a person himself must be an administrator wherever he has a role.
+fn answers_for(caller: &Caller, person: &Person, had: &[Office]) -> Result<(), Error> {
+    if person.administrator || had.is_empty() {
+        permit(caller, Action::WritePeople, Subject::Everything)?;
+    }
+    for office in had {
+        permit(caller, Action::WritePeople, own(caller, &office.unit_id))?;
+    }
+    Ok(())
+}
+
+/// A unit that the caller may not know of concerns everybody to him.
+fn own<'a>(caller: &Caller, unit: &'a UnitId) -> Subject<'a> {
+    if caller.actor.sees_unit(unit) { Subject::Unit(unit) } else { Subject::Everything }
+}
+
+fn apply(person: &mut Person, change: PersonChange, now: Timestamp) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Some(email) = change.email {
+        person.email = email.trim().to_lowercase();
+        check_email(&person.email, &mut faults);
+    }
+    if let Some(name) = change.name {
+        locale::check_line("/name", &name, LONGEST_NAME, &mut faults);
+        name.trim().clone_into(&mut person.name);
+    }
+    match change.disabled {
+        Some(true) => person.disabled_at = person.disabled_at.or(Some(now)),
+        Some(false) => person.disabled_at = None,
+        None => {}
+    }
+    faults
+}
+
+/// The roles as they are to be, each once, and everything that is wrong with them.
+async fn settle(
+    tx: &mut Tx,
+    caller: &Caller,
+    wanted: Vec<Office>,
+    now: Timestamp,
+) -> Result<(Vec<Office>, Vec<Fault>), Error> {
+    let (mut faults, mut seen, mut settled) = (Vec::new(), BTreeSet::new(), Vec::new());
+    if wanted.len() > MOST_ROLES {
+        let detail = format!("{MOST_ROLES} roles are the most; give one on a unit above");
+        faults.push(Fault::new("/roles", "too_many", detail).with("max", MOST_ROLES));
+        return Ok((settled, faults));
+    }
+    for (place, office) in wanted.into_iter().enumerate() {
+        let pointer = |field: &str| format!("/roles/{place}/{field}");
+        let known = caller.actor.sees_unit(&office.unit_id)
+            && units::find(tx, &office.unit_id).await?.is_some();
+        if !known {
+            let detail = format!("there is no unit {}", office.unit_id);
+            let fault = Fault::new(pointer("unit_id"), "unknown_reference", detail);
+            faults.push(fault.with("value", &office.unit_id));
+        }
+        if office.ends_at.is_some_and(|end| end <= now) {
+            let detail = "the role would have ended already";
+            faults.push(Fault::new(pointer("ends_at"), "role_over", detail));
+        }
+        if seen.insert((office.unit_id.clone(), office.role)) {
+            let ends_at = office.ends_at.map(crate::clock::whole_millis);
+            settled.push(Office { ends_at, ..office });
+        } else {
+            let detail = "this role in this unit is listed twice";
+            let fault = Fault::new(format!("/roles/{place}"), "repeated", detail);
+            faults.push(fault.with("value", office.role));
+        }
+    }
+    settled.sort();
+    Ok((settled, faults))
+}
+
+/// Gives and takes what is new and what is gone; each needs an administrator of its unit.
+async fn move_roles(
+    tx: &mut Tx,
+    caller: &Caller,
+    id: &PersonId,
+    (had, has): (&[Office], &[Office]),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let same =
+        |one: &Office, other: &Office| (&one.unit_id, one.role) == (&other.unit_id, other.role);
+    for office in has.iter().filter(|office| !had.contains(office)) {
+        permit(caller, Action::WritePeople, own(caller, &office.unit_id))?;
+        roles::give(tx, id, office, &caller.actor.person_id, now).await?;
+    }
+    for office in had.iter().filter(|office| !has.iter().any(|it| same(it, office))) {
+        permit(caller, Action::WritePeople, own(caller, &office.unit_id))?;
+        roles::take(tx, id, office).await?;
+    }
+    Ok(())
+}
+
+fn taken(error: crate::store::Error, person: &Person) -> Error {
+    if let crate::store::Error::Conflict("people_email_key") = error {
+        let detail = format!("somebody with the address {} is entered already", person.email);
+        return Error::Conflict(Told::new("person_exists", detail).with("email", &person.email));
+    }
+    error.into()
 }
 
 fn check_email(email: &str, faults: &mut Vec<Fault>) {

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::act::{Kind, sort_out};
 use super::deliveries::DeliveryView;
 use super::plan::{self, Ready, Source, WantedDelivery};
+use super::posts::see;
 use super::warning::Warning;
 use super::{Caller, Done, Error, Services, Told, permit, same_answer};
 use crate::clock::{self, SharedClock};
@@ -60,7 +61,7 @@ pub async fn schedule(
     }
     let (revision, plan) = {
         let mut reader = services.store.read().await?;
-        let post = posts::find(&mut reader, post_id).await?.ok_or(Error::NotFound)?;
+        let post = see(&mut reader, caller, Action::ReadPosts, post_id).await?;
         let variants = variants::of_posts(&mut reader, &[post_id]).await?;
         let unit = units::find(&mut reader, &post.unit_id).await?.ok_or(Error::NotFound)?;
         may_schedule(services, &unit)?;
@@ -72,6 +73,9 @@ pub async fn schedule(
         };
         let wanted = wanted.deliveries;
         let plan = plan::plan(services, caller, &mut reader, &source, wanted, Look::Text).await?;
+        for one in &plan.ready {
+            permit(caller, Action::WriteDeliveries, Subject::Account(&one.account.id))?;
+        }
         (post.revision, plan)
     };
     super::all_well(plan.faults)?;

@@ -177,11 +177,6 @@ fn wanted(caller: &Caller, new: &NewToken, now: Timestamp) -> Result<Wanted, Err
     if matches!(&scopes, Scopes::Only(only) if only.is_empty()) {
         faults.push(Fault::new("/scopes", "blank", "must not be empty"));
     }
-    if !caller.actor.administrator && new.scopes.is_some() && caller.actor.scopes == Scopes::All {
-        // Named rights count without a role, so only an administrator may hand them out.
-        let detail = "only an administrator may name scopes";
-        faults.push(Fault::new("/scopes", "scope_beyond_own", detail));
-    }
     let accounts = accounts_within(caller, new, &mut faults);
     let latest = |days: i64| now.checked_add((days * 24).hours()).unwrap_or(Timestamp::MAX);
     let expires_at = crate::clock::whole_millis(new.expires_at.unwrap_or_else(|| latest(90)));

@@ -76,7 +76,7 @@ pub async fn create(
     caller: &Caller,
     new: NewUnit,
 ) -> Result<Done<Unit>, Error> {
-    permit(caller, Action::WriteUnits, Subject::Any)?;
+    permit(caller, Action::WriteUnits, place(new.parent_id.as_ref()))?;
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
@@ -111,21 +111,32 @@ pub async fn change(
     seen: Option<i64>,
     change: UnitChange,
 ) -> Result<Done<Unit>, Error> {
-    permit(caller, Action::WriteUnits, Subject::Any)?;
+    permit(caller, Action::WriteUnits, Subject::Unit(id))?;
     let mut tx = services.store.begin().await?;
     let mut unit = units::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let from = unit.version;
     if seen.is_some_and(|seen| seen != from) {
         return Err(Error::Stale);
     }
+    let was = unit.parent_id.clone();
     let before = serde_json::to_value(&unit).map_err(Error::internal)?;
     apply(&mut unit, change);
+    if unit.parent_id != was {
+        // Whoever moves it answers for both places.
+        permit(caller, Action::WriteUnits, place(was.as_ref()))?;
+        permit(caller, Action::WriteUnits, place(unit.parent_id.as_ref()))?;
+    }
     unit.version = from + 1;
     unit.updated_at = services.clock.now();
     check(&mut tx, &unit).await?;
     units::update(&mut tx, &unit, from).await?;
     let entry = caller.entry("unit.change", id, json!({"before": before, "after": unit}));
     finish(services, caller, tx, unit, &[entry]).await
+}
+
+/// Where a unit is entered: below another, or at the top, which is everybody's.
+fn place(parent: Option<&UnitId>) -> Subject<'_> {
+    parent.map_or(Subject::Everything, Subject::Unit)
 }
 
 fn apply(unit: &mut Unit, change: UnitChange) {

@@ -20,6 +20,8 @@ pub struct Filter {
     pub state: Option<HoldState>,
     /// Of holds on one account, only those on one of these.
     pub among: Option<Vec<AccountId>>,
+    /// Of holds on one unit, only those on one of these.
+    pub within: Option<Vec<UnitId>>,
     /// Older than this one.
     pub before: Option<HoldId>,
 }
@@ -204,6 +206,13 @@ pub async fn list(
             Some(HoldState::Lifted) => {
                 query.push(" AND h.stands_until <= ").push_bind(At(now));
             }
+        }
+        if let Some(within) = &filter.within {
+            query.push(" AND (h.unit_id IS NULL OR h.unit_id IN (''");
+            for unit in within {
+                query.push(", ").push_bind(unit);
+            }
+            query.push("))");
         }
         if let Some(among) = &filter.among {
             query.push(" AND (h.account_id IS NULL OR h.account_id IN (''");

@@ -48,6 +48,7 @@ pub mod recalls;
 pub mod refreshes;
 pub mod reminders;
 pub mod review;
+pub mod roles;
 pub mod scrub;
 pub mod sealed;
 pub mod self_audit;
@@ -152,6 +153,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         refreshes::STATEMENTS,
         reminders::STATEMENTS,
         review::STATEMENTS,
+        roles::STATEMENTS,
         sealed::STATEMENTS,
         self_audit::STATEMENTS,
         terms::STATEMENTS,

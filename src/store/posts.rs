@@ -1,6 +1,6 @@
 //! Posts: rows, one statement for any number of new ones, and change by compare-and-set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -114,6 +114,8 @@ impl From<Row> for Post {
 pub struct Filter {
     /// Of this unit.
     pub unit_id: Option<UnitId>,
+    /// Of one of these units.
+    pub within: Option<BTreeSet<UnitId>>,
     /// Of this campaign.
     pub campaign_id: Option<String>,
     /// Of this class.
@@ -209,6 +211,13 @@ pub async fn list(reader: &mut Reader, filter: &Filter, limit: i64) -> Result<Ve
         let mut query = sqlx::QueryBuilder::new(sql);
         if let Some(unit) = &filter.unit_id {
             query.push(" AND unit_id = ").push_bind(unit);
+        }
+        if let Some(within) = &filter.within {
+            query.push(" AND unit_id IN (''");
+            for unit in within {
+                query.push(", ").push_bind(unit);
+            }
+            query.push(")");
         }
         if let Some(campaign) = &filter.campaign_id {
             query.push(" AND campaign_id = ").push_bind(campaign);

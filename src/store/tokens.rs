@@ -1,14 +1,17 @@
 //! API tokens: only the hash of each is kept.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sqlx::types::Json;
 
 use super::codec::At;
 use super::error::Error;
 use super::sql::{on, statements};
-use super::{Reader, Tx};
+use super::{Reader, Tx, roles};
 use crate::domain::actor::{Actor, Scopes};
 use crate::domain::id::{AccountId, PersonId, TokenId};
+use crate::domain::role::Reach;
 
 statements! {
     INSERT = "INSERT INTO tokens (id, person_id, name, hash, prefix, scopes, accounts, expires_at, revoked_at, last_used_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -148,17 +151,28 @@ pub async fn revoke(tx: &mut Tx, id: &TokenId, now: Timestamp) -> Result<bool, E
 }
 
 /// Who bears the token with this hash; nobody when it was revoked or its owner may not sign in.
-pub async fn bearer(reader: &mut Reader, hash: &str) -> Result<Option<Bearer>, Error> {
+pub async fn bearer(
+    reader: &mut Reader,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Option<Bearer>, Error> {
     let row: Option<BearerRow> = on!(reader, BEARER, |sql, conn| {
         sqlx::query_as(sql).bind(hash).fetch_optional(conn).await?
     });
-    Ok(row.map(|row| Bearer {
+    let Some(row) = row else { return Ok(None) };
+    let reach = if row.administrator {
+        Reach::default()
+    } else {
+        roles::reach(reader, &row.person_id, now).await?
+    };
+    Ok(Some(Bearer {
         actor: Actor {
             person_id: row.person_id,
             token_id: Some(row.id),
             administrator: row.administrator,
             scopes: row.scopes.0,
             accounts: row.accounts.map(|it| it.0.into_iter().collect()),
+            reach: Arc::new(reach),
         },
         expires_at: row.expires_at.map(Timestamp::from),
     }))

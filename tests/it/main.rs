@@ -99,6 +99,8 @@ mod parts;
 #[cfg(test)]
 mod pds;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod pictures;
 #[cfg(test)]
 mod planning;

@@ -90,6 +90,8 @@ both! {
         let made = format!("/api/v1/tokens/{}", own.expect(201)["id"].as_str().unwrap());
         let person = world.ask("GET", &made).send().await.expect(200)["person_id"].clone();
         world.change("UPDATE people SET administrator = false WHERE email = 'binh.tran@mofa.example'").await;
+        let unit = world.unit().await;
+        world.appoint("binh.tran@mofa.example", &unit, "publisher").await;
         let body = json!({"name": "stops", "person_id": person, "scopes": ["holds:read", "holds:write"]});
         let stops = world.token(body).await["token"].as_str().unwrap().to_owned();
         let body = json!({"scope": {"all": true}, "reason": "Khủng hoảng", "lift_needs": 2});
@@ -98,8 +100,8 @@ both! {
         lift(world, &stops, &hold).await.problem(403, "needs_administrator");
         let shown = world.ask("GET", &place_of(&hold)).send().await.expect(200);
         assert_eq!((&shown["state"], shown["lifts"].as_array().unwrap().len()), (&json!("active"), 1));
-        // What one person may lift he lifts.
-        let body = json!({"scope": {"class": "routine"}, "reason": "Tạm ngừng"});
+        // What one person may lift he lifts, where he has a role.
+        let body = json!({"scope": {"unit_id": unit["id"]}, "reason": "Tạm ngừng"});
         let hold = place(world, &body).await.expect(201)["hold"].clone();
         assert_eq!(lift(world, &stops, &hold).await.expect(200)["state"], "lifted");
     }

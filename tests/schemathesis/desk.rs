@@ -246,6 +246,14 @@ impl Seeding<'_> {
             vec![self.create("units", embassy()).await, self.create("units", embassy()).await];
         let unit = units[0].clone();
         ids.insert("units".to_owned(), units);
+        let mut people = Vec::new();
+        for number in 0..3 {
+            let role = json!([{"unit_id": unit, "role": "author"}]);
+            let email = format!("p{number}@mofa.example");
+            let person = json!({"email": email, "name": format!("{number}"), "roles": role});
+            people.push(self.create("people", person).await);
+        }
+        ids.insert("people".to_owned(), people);
         ids.insert("platforms".to_owned(), vec!["facebook".to_owned(), "x".to_owned()]);
         ids.insert("accounts/connections".to_owned(), self.connections(&unit).await);
         let mut accounts = Vec::new();

@@ -9,7 +9,8 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 13] = [
+pub(crate) const NOUNS: [&str; 14] = [
+    "people",
     "platforms",
     "units",
     "accounts",
@@ -83,7 +84,8 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 17] = [
+const PLACES: [(&str, &str); 18] = [
+    ("body.roles[*].unit_id", "units"),
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
     ("body.post.unit_id", "units"),

@@ -22,7 +22,9 @@ async fn person(store: &Store, number: u128) -> PersonId {
         name: "An".to_owned(),
         administrator: true,
         disabled_at: None,
+        version: 1,
         created_at: at(0),
+        updated_at: at(0),
     };
     let mut tx = store.begin().await.unwrap();
     people::insert(&mut tx, &person, None).await.unwrap();

@@ -42,7 +42,9 @@ async fn person(tx: &mut Tx, number: u128, administrator: bool) -> PersonId {
         name: "An".to_owned(),
         administrator,
         disabled_at: None,
+        version: 1,
         created_at: now(),
+        updated_at: now(),
     };
     people::insert(tx, &person, None).await.unwrap();
     id

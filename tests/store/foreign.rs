@@ -162,7 +162,9 @@ both! {
             name: "An".to_owned(),
             administrator: true,
             disabled_at: None,
+            version: 1,
             created_at: now(),
+            updated_at: now(),
         };
         people::insert(&mut tx, &person, None).await.unwrap();
         let new = post(1, &world.accounts[0].id, 1, false);

@@ -174,9 +174,12 @@ both! {
             unit_id: Some(world.unit.id.clone()),
             campaign_id: Some("camp_2".into()),
             class: Some(Class::Routine),
+            within: Some([world.unit.id.clone()].into()),
             before: None,
         };
         assert_eq!(posts::list(&mut reader, &narrow, 10).await.unwrap(), std::slice::from_ref(two));
+        let nowhere = posts::Filter { within: Some([].into()), ..Default::default() };
+        assert_eq!(posts::list(&mut reader, &nowhere, 10).await.unwrap(), []);
         let second = posts::Filter { before: Some(two.id.clone()), ..Default::default() };
         assert_eq!(posts::list(&mut reader, &second, 10).await.unwrap(), std::slice::from_ref(one));
     }

@@ -28,7 +28,9 @@ fn person(number: u128, administrator: bool, disabled: bool) -> Person {
         name: format!("Person {number}"),
         administrator,
         disabled_at: disabled.then(now),
+        version: 1,
         created_at: now(),
+        updated_at: now(),
     }
 }
 

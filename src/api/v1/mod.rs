@@ -10,6 +10,7 @@ mod foreign_posts;
 mod holds;
 mod media;
 mod notifications;
+mod people;
 mod platforms;
 mod posts;
 mod quarantine;
@@ -32,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(clock::routes())
         .merge(connections::routes())
         .merge(media::routes())
+        .merge(people::routes())
         .merge(platforms::routes())
         .merge(deliveries::routes())
         .merge(foreign_posts::routes())

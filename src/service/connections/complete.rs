@@ -1,5 +1,7 @@
 //! What comes of a sign-in: accounts, new or connected again, each proven by its own credential.
 
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
@@ -19,7 +21,7 @@ use crate::service::{
 use crate::store::connections::{self, Kept};
 use crate::store::people::{self, Person};
 use crate::store::tokens::{self, Token};
-use crate::store::{Tx, audit, credentials, units};
+use crate::store::{Tx, audit, credentials, roles, units};
 
 /// Accounts that are proven at once.
 const AT_ONCE: usize = 10;
@@ -144,7 +146,9 @@ async fn may_act(
     connection: &Connection,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let subject = connection.account_id.as_ref().map_or(Subject::Any, Subject::Account);
+    let unit = Subject::Unit(&connection.unit_id);
+    let subject = connection.account_id.as_ref().map_or(unit, Subject::Account);
+    let reach = Arc::new(roles::reach(tx, &person.id, now).await?);
     let lets = |token: Token| {
         let actor = Actor {
             person_id: person.id.clone(),
@@ -152,6 +156,7 @@ async fn may_act(
             administrator: person.administrator,
             scopes: token.scopes,
             accounts: token.accounts.map(|it| it.into_iter().collect()),
+            reach: Arc::clone(&reach),
         };
         token.revoked_at.is_none()
             && token.expires_at.is_none_or(|end| end > now)

@@ -124,7 +124,12 @@ pub async fn open(
     caller: &Caller,
     new: NewConnection,
 ) -> Result<Done<BegunConnection>, Error> {
-    let subject = new.account_id.as_ref().map_or(Subject::Any, Subject::Account);
+    let own = new.unit_id.as_ref().filter(|unit| caller.actor.sees_unit(unit));
+    let subject = match (&new.account_id, own) {
+        (Some(account), _) => Subject::Account(account),
+        (None, Some(unit)) => Subject::Unit(unit),
+        (None, None) => Subject::Any,
+    };
     permit(caller, Action::WriteAccounts, subject)?;
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
@@ -175,7 +180,8 @@ async fn draft(
         faults.push(Fault::new("/unit_id", "blank", "must not be blank"));
         return Err(Error::Invalid(faults));
     };
-    match units::find(&mut reader, &unit_id).await? {
+    let unit = units::find(&mut reader, &unit_id).await?;
+    match unit.filter(|unit| caller.actor.sees_unit(&unit.id)) {
         None => faults.push(accounts::unknown_unit(&unit_id)),
         Some(unit) if unit.is_closed(now) => {
             faults.push(Fault::new("/unit_id", "unit_closed", "the unit has closed"));
@@ -417,7 +423,7 @@ async fn see(
     match &kept.connection.account_id {
         Some(account) => permit(caller, action, Subject::Account(account))?,
         None if caller.actor.accounts.is_some() => return Err(Error::NotFound),
-        None => {}
+        None => permit(caller, action, Subject::Unit(&kept.connection.unit_id))?,
     }
     Ok(kept)
 }
@@ -440,7 +446,7 @@ pub async fn list(
 ) -> Result<Page<Connection>, Error> {
     permit(caller, Action::ReadAccounts, Subject::Any)?;
     let among: Option<Vec<AccountId>> =
-        caller.actor.accounts.as_ref().map(|own| own.iter().cloned().collect());
+        caller.actor.accounts_for(Action::ReadAccounts).map(|own| own.into_iter().collect());
     let before: Option<ConnectionId> = window.after_id()?;
     let now = services.clock.now();
     let mut reader = services.store.read().await?;

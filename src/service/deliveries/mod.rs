@@ -107,7 +107,10 @@ pub async fn list(
     let filter = deliveries::Filter {
         states: filter.states,
         account_id: filter.account_id,
-        among: caller.actor.accounts.as_ref().map(|it| it.iter().cloned().collect()),
+        among: caller
+            .actor
+            .accounts_for(Action::ReadDeliveries)
+            .map(|own| own.into_iter().collect()),
         unit_id: filter.unit_id,
         post_id: filter.post_id,
         campaign_id: filter.campaign_id,

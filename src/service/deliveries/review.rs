@@ -136,7 +136,11 @@ async fn found(
     let mut found = Vec::with_capacity(review.deliveries.len());
     for verdict in &review.deliveries {
         let delivery = deliveries::find(tx, &verdict.id).await?;
-        found.push(delivery.filter(|it| caller.actor.sees(&it.account_id)));
+        let delivery = delivery.filter(|it| caller.actor.sees(&it.account_id));
+        if let Some(delivery) = &delivery {
+            permit(caller, Action::WriteDeliveries, Subject::Account(&delivery.account_id))?;
+        }
+        found.push(delivery);
     }
     Ok(found)
 }

@@ -43,6 +43,10 @@ pub async fn create(
     let (post, variants) = {
         let mut reader = services.store.read().await?;
         let unit = units::find(&mut reader, &unit_id).await?;
+        let unit = unit.filter(|unit| caller.actor.sees_unit(&unit.id));
+        if unit.is_some() {
+            permit(caller, Action::WritePosts, Subject::Unit(&unit_id))?;
+        }
         let mut faults: Vec<Fault> =
             open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
         let files = files(&mut reader, &draft.variants).await?;
@@ -204,7 +208,7 @@ pub async fn change(
     }
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
-    let mut post = posts::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let mut post = see(&mut tx, caller, Action::WritePosts, id).await?;
     let before = variants::of_posts(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     if seen.is_some_and(|seen| seen != post.revision) {
         return Err(Error::Stale);
@@ -305,7 +309,7 @@ pub async fn remove(
     permit(caller, Action::WritePosts, Subject::Any)?;
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
-    let post = posts::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let post = see(&mut tx, caller, Action::WritePosts, id).await?;
     if seen.is_some_and(|seen| seen != post.revision) {
         return Err(Error::Stale);
     }
@@ -319,10 +323,22 @@ pub async fn remove(
 
 /// One post.
 pub async fn show(services: &Services, caller: &Caller, id: &PostId) -> Result<PostView, Error> {
-    permit(caller, Action::ReadPosts, Subject::Any)?;
     let mut reader = services.store.read().await?;
-    let post = posts::find(&mut reader, id).await?.ok_or(Error::NotFound)?;
+    let post = see(&mut reader, caller, Action::ReadPosts, id).await?;
     views(&mut reader, vec![post]).await?.pop().ok_or(Error::NotFound)
+}
+
+/// The post, when the caller may do this with posts of its unit.
+pub(super) async fn see(
+    reader: &mut Reader,
+    caller: &Caller,
+    action: Action,
+    id: &PostId,
+) -> Result<Post, Error> {
+    permit(caller, action, Subject::Any)?;
+    let post = posts::find(reader, id).await?.ok_or(Error::NotFound)?;
+    permit(caller, action, Subject::Unit(&post.unit_id))?;
+    Ok(post)
 }
 
 async fn views(reader: &mut Reader, posts: Vec<Post>) -> Result<Vec<PostView>, Error> {
@@ -361,6 +377,7 @@ pub async fn list(
     permit(caller, Action::ReadPosts, Subject::Any)?;
     let filter = posts::Filter {
         unit_id: filter.unit_id,
+        within: caller.actor.units_for(Action::ReadPosts),
         campaign_id: filter.campaign_id,
         class: filter.class,
         before: window.after_id()?,

@@ -207,6 +207,15 @@ impl World {
         administrator(&self.app, email, "Bình Trần").await
     }
 
+    /// Gives somebody one role, and no other.
+    pub(crate) async fn appoint(&self, email: &str, unit: &Value, role: &str) {
+        let people = self.ask("GET", "/api/v1/people").send().await.expect(200);
+        let person = people["items"].as_array().unwrap().iter().find(|it| it["email"] == email);
+        let place = format!("/api/v1/people/{}", person.unwrap()["id"].as_str().unwrap());
+        let roles = json!({"roles": [{"unit_id": unit["id"], "role": role}]});
+        self.ask("PATCH", &place).seen("*").json(&roles).await.expect(200);
+    }
+
     /// A unit.
     pub(crate) async fn unit(&self) -> Value {
         self.ask("POST", "/api/v1/units").json(&embassy()).await.expect(201)
