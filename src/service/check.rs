@@ -166,8 +166,8 @@ pub async fn dry_run(
     let mut errors = Vec::new();
     let mut reader = services.store.read().await?;
     let subject = match (wanted.post, &wanted.post_id) {
-        (Some(post), None) => drafted(services, &mut reader, post, &mut errors).await?,
-        (None, Some(id)) => Some(saved(&mut reader, id).await?),
+        (Some(post), None) => drafted(services, caller, &mut reader, post, &mut errors).await?,
+        (None, Some(id)) => Some(saved(&mut reader, caller, id).await?),
         (Some(_), Some(_)) | (None, None) => {
             let detail = "give exactly one of post and post_id";
             return Err(Error::fault("", "post_or_post_id", detail));
@@ -208,6 +208,7 @@ struct Checked {
 /// A post that is not saved; `None` when it could not be saved either.
 async fn drafted(
     services: &Services,
+    caller: &Caller,
     reader: &mut Reader,
     post: NewPost,
     errors: &mut Vec<Fault>,
@@ -225,6 +226,7 @@ async fn drafted(
         }
     };
     let unit = units::find(reader, &unit_id).await?;
+    let unit = unit.filter(|unit| caller.actor.sees_unit(&unit.id));
     let now = services.clock.now();
     let mut faults: Vec<Fault> =
         posts::open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
@@ -235,9 +237,10 @@ async fn drafted(
     Ok(whole.then_some(Checked { unit_id, class: draft.class, variants }))
 }
 
-async fn saved(reader: &mut Reader, id: &PostId) -> Result<Checked, Error> {
+async fn saved(reader: &mut Reader, caller: &Caller, id: &PostId) -> Result<Checked, Error> {
     // The address is there; what is wrong is a name inside the body.
-    let Some(post) = store::posts::find(reader, id).await? else {
+    let post = store::posts::find(reader, id).await?;
+    let Some(post) = post.filter(|post| caller.actor.sees_unit(&post.unit_id)) else {
         let fault = Fault::new("/post_id", "unknown_reference", format!("there is no post {id}"));
         return Err(Error::Invalid(vec![fault.with("value", id)]));
     };

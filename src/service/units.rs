@@ -6,6 +6,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Caller, Change, Done, Error, Page, Services, Window, all_well, finish, permit};
+use crate::domain::fault::Fault;
 use crate::domain::id::UnitId;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::unit::{Approval, Unit, UnitKind, UnitName, check_place};
@@ -76,7 +77,8 @@ pub async fn create(
     caller: &Caller,
     new: NewUnit,
 ) -> Result<Done<Unit>, Error> {
-    permit(caller, Action::WriteUnits, place(new.parent_id.as_ref()))?;
+    let parent = named(caller, new.parent_id.as_ref())?;
+    permit(caller, Action::WriteUnits, place(parent))?;
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
@@ -124,7 +126,8 @@ pub async fn change(
     if unit.parent_id != was {
         // Whoever moves it answers for both places.
         permit(caller, Action::WriteUnits, place(was.as_ref()))?;
-        permit(caller, Action::WriteUnits, place(unit.parent_id.as_ref()))?;
+        let parent = named(caller, unit.parent_id.as_ref())?;
+        permit(caller, Action::WriteUnits, place(parent))?;
     }
     unit.version = from + 1;
     unit.updated_at = services.clock.now();
@@ -132,6 +135,18 @@ pub async fn change(
     units::update(&mut tx, &unit, from).await?;
     let entry = caller.entry("unit.change", id, json!({"before": before, "after": unit}));
     finish(services, caller, tx, unit, &[entry]).await
+}
+
+/// The unit above, unless the caller may not name it: then it is as if it were not there.
+fn named<'a>(caller: &Caller, parent: Option<&'a UnitId>) -> Result<Option<&'a UnitId>, Error> {
+    match parent {
+        Some(parent) if !caller.actor.sees_unit(parent) => {
+            let detail = format!("there is no unit {parent}");
+            let fault = Fault::new("/parent_id", "unknown_reference", detail);
+            Err(Error::Invalid(vec![fault.with("value", parent)]))
+        }
+        named => Ok(named),
+    }
 }
 
 /// Where a unit is entered: below another, or at the top, which is everybody's.

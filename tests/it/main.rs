@@ -137,6 +137,8 @@ mod renewed;
 #[cfg(test)]
 mod rescue;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod schedule;
 #[cfg(test)]
 mod self_audit;

@@ -239,13 +239,7 @@ impl Seeding<'_> {
         holds
     }
 
-    /// Some of every noun that stay, and some that may be removed.
-    async fn everything(&self, seed: &WorldSeed) -> Ids {
-        let mut ids = Ids::new();
-        let units =
-            vec![self.create("units", embassy()).await, self.create("units", embassy()).await];
-        let unit = units[0].clone();
-        ids.insert("units".to_owned(), units);
+    async fn people(&self, unit: &str) -> Vec<String> {
         let mut people = Vec::new();
         for number in 0..3 {
             let role = json!([{"unit_id": unit, "role": "author"}]);
@@ -253,7 +247,17 @@ impl Seeding<'_> {
             let person = json!({"email": email, "name": format!("{number}"), "roles": role});
             people.push(self.create("people", person).await);
         }
-        ids.insert("people".to_owned(), people);
+        people
+    }
+
+    /// Some of every noun that stay, and some that may be removed.
+    async fn everything(&self, seed: &WorldSeed) -> Ids {
+        let mut ids = Ids::new();
+        let units =
+            vec![self.create("units", embassy()).await, self.create("units", embassy()).await];
+        let unit = units[0].clone();
+        ids.insert("units".to_owned(), units);
+        ids.insert("people".to_owned(), self.people(&unit).await);
         ids.insert("platforms".to_owned(), vec!["facebook".to_owned(), "x".to_owned()]);
         ids.insert("accounts/connections".to_owned(), self.connections(&unit).await);
         let mut accounts = Vec::new();

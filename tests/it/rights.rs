@@ -1,0 +1,334 @@
+//! Who may what: every operation of the document, asked for by somebody in each role, about what is his unit's
+//! and what is another's. An operation without a row fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery::domain::role::Role;
+use serde_json::{Value, json};
+
+use crate::world::{Answer, World, embassy};
+
+/// Whose an operation is.
+#[derive(Clone, Copy, PartialEq)]
+enum Whose {
+    /// Everybody's who has a role.
+    Readers,
+    /// Of whoever writes.
+    Writers,
+    /// Of whoever decides when something goes out.
+    Publishers,
+    /// Of whoever may say stop.
+    Stoppers,
+    /// Of administrators of the unit.
+    Administrators,
+    /// Of administrators of everything; or there is none to ask about.
+    Nobody,
+    /// Everybody's with what is his own; there is nothing of his.
+    Own,
+}
+
+use Whose::{Administrators, Nobody, Own, Publishers, Readers, Stoppers, Writers};
+
+impl Whose {
+    fn has(self, role: Role) -> bool {
+        let writes = !matches!(role, Role::Approver | Role::Analyst | Role::Reader);
+        let publishes = matches!(role, Role::Administrator | Role::Publisher);
+        match self {
+            Readers | Own => true,
+            Writers => writes,
+            Publishers => publishes,
+            Stoppers => publishes || role == Role::Approver,
+            Administrators => role == Role::Administrator,
+            Nobody => false,
+        }
+    }
+}
+
+/// Every operation, whose it is, and what is sent; `UNIT` and so on stand for somebody's own or another's.
+const ROWS: &[(&str, Whose, &str)] = &[
+    ("list_units", Readers, ""),
+    (
+        "create_unit",
+        Administrators,
+        r#"{"parent_id": "UNIT", "name": {"vi": "a", "en": "a"}, "kind": "mission", "time_zone": "Europe/Paris", "languages": ["vi"]}"#,
+    ),
+    ("get_unit", Readers, ""),
+    ("update_unit", Administrators, "{}"),
+    ("list_people", Readers, ""),
+    (
+        "create_person",
+        Administrators,
+        r#"{"email": "new@mofa.example", "name": "New", "roles": [{"unit_id": "UNIT", "role": "reader"}]}"#,
+    ),
+    ("get_person", Readers, ""),
+    ("update_person", Administrators, r#"{"name": "Other"}"#),
+    ("list_accounts", Readers, ""),
+    (
+        "create_account",
+        Administrators,
+        r#"{"unit_id": "UNIT", "platform": "facebook", "remote_id": "1", "credential": {"kind": "page_token", "access_token": "nobody's"}}"#,
+    ),
+    ("get_account", Readers, ""),
+    ("update_account", Administrators, "{}"),
+    ("delete_account", Administrators, ""),
+    ("check_account", Administrators, ""),
+    ("get_account_health", Readers, ""),
+    ("attest_account", Administrators, r#"{"note": "n"}"#),
+    ("connect_account", Administrators, r#"{"unit_id": "UNIT", "platform": "x"}"#),
+    ("list_connections", Readers, ""),
+    ("get_connection", Nobody, ""),
+    ("finish_connection", Nobody, r#"{"remote_ids": ["1"]}"#),
+    ("approve_connection", Nobody, ""),
+    ("list_foreign_posts", Readers, ""),
+    ("explain_foreign_post", Nobody, r#"{"kind": "by_hand", "note": "n"}"#),
+    ("list_platforms", Readers, ""),
+    ("get_platform", Readers, ""),
+    ("list_media", Readers, ""),
+    ("create_media", Writers, "bytes"),
+    ("get_media", Readers, ""),
+    ("get_media_content", Readers, ""),
+    ("set_media_terms", Writers, r#"{"credit": "TTXVN"}"#),
+    ("delete_media", Writers, ""),
+    ("create_upload", Writers, ""),
+    ("get_upload", Nobody, ""),
+    ("add_to_upload", Nobody, ""),
+    ("delete_upload", Nobody, ""),
+    ("list_posts", Readers, ""),
+    (
+        "create_post",
+        Writers,
+        r#"{"unit_id": "UNIT", "title": "t", "class": "routine", "source_language": "vi", "variants": [{"language": "vi", "text": "t"}]}"#,
+    ),
+    (
+        "check_post",
+        Readers,
+        r#"{"post": {"unit_id": "UNIT", "title": "t", "class": "routine", "source_language": "vi", "variants": [{"language": "vi", "text": "t"}]}, "deliveries": []}"#,
+    ),
+    ("get_post", Readers, ""),
+    ("update_post", Writers, r#"{"title": "t"}"#),
+    ("delete_post", Writers, ""),
+    (
+        "schedule_post",
+        Publishers,
+        r#"{"deliveries": [{"account_id": "ACCOUNT", "at": "2031-09-02T02:00:00Z", "settings": {"intended_repeat": true}}]}"#,
+    ),
+    ("list_deliveries", Readers, ""),
+    ("get_delivery", Readers, ""),
+    ("cancel_delivery", Publishers, ""),
+    ("reschedule_delivery", Publishers, r#"{"at": "2031-09-03T02:00:00Z"}"#),
+    ("adopt_delivery", Publishers, r#"{"remote_id": "1"}"#),
+    ("drop_delivery", Publishers, ""),
+    ("retry_delivery", Publishers, ""),
+    ("recall_delivery", Publishers, r#"{"reason": "r"}"#),
+    ("correct_delivery", Publishers, r#"{"text": "t", "reason": "r"}"#),
+    ("review_deliveries", Publishers, r#"{"deliveries": [{"id": "DELIVERY", "act": "drop"}]}"#),
+    ("list_holds", Readers, ""),
+    ("create_hold", Stoppers, r#"{"scope": {"unit_id": "UNIT"}, "reason": "r"}"#),
+    ("get_hold", Readers, ""),
+    ("lift_hold", Stoppers, ""),
+    ("list_notifications", Own, ""),
+    ("read_notifications", Own, r#"{"up_to": "ntf_00000000000000000000000000000000"}"#),
+    ("read_notification", Own, ""),
+    ("get_notification_settings", Own, ""),
+    ("update_notification_settings", Own, "{}"),
+    ("list_tokens", Own, ""),
+    ("create_token", Own, r#"{"name": "n"}"#),
+    ("get_token", Own, ""),
+    ("delete_token", Own, ""),
+    ("get_clocks", Readers, ""),
+    ("confirm_clock", Nobody, r#"{"node_id": "node_00000000000000000000000000000000", "step": 1}"#),
+    ("get_quarantine", Readers, ""),
+    ("release_quarantine", Nobody, "{}"),
+    ("get_self_audit", Nobody, ""),
+    ("list_webhooks", Nobody, ""),
+    (
+        "create_webhook",
+        Nobody,
+        r#"{"url": "https://hooks.example.org/a", "events": ["delivery.missed"]}"#,
+    ),
+    ("get_webhook", Nobody, ""),
+    ("update_webhook", Nobody, "{}"),
+    ("delete_webhook", Nobody, ""),
+    ("rotate_webhook_secret", Nobody, ""),
+    ("list_webhook_tries", Nobody, ""),
+];
+
+/// Something of one unit, by the noun in the address or by the word in the body.
+type Things = BTreeMap<&'static str, String>;
+
+fn id(of: &Value) -> String {
+    of["id"].as_str().unwrap_or_else(|| panic!("{of}")).to_owned()
+}
+
+async fn made(world: &World, path: &str, body: &Value) -> Value {
+    world.ask("POST", &format!("/api/v1/{path}")).json(body).await.expect(201)
+}
+
+async fn mission(world: &World, office: usize) -> Things {
+    let unit = made(world, "units", &embassy()).await;
+    let account = made(world, "accounts", &world.page_of(office, &unit)).await;
+    let post = made(
+        world,
+        "posts",
+        &json!({
+            "unit_id": unit["id"], "title": "t", "class": "routine", "source_language": "vi",
+            "variants": [{"language": "vi", "text": format!("Tin số {office}")}],
+        }),
+    )
+    .await;
+    let wanted =
+        json!({"deliveries": [{"account_id": account["id"], "at": "2031-09-02T02:00:00Z"}]});
+    let scheduled = made(world, &format!("posts/{}/deliveries", id(&post)), &wanted).await;
+    let hold = json!({"scope": {"account_id": account["id"]}, "reason": "r"});
+    let hold = made(world, "holds", &hold).await;
+    let person = json!({
+        "email": format!("{office}@mofa.example"), "name": "a",
+        "roles": [{"unit_id": unit["id"], "role": "reader"}],
+    });
+    let person = made(world, "people", &person).await;
+    Things::from([
+        ("units", id(&unit)),
+        ("UNIT", id(&unit)),
+        ("accounts", id(&account)),
+        ("ACCOUNT", id(&account)),
+        ("posts", id(&post)),
+        ("deliveries", id(&scheduled["deliveries"][0])),
+        ("DELIVERY", id(&scheduled["deliveries"][0])),
+        ("holds", id(&hold["hold"])),
+        ("people", id(&person)),
+    ])
+}
+
+/// An operation of the document.
+struct Operation {
+    name: String,
+    method: String,
+    path: String,
+}
+
+async fn operations(world: &World) -> Vec<Operation> {
+    let document = world.anonymous("GET", "/openapi.json").send().await.expect(200);
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if path.starts_with("/api/v1/") {
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                found.push(Operation { name, method: method.to_uppercase(), path: path.clone() });
+            }
+        }
+    }
+    found
+}
+
+impl Operation {
+    fn noun(&self) -> Option<&str> {
+        self.path.strip_prefix("/api/v1/")?.split_once("/{id}").map(|it| it.0)
+    }
+
+    /// What the address names, where that belongs to a unit.
+    fn named<'a>(&self, things: &'a Things) -> Option<&'a String> {
+        things.get(self.noun()?)
+    }
+
+    async fn ask(&self, world: &World, token: &str, things: &Things, body: &str) -> Answer {
+        let other = match self.noun() {
+            Some("platforms") => "x".to_owned(),
+            Some("media") => things["media"].clone(),
+            Some(noun) => {
+                let prefix = match noun {
+                    "accounts/connections" => "con",
+                    "foreign-posts" => "fps",
+                    "uploads" => "upl",
+                    "notifications" => "ntf",
+                    "tokens" => "tok",
+                    "webhooks" => "whk",
+                    known => known,
+                };
+                format!("{prefix}_00000000000000000000000000000000")
+            }
+            None => String::new(),
+        };
+        let id = self.named(things).unwrap_or(&other);
+        let path = self.path.replace("{id}", id);
+        // Of a version that there never is: nothing changes, and who may not is told before.
+        let ask = world.ask_as(token, &self.method, &path).seen("\"999\"");
+        let ask = ask.header("tus-resumable", "1.0.0").header("upload-length", "10");
+        if self.name == "add_to_upload" {
+            let ask = ask.header("upload-offset", "0");
+            return ask.body("application/offset+octet-stream", Vec::new()).await;
+        }
+        if self.name == "create_media" {
+            return ask.body("image/png", b"no picture".to_vec()).await;
+        }
+        if body.is_empty() {
+            return ask.send().await;
+        }
+        let words = ["UNIT", "ACCOUNT", "DELIVERY"];
+        let body =
+            words.iter().fold(body.to_owned(), |body, word| body.replace(word, &things[word]));
+        ask.json(&serde_json::from_str(&body).unwrap()).await
+    }
+}
+
+async fn bearer(world: &World, unit: &str, role: Role) -> String {
+    let name = role.as_str();
+    let person = json!({
+        "email": format!("{name}@mofa.example"), "name": name,
+        "roles": [{"unit_id": unit, "role": name}],
+    });
+    let person = made(world, "people", &person).await;
+    let token = world.token(json!({"name": name, "person_id": person["id"]})).await;
+    token["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_may_what_its_row_says_in_its_unit_and_nothing_elsewhere() {
+    let world = World::sqlite().await;
+    let [mut own, mut other] = [mission(&world, 0).await, mission(&world, 1).await];
+    let picture =
+        world.ask("POST", "/api/v1/media").body("image/png", crate::media::png(3, 3)).await;
+    let picture = id(&picture.expect(201));
+    own.insert("media", picture.clone());
+    other.insert("media", picture);
+    let operations = operations(&world).await;
+    let rows: BTreeMap<&str, (Whose, &str)> =
+        ROWS.iter().map(|(name, whose, body)| (*name, (*whose, *body))).collect();
+    let named: BTreeSet<&str> = operations.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(named, rows.keys().copied().collect(), "each operation has its row");
+    for role in Role::ALL {
+        let token = bearer(&world, &own["units"], *role).await;
+        for operation in &operations {
+            let (whose, body) = rows[operation.name.as_str()];
+            let what = format!("{role}: {}", operation.name);
+            let mine = operation.ask(&world, &token, &own, body).await;
+            match whose {
+                // What is named is not there; but nobody is told that he may not.
+                Own => assert!(![401, 403].contains(&mine.status), "{what}: {mine:?}"),
+                Nobody => assert!([403, 404].contains(&mine.status), "{what}: {mine:?}"),
+                _ if whose.has(*role) => {
+                    assert!(![401, 403, 404].contains(&mine.status), "{what}: {mine:?}");
+                }
+                _ => assert_eq!(mine.status, 403, "{what}: {mine:?}"),
+            }
+            // What units there are everybody may know.
+            let about = operation.named(&other).is_some() && operation.name != "get_unit";
+            let in_body = ["UNIT", "ACCOUNT", "DELIVERY"].iter().any(|word| body.contains(word));
+            if !about && !in_body {
+                continue;
+            }
+            let foreign = operation.ask(&world, &token, &other, body).await;
+            let expected: &[u16] = match (about, whose.has(*role)) {
+                (true, true) => &[404],
+                (true, false) => &[403, 404],
+                // A dry run says in its answer what is wrong.
+                (false, true) if operation.name == "check_post" => &[200],
+                (false, true) => &[422],
+                (false, false) => &[403, 404, 422],
+            };
+            assert!(expected.contains(&foreign.status), "{what} elsewhere: {foreign:?}");
+            let words = String::from_utf8_lossy(&foreign.bytes);
+            assert!(!words.contains("Tin số 1"), "{what} tells what is another's: {words}");
+        }
+    }
+    world.end().await;
+}
