@@ -70,13 +70,26 @@ async fn waits(stage: &Stage, id: &DeliveryId, code: &str) {
     .await;
 }
 
-/// It was tried some times with growing waits, nothing was sent, and no attempt was used up.
+/// It was tried some times in five minutes with growing waits, nothing was sent, and no attempt was used up.
 async fn no_storm(stage: &Stage, id: &DeliveryId, outlet: &Outlet) {
+    let tries = async || {
+        let shown = stage.show(id).await;
+        shown.attempts.iter().filter(|one| one.outcome == AttemptOutcome::Deferred).count()
+    };
+    let most = tries().await;
+    assert!(most <= 12, "tried {most} times in five minutes");
+    // A busy machine does not keep up with a clock that runs so fast: it gets more minutes for few tries.
+    for _ in 0..40 {
+        if tries().await >= 3 {
+            break;
+        }
+        minutes(stage, 1).await;
+    }
     // Not in the middle of a try.
     let shown = stage.until(id, DeliveryState::Scheduled).await;
     let count = |outcome| shown.attempts.iter().filter(|one| one.outcome == outcome).count();
     let tries = count(AttemptOutcome::Deferred);
-    assert!((3..=12).contains(&tries), "tried {tries} times in five minutes");
+    assert!(tries >= 3, "tried {tries} times however long one waits");
     // Taken back: on a busy machine the lease is not renewed in time for a clock that runs so fast.
     let taken_back = count(AttemptOutcome::Withdrawn);
     assert_eq!(shown.attempts.len(), tries + taken_back, "{:#?}", shown.attempts);

@@ -250,15 +250,20 @@ impl Seeding<'_> {
         people
     }
 
-    /// Some of every noun that stay, and some that may be removed.
-    async fn everything(&self, seed: &WorldSeed) -> Ids {
-        let mut ids = Ids::new();
+    /// A unit, and what else is there before anything is said.
+    async fn house(&self) -> (String, Ids) {
         let units =
             vec![self.create("units", embassy()).await, self.create("units", embassy()).await];
         let unit = units[0].clone();
-        ids.insert("units".to_owned(), units);
-        ids.insert("people".to_owned(), self.people(&unit).await);
-        ids.insert("platforms".to_owned(), vec!["facebook".to_owned(), "x".to_owned()]);
+        let people = self.people(&unit).await;
+        let platforms = ["facebook", "x"].map(str::to_owned).to_vec();
+        let nouns = [("units", units), ("people", people), ("platforms", platforms)];
+        (unit, nouns.map(|(noun, all)| (noun.to_owned(), all)).into())
+    }
+
+    /// Some of every noun that stay, and some that may be removed.
+    async fn everything(&self, seed: &WorldSeed) -> Ids {
+        let (unit, mut ids) = self.house().await;
         ids.insert("accounts/connections".to_owned(), self.connections(&unit).await);
         let mut accounts = Vec::new();
         for number in 0..4 {
