@@ -32,6 +32,8 @@ const DOCUMENT: &str = "/openapi.json";
     components(schemas(Body9457)),
     tags(
         (name = "units", description = "Departments and missions"),
+        (name = "people", description = "Who may do what, and where"),
+        (name = "calendar", description = "What all units plan: deliveries and events"),
         (name = "accounts", description = "Pages and profiles on platforms"),
         (name = "media", description = "Files"),
         (name = "posts", description = "What is to be said"),

@@ -99,6 +99,24 @@ pub(super) const WORDS: &[Words] = &[
         "Tài khoản này trên nền tảng đã được khai báo.",
     ),
     words(
+        "ends_before_it_begins",
+        "It would end before it begins",
+        "Kết thúc trước khi bắt đầu",
+        "Sự kiện không thể kết thúc trước khi bắt đầu.",
+    ),
+    words(
+        "event_too_long",
+        "The event is too long",
+        "Sự kiện quá dài",
+        "Tối đa {max} ngày; hãy chia thành nhiều sự kiện.",
+    ),
+    words(
+        "bad_time_span",
+        "The time is empty or too long",
+        "Khoảng thời gian không hợp lệ",
+        "Thời điểm cuối phải sau thời điểm đầu, cách nhau tối đa {max} ngày.",
+    ),
+    words(
         "person_exists",
         "Somebody has this address",
         "Địa chỉ đã có người dùng",

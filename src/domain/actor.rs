@@ -43,6 +43,10 @@ words! {
         TokensRead = "tokens:read",
         /// Make and revoke tokens.
         TokensWrite = "tokens:write",
+        /// See the calendar.
+        CalendarRead = "calendar:read",
+        /// Enter, change and remove events.
+        CalendarWrite = "calendar:write",
         /// See people and their roles.
         PeopleRead = "people:read",
         /// Enter people and give them roles.

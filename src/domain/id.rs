@@ -111,6 +111,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Something in the calendar besides deliveries.
+    EventId = "evt_";
     /// A ministry department or mission.
     UnitId = "unit_";
     /// One page or profile on one platform.

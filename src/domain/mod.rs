@@ -12,6 +12,7 @@ pub mod class;
 pub mod connection;
 pub mod correction;
 pub mod delivery;
+pub mod event;
 pub mod fault;
 pub mod foreign;
 pub mod hold;

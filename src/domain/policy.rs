@@ -37,6 +37,10 @@ pub enum Action {
     ReadTokens,
     /// Make or revoke tokens.
     WriteTokens,
+    /// See the calendar.
+    ReadCalendar,
+    /// Enter or change events.
+    WriteEvents,
     /// See people and their roles.
     ReadPeople,
     /// Enter people and give them roles.
@@ -72,6 +76,8 @@ impl Action {
             Self::WriteHolds => Scope::HoldsWrite,
             Self::ReadTokens => Scope::TokensRead,
             Self::WriteTokens => Scope::TokensWrite,
+            Self::ReadCalendar => Scope::CalendarRead,
+            Self::WriteEvents => Scope::CalendarWrite,
             Self::ReadPeople => Scope::PeopleRead,
             Self::WritePeople => Scope::PeopleWrite,
             Self::ReadNotifications => Scope::NotificationsRead,
@@ -93,10 +99,12 @@ impl Action {
             | Self::WriteTokens
             | Self::ReadPeople
             | Self::WritePeople
+            | Self::WriteEvents
             | Self::ReadAudit
             | Self::ReadWebhooks
             | Self::WriteWebhooks => true,
             Self::ReadUnits
+            | Self::ReadCalendar
             | Self::ReadAccounts
             | Self::ReadMedia
             | Self::WriteMedia

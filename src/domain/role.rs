@@ -35,6 +35,8 @@ words! {
 /// Who writes.
 const WRITERS: &[Role] =
     &[Role::Administrator, Role::Publisher, Role::Author, Role::Translator, Role::Contributor];
+/// Who says what is to come.
+const PLANNERS: &[Role] = &[Role::Administrator, Role::Publisher, Role::Author];
 /// Who decides when something goes out.
 const PUBLISHERS: &[Role] = &[Role::Administrator, Role::Publisher];
 /// Who may say stop: whoever answers for what goes out.
@@ -52,7 +54,9 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         | Action::ReadPosts
         | Action::ReadDeliveries
         | Action::ReadHolds
+        | Action::ReadCalendar
         | Action::ReadPeople => Role::ALL,
+        Action::WriteEvents => PLANNERS,
         Action::WriteMedia | Action::WritePosts => WRITERS,
         Action::WriteDeliveries => PUBLISHERS,
         Action::WriteHolds => STOPPERS,

@@ -9,6 +9,7 @@ pub mod after;
 pub mod audit;
 pub mod backup;
 pub mod budgets;
+pub mod calendar;
 pub mod care;
 pub mod circuits;
 mod codec;
@@ -18,6 +19,7 @@ pub mod credentials;
 mod db;
 pub mod deliveries;
 mod error;
+pub mod events;
 pub mod foreign;
 pub mod foreign_posts;
 mod group;
@@ -119,12 +121,14 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         audit::STATEMENTS,
         backup::STATEMENTS,
         budgets::STATEMENTS,
+        calendar::STATEMENTS,
         care::STATEMENTS,
         circuits::STATEMENTS,
         connections::STATEMENTS,
         corrections::STATEMENTS,
         credentials::STATEMENTS,
         deliveries::STATEMENTS,
+        events::STATEMENTS,
         foreign::STATEMENTS,
         foreign_posts::STATEMENTS,
         held::STATEMENTS,

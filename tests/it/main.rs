@@ -21,6 +21,8 @@ mod bucket;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod calendar;
+#[cfg(test)]
 mod catch_up;
 #[cfg(test)]
 mod check;

@@ -15,6 +15,8 @@ enum Whose {
     Readers,
     /// Of whoever writes.
     Writers,
+    /// Of whoever says what is to come.
+    Planners,
     /// Of whoever decides when something goes out.
     Publishers,
     /// Of whoever may say stop.
@@ -27,7 +29,7 @@ enum Whose {
     Own,
 }
 
-use Whose::{Administrators, Nobody, Own, Publishers, Readers, Stoppers, Writers};
+use Whose::{Administrators, Nobody, Own, Planners, Publishers, Readers, Stoppers, Writers};
 
 impl Whose {
     fn has(self, role: Role) -> bool {
@@ -36,6 +38,7 @@ impl Whose {
         match self {
             Readers | Own => true,
             Writers => writes,
+            Planners => publishes || role == Role::Author,
             Publishers => publishes,
             Stoppers => publishes || role == Role::Approver,
             Administrators => role == Role::Administrator,
@@ -54,6 +57,15 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ),
     ("get_unit", Readers, ""),
     ("update_unit", Administrators, "{}"),
+    ("list_calendar", Readers, ""),
+    (
+        "create_event",
+        Planners,
+        r#"{"unit_id": "UNIT", "title": {"vi": "t", "en": "t"}, "kind": "visit", "when": {"days": {"from": "2026-09-02", "to": "2026-09-02"}}}"#,
+    ),
+    ("get_event", Readers, ""),
+    ("update_event", Planners, "{}"),
+    ("delete_event", Planners, ""),
     ("list_people", Readers, ""),
     (
         "create_person",
@@ -181,6 +193,15 @@ async fn mission(world: &World, office: usize) -> Things {
     let scheduled = made(world, &format!("posts/{}/deliveries", id(&post)), &wanted).await;
     let hold = json!({"scope": {"account_id": account["id"]}, "reason": "r"});
     let hold = made(world, "holds", &hold).await;
+    let event = made(
+        world,
+        "events",
+        &json!({
+            "unit_id": unit["id"], "title": {"vi": "t", "en": "t"}, "kind": "visit",
+            "when": {"days": {"from": "2026-09-02", "to": "2026-09-02"}},
+        }),
+    )
+    .await;
     let person = json!({
         "email": format!("{office}@mofa.example"), "name": "a",
         "roles": [{"unit_id": unit["id"], "role": "reader"}],
@@ -196,6 +217,7 @@ async fn mission(world: &World, office: usize) -> Things {
         ("DELIVERY", id(&scheduled["deliveries"][0])),
         ("holds", id(&hold["hold"])),
         ("people", id(&person)),
+        ("events", id(&event)),
     ])
 }
 
@@ -249,7 +271,10 @@ impl Operation {
             None => String::new(),
         };
         let id = self.named(things).unwrap_or(&other);
-        let path = self.path.replace("{id}", id);
+        let mut path = self.path.replace("{id}", id);
+        if self.name == "list_calendar" {
+            path.push_str("?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z");
+        }
         // Of a version that there never is: nothing changes, and who may not is told before.
         let ask = world.ask_as(token, &self.method, &path).seen("\"999\"");
         let ask = ask.header("tus-resumable", "1.0.0").header("upload-length", "10");
@@ -305,10 +330,12 @@ async fn each_role_may_what_its_row_says_in_its_unit_and_nothing_elsewhere() {
                 // What is named is not there; but nobody is told that he may not.
                 Own => assert!(![401, 403].contains(&mine.status), "{what}: {mine:?}"),
                 Nobody => assert!([403, 404].contains(&mine.status), "{what}: {mine:?}"),
-                Readers | Writers | Publishers | Stoppers | Administrators if whose.has(*role) => {
+                Readers | Writers | Planners | Publishers | Stoppers | Administrators
+                    if whose.has(*role) =>
+                {
                     assert!(![401, 403, 404].contains(&mine.status), "{what}: {mine:?}");
                 }
-                Readers | Writers | Publishers | Stoppers | Administrators => {
+                Readers | Writers | Planners | Publishers | Stoppers | Administrators => {
                     assert_eq!(mine.status, 403, "{what}: {mine:?}");
                 }
             }

@@ -257,7 +257,9 @@ impl Seeding<'_> {
         let unit = units[0].clone();
         let people = self.people(&unit).await;
         let platforms = ["facebook", "x"].map(str::to_owned).to_vec();
-        let nouns = [("units", units), ("people", people), ("platforms", platforms)];
+        let events = vec![self.create("events", event(&unit)).await];
+        let nouns =
+            [("units", units), ("people", people), ("platforms", platforms), ("events", events)];
         (unit, nouns.map(|(noun, all)| (noun.to_owned(), all)).into())
     }
 
@@ -327,6 +329,13 @@ fn embassy() -> Value {
         "name": {"vi": "Đại sứ quán tại Pháp", "en": "Embassy in France"},
         "kind": "embassy", "country": "FR", "time_zone": "Europe/Paris",
         "languages": ["vi", "fr"], "approval": "none",
+    })
+}
+
+fn event(unit: &str) -> Value {
+    json!({
+        "unit_id": unit, "title": {"vi": "Quốc khánh", "en": "National Day"}, "kind": "national_day",
+        "when": {"days": {"from": "2026-09-02", "to": "2026-09-02"}},
     })
 }
 

@@ -3,9 +3,11 @@
 mod account_health;
 mod accounts;
 mod audit;
+mod calendar;
 mod clock;
 mod connections;
 mod deliveries;
+mod events;
 mod foreign_posts;
 mod holds;
 mod media;
@@ -30,12 +32,14 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(accounts::routes())
         .merge(account_health::routes())
         .merge(audit::routes())
+        .merge(calendar::routes())
         .merge(clock::routes())
         .merge(connections::routes())
         .merge(media::routes())
         .merge(people::routes())
         .merge(platforms::routes())
         .merge(deliveries::routes())
+        .merge(events::routes())
         .merge(foreign_posts::routes())
         .merge(holds::routes())
         .merge(posts::routes())

@@ -1,0 +1,155 @@
+//! What the calendar shows of deliveries, and where units stand to each other.
+
+use jiff::Timestamp;
+
+use super::Reader;
+use super::codec::At;
+use super::error::Error;
+use super::sql::{on, statements};
+use crate::domain::class::Class;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
+
+statements! {
+    /// What follows the first part of a post goes out with it. A delivery belongs to its account's unit.
+    DELIVERIES =
+        "SELECT d.id, d.post_id, d.account_id, a.unit_id, d.platform, d.language, d.class, d.state,
+            d.due_at, p.title, p.source_language
+         FROM deliveries AS d
+         JOIN posts AS p ON p.id = d.post_id
+         JOIN accounts AS a ON a.id = d.account_id
+         WHERE d.part = 1";
+    PARENTS = "SELECT id, parent_id FROM units";
+}
+
+/// A delivery as the calendar knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Which.
+    pub id: DeliveryId,
+    /// Of which post.
+    pub post_id: PostId,
+    /// To which account.
+    pub account_id: AccountId,
+    /// Whose account that is.
+    pub unit_id: UnitId,
+    /// The platform.
+    pub platform: String,
+    /// In which language.
+    pub language: String,
+    /// The post's class.
+    pub class: Class,
+    /// How it stands.
+    pub state: DeliveryState,
+    /// When it is due.
+    pub due_at: Timestamp,
+    /// The post's title.
+    pub title: String,
+    /// The language of the title.
+    pub source_language: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: DeliveryId,
+    post_id: PostId,
+    account_id: AccountId,
+    unit_id: UnitId,
+    platform: String,
+    language: String,
+    class: Class,
+    state: DeliveryState,
+    due_at: At,
+    title: String,
+    source_language: String,
+}
+
+impl From<Row> for Planned {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            post_id: row.post_id,
+            account_id: row.account_id,
+            unit_id: row.unit_id,
+            platform: row.platform,
+            language: row.language,
+            class: row.class,
+            state: row.state,
+            due_at: row.due_at.into(),
+            title: row.title,
+            source_language: row.source_language,
+        }
+    }
+}
+
+/// Which deliveries are wanted.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// Due at or after.
+    pub from: Timestamp,
+    /// Due before.
+    pub to: Timestamp,
+    /// To accounts of this unit.
+    pub unit_id: Option<UnitId>,
+    /// To this account.
+    pub account_id: Option<AccountId>,
+    /// Only to these accounts.
+    pub among: Option<Vec<AccountId>>,
+    /// On this platform.
+    pub platform: Option<String>,
+    /// In this language.
+    pub language: Option<String>,
+    /// Of this class.
+    pub class: Option<Class>,
+    /// Those after this one, by their instant and id.
+    pub after: Option<(Timestamp, String)>,
+}
+
+/// Deliveries of a time, by their instant; without those that were cancelled.
+pub async fn deliveries(
+    reader: &mut Reader,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Vec<Planned>, Error> {
+    let rows: Vec<Row> = on!(reader, DELIVERIES, |sql, conn| {
+        let mut query = sqlx::QueryBuilder::new(sql);
+        query.push(" AND d.state <> ").push_bind(DeliveryState::Cancelled);
+        query.push(" AND d.due_at >= ").push_bind(At(filter.from));
+        query.push(" AND d.due_at < ").push_bind(At(filter.to));
+        if let Some(unit) = &filter.unit_id {
+            query.push(" AND a.unit_id = ").push_bind(unit);
+        }
+        if let Some(account) = &filter.account_id {
+            query.push(" AND d.account_id = ").push_bind(account);
+        }
+        if let Some(among) = &filter.among {
+            query.push(" AND d.account_id IN (''");
+            for account in among {
+                query.push(", ").push_bind(account);
+            }
+            query.push(")");
+        }
+        if let Some(platform) = &filter.platform {
+            query.push(" AND d.platform = ").push_bind(platform);
+        }
+        if let Some(language) = &filter.language {
+            query.push(" AND d.language = ").push_bind(language);
+        }
+        if let Some(class) = filter.class {
+            query.push(" AND d.class = ").push_bind(class);
+        }
+        if let Some((at, id)) = &filter.after {
+            query.push(" AND (d.due_at > ").push_bind(At(*at));
+            query.push(" OR (d.due_at = ").push_bind(At(*at));
+            query.push(" AND d.id > ").push_bind(id).push("))");
+        }
+        query.push(" ORDER BY d.due_at, d.id LIMIT ").push_bind(i64::from(limit));
+        query.build_query_as().fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Planned::from).collect())
+}
+
+/// Every unit with the one above it.
+pub async fn parents(reader: &mut Reader) -> Result<Vec<(UnitId, Option<UnitId>)>, Error> {
+    Ok(on!(reader, PARENTS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?))
+}
