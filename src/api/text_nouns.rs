@@ -129,6 +129,18 @@ pub(super) const WORDS: &[Words] = &[
         "Sẽ không còn ai có toàn quyền; hãy khai báo một quản trị viên khác trước.",
     ),
     words(
+        "role_beyond_own",
+        "More than you may give",
+        "Vượt quá quyền của bạn",
+        "Bạn không thể giao vai trò lâu hơn thời gian bạn là quản trị viên của đơn vị đó.",
+    ),
+    words(
+        "not_your_file",
+        "Others use this file",
+        "Tệp của người khác",
+        "Tệp này do người khác đưa lên; chỉ quản trị viên toàn quyền được sửa điều kiện sử dụng hoặc gỡ bỏ.",
+    ),
+    words(
         "role_over",
         "The role has ended already",
         "Vai trò đã hết hạn",

@@ -15,7 +15,7 @@ use super::outcome::{Alteration, Deferral, Doubt, Outcome, Refusal, RefusalKind}
 use crate::domain::attempt::Reach;
 use crate::outbound::{Failure, FailureKind, Label, Request, secret_header};
 
-/// The most that is read of an answer; none of the answers used here comes near it.
+/// The most that is read of an answer; none of the answers used here comes near it, but for X's lists.
 const LARGEST_ANSWER: usize = 1 << 20;
 
 /// Why a request could not even be put together.

@@ -87,7 +87,9 @@ pub async fn create(
         "platform": account.platform, "remote_id": account.remote_id, "unit_id": account.unit_id,
     });
     let entry = caller.entry("account.create", &account.id, detail);
-    finish(services, caller, tx, account, &[entry]).await
+    let done = finish(services, caller, tx, account, &[entry]).await?;
+    services.forget_bearers();
+    Ok(done)
 }
 
 async fn draft(
@@ -228,6 +230,7 @@ pub async fn change(
     });
     let entry = caller.entry("account.change", id, detail);
     let done = finish(services, caller, tx, account, &[entry]).await?;
+    services.forget_bearers();
     released.announce(services);
     take_back(services, &done.value).await?;
     Ok(done)

@@ -21,7 +21,7 @@ use crate::domain::policy::{Action, Refused, Subject};
 use crate::domain::{locale::quoted, post, work};
 use crate::queue::Recall;
 use crate::store::holds::{self, Covered, Filter, Kept};
-use crate::store::{self, Reader, accounts, installation, publishing, quarantine, units};
+use crate::store::{self, Reader, accounts, installation, people, publishing, quarantine, units};
 
 /// How often it is asked whether the other processes have followed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -369,6 +369,12 @@ pub async fn lift(
     let Kept { mut hold, waiting } = see(&mut tx, caller, Action::WriteHolds, id).await?;
     if hold.lift_needs > 1 && !caller.actor.administrator {
         // Tokens of others can be made by an administrator, who would be two people with one.
+        return Err(Refused::NeedsAdministrator.into());
+    }
+    if !caller.actor.administrator
+        && people::find(&mut tx, &hold.created_by).await?.is_some_and(|it| it.administrator)
+    {
+        // Whom the ministry has stopped does not go on by himself.
         return Err(Refused::NeedsAdministrator.into());
     }
     let from = hold.version;

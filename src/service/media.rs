@@ -12,7 +12,7 @@ use crate::domain::media::{Media, MediaFacts};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::terms::Terms;
 use crate::media::{self as files, Guess, Opened, Received, Unfit};
-use crate::store::{media, terms};
+use crate::store::{Reader, media, terms};
 use crate::telemetry::Chain;
 
 /// The largest file that can become of what begins like this.
@@ -195,11 +195,27 @@ pub async fn list(
     Ok(window.page(rows, |media| vec![media.id.to_string()]))
 }
 
+/// Refuses what concerns everybody who uses a file, unless nobody else has handed it in.
+pub(super) async fn answers_for(
+    reader: &mut Reader,
+    caller: &Caller,
+    media: &Media,
+) -> Result<(), Error> {
+    let me = &caller.actor.person_id;
+    if caller.actor.administrator || !media::by_others(reader, &media.sha256, me).await? {
+        return Ok(());
+    }
+    let detail = "somebody else has handed in this file; only an administrator of \
+                  everything changes its terms or removes it";
+    Err(Error::Forbidden(Told::new("not_your_file", detail)))
+}
+
 /// Hides a file from further use. Its bytes stay for what was scheduled with it.
 pub async fn remove(services: &Services, caller: &Caller, id: &MediaId) -> Result<(), Error> {
     permit(caller, Action::WriteMedia, Subject::Any)?;
     let mut tx = services.store.begin().await?;
     let media = media::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    answers_for(&mut tx, caller, &media).await?;
     if media::remove(&mut tx, id, services.clock.now()).await? {
         let entry = caller.entry("media.remove", id, json!({"sha256": media.sha256}));
         finish(services, caller, tx, (), &[entry]).await?;

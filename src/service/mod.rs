@@ -92,6 +92,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// Makes whoever remembers bearers look them up anew: what somebody may has changed.
+    pub fn forget_bearers(&self) {
+        self.revocations.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+
     /// Fresh randomness for an id.
     pub fn random(&self) -> u128 {
         rand::random()

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use argon2::password_hash::PasswordHasher as _;
 use jiff::Timestamp;
@@ -19,7 +18,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{PersonId, UnitId};
 use crate::domain::locale;
 use crate::domain::policy::{Action, Subject};
-use crate::domain::role::Office;
+use crate::domain::role::{Office, Role};
 use crate::store::people::Person;
 use crate::store::{Reader, Tx, audit, people, roles, units};
 
@@ -51,7 +50,8 @@ pub struct PersonChange {
     pub email: Option<String>,
     /// His name.
     pub name: Option<String>,
-    /// All his roles from now on: what is not listed is taken from him.
+    /// All his roles from now on in units that the caller may know of: what is not listed is taken from him.
+    /// What has ended stays as a record.
     pub roles: Option<Vec<Office>>,
     /// True for somebody who has left: he may not sign in any more, and his tokens die. False lets him in
     /// again; his tokens come back as far as they have not ended.
@@ -69,7 +69,8 @@ pub struct PersonView {
     pub name: String,
     /// True for one who may everything, which only the command line of the machine makes of somebody.
     pub administrator: bool,
-    /// What he is to which units, and to all below them; also what has ended.
+    /// What he is to which units, and to all below them, in units that the caller may know of; also what has
+    /// ended.
     pub roles: Vec<Office>,
     /// Since when he may not sign in any more.
     pub disabled_at: Option<Timestamp>,
@@ -82,7 +83,11 @@ pub struct PersonView {
 }
 
 impl PersonView {
-    fn new(person: Person, roles: Vec<Office>) -> Self {
+    /// With the roles that are the caller's to know of.
+    fn new(caller: &Caller, person: Person, mut roles: Vec<Office>) -> Self {
+        if person.id != caller.actor.person_id {
+            roles.retain(|office| caller.actor.sees_unit(&office.unit_id));
+        }
         Self {
             id: person.id,
             email: person.email,
@@ -192,12 +197,10 @@ pub async fn create(
     }
     all_well(faults)?;
     people::insert(&mut tx, &person, None).await.map_err(|error| taken(error, &person))?;
-    for office in &given {
-        roles::give(&mut tx, &person.id, office, &caller.actor.person_id, now).await?;
-    }
+    move_roles(&mut tx, caller, &person.id, (&[], &given), now).await?;
     let detail = json!({"email": person.email, "roles": given});
     let entry = caller.entry("person.create", &person.id, detail);
-    finish(services, caller, tx, PersonView::new(person, given), &[entry]).await
+    finish(services, caller, tx, PersonView::new(caller, person, given), &[entry]).await
 }
 
 /// Changes a person from the version that the caller has seen; `None` for whatever it is now.
@@ -220,13 +223,21 @@ pub async fn change(
     if personal {
         answers_for(caller, &person, &had)?;
     }
+    if change.disabled == Some(false) && person.disabled_at.is_some() {
+        // Who has shut him out may have reasons that a unit does not know.
+        permit(caller, Action::WritePeople, Subject::Everything)?;
+    }
     let wanted = change.roles.clone();
     let mut faults = apply(&mut person, change, now);
     let has = match wanted {
         None => had.clone(),
         Some(wanted) => {
-            let (has, wrong) = settle(&mut tx, caller, wanted, now).await?;
+            let (mut has, new) = untouched(caller, &had, wanted, now);
+            let (given, wrong) = settle(&mut tx, caller, new, now).await?;
             faults.extend(wrong);
+            has.retain(|one| !given.iter().any(|other| same(one, other)));
+            has.extend(given);
+            has.sort();
             has
         }
     };
@@ -244,8 +255,9 @@ pub async fn change(
         "before": had, "after": has,
     });
     let entry = caller.entry("person.change", id, detail);
-    let done = finish(services, caller, tx, PersonView::new(person, has), &[entry]).await?;
-    services.revocations.fetch_add(1, Ordering::SeqCst);
+    let view = PersonView::new(caller, person, has);
+    let done = finish(services, caller, tx, view, &[entry]).await?;
+    services.forget_bearers();
     Ok(done)
 }
 
@@ -258,7 +270,7 @@ pub async fn show(
     permit(caller, Action::ReadPeople, mine_or_any(caller, id))?;
     let mut reader = services.store.read().await?;
     let (person, roles) = see(&mut reader, caller, id).await?;
-    Ok(PersonView::new(person, roles))
+    Ok(PersonView::new(caller, person, roles))
 }
 
 /// A page of the people that the caller may know of: those of his units, and himself.
@@ -278,7 +290,7 @@ pub async fn list(
     let mut held = roles::of_people(&mut reader, &ids).await?;
     let view = |person: Person| {
         let roles = held.remove(&person.id).unwrap_or_default();
-        PersonView::new(person, roles)
+        PersonView::new(caller, person, roles)
     };
     Ok(Page { items: page.items.into_iter().map(view).collect(), next: page.next })
 }
@@ -374,6 +386,27 @@ async fn settle(
     Ok((settled, faults))
 }
 
+fn same(one: &Office, other: &Office) -> bool {
+    (&one.unit_id, one.role) == (&other.unit_id, other.role)
+}
+
+/// What stays of the roles that somebody has, whatever is wanted: what has ended, what is not the caller's to
+/// know of, and what is wanted as it is; and what is wanted besides.
+fn untouched(
+    caller: &Caller,
+    had: &[Office],
+    wanted: Vec<Office>,
+    now: Timestamp,
+) -> (Vec<Office>, Vec<Office>) {
+    let over = |office: &Office| office.ends_at.is_some_and(|end| end <= now);
+    let stays = |office: &&Office| {
+        over(office) || !caller.actor.sees_unit(&office.unit_id) || wanted.contains(office)
+    };
+    let has: Vec<Office> = had.iter().filter(stays).cloned().collect();
+    let new = wanted.into_iter().filter(|office| !had.contains(office)).collect();
+    (has, new)
+}
+
 /// Gives and takes what is new and what is gone; each needs an administrator of its unit.
 async fn move_roles(
     tx: &mut Tx,
@@ -382,10 +415,8 @@ async fn move_roles(
     (had, has): (&[Office], &[Office]),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let same =
-        |one: &Office, other: &Office| (&one.unit_id, one.role) == (&other.unit_id, other.role);
     for office in has.iter().filter(|office| !had.contains(office)) {
-        permit(caller, Action::WritePeople, own(caller, &office.unit_id))?;
+        may_give(tx, caller, office, now).await?;
         roles::give(tx, id, office, &caller.actor.person_id, now).await?;
     }
     for office in had.iter().filter(|office| !has.iter().any(|it| same(it, office))) {
@@ -393,6 +424,35 @@ async fn move_roles(
         roles::take(tx, id, office).await?;
     }
     Ok(())
+}
+
+/// Nobody gives more than he has: not where he is no administrator now, and not for longer than he is one.
+async fn may_give(
+    tx: &mut Tx,
+    caller: &Caller,
+    office: &Office,
+    now: Timestamp,
+) -> Result<(), Error> {
+    permit(caller, Action::WritePeople, own(caller, &office.unit_id))?;
+    if caller.actor.administrator {
+        return Ok(());
+    }
+    let me = &caller.actor.person_id;
+    let mine = roles::of_people(tx, &[me]).await?.remove(me).unwrap_or_default();
+    let above = units::above(tx, &office.unit_id).await?;
+    let covers = |own: &Office| {
+        own.role == Role::Administrator
+            && above.contains(&own.unit_id)
+            && own
+                .ends_at
+                .is_none_or(|end| end > now && office.ends_at.is_some_and(|given| given <= end))
+    };
+    if mine.iter().any(covers) {
+        return Ok(());
+    }
+    let detail =
+        "a role cannot be given for longer than one is an administrator of its unit oneself";
+    Err(Error::Forbidden(Told::new("role_beyond_own", detail)))
 }
 
 fn taken(error: crate::store::Error, person: &Person) -> Error {

@@ -115,7 +115,13 @@ const LONGEST_REASON: usize = 500;
 /// Whether the database is in quarantine.
 pub async fn show(services: &Services, caller: &Caller) -> Result<QuarantineView, Error> {
     permit(caller, Action::ReadDeliveries, Subject::Any)?;
-    view(&mut services.store.read().await?).await
+    let mut view = view(&mut services.store.read().await?).await?;
+    if !caller.actor.administrator || caller.actor.accounts.is_some() {
+        view.unread.retain(|one| caller.actor.sees(&one.account_id));
+        view.not_known_here.retain(|one| caller.actor.sees(&one.account_id));
+        view.not_known_here_count = i64::try_from(view.not_known_here.len()).unwrap_or(i64::MAX);
+    }
+    Ok(view)
 }
 
 async fn view(reader: &mut Reader) -> Result<QuarantineView, Error> {

@@ -54,6 +54,7 @@ pub async fn set(
     // is found below.
     publishing::stand_still(&mut tx).await?;
     let media = media::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    super::media::answers_for(&mut tx, caller, &media).await?;
     let now = services.clock.now();
     terms::set(&mut tx, &media.sha256, &new, &caller.actor.person_id, now).await?;
     let mut stopped = terms::stopped(&mut tx, &media.sha256).await?;

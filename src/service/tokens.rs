@@ -1,7 +1,6 @@
 //! The acts on API tokens: make, list, revoke.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
@@ -275,7 +274,7 @@ pub async fn revoke(services: &Services, caller: &Caller, id: &TokenId) -> Resul
     if tokens::revoke(&mut tx, id, services.clock.now()).await? {
         let entry = caller.entry("token.revoke", id, json!({"name": token.name}));
         finish(services, caller, tx, (), &[entry]).await?;
-        services.revocations.fetch_add(1, Ordering::SeqCst);
+        services.forget_bearers();
     }
     Ok(())
 }

@@ -102,7 +102,9 @@ pub async fn create(
     check(&mut tx, &unit).await?;
     units::insert(&mut tx, &unit).await?;
     let entry = caller.entry("unit.create", &unit.id, json!({"name": unit.name}));
-    finish(services, caller, tx, unit, &[entry]).await
+    let done = finish(services, caller, tx, unit, &[entry]).await?;
+    services.forget_bearers();
+    Ok(done)
 }
 
 /// Changes a unit from the version that the caller has seen; `None` for whatever it is now.
@@ -134,7 +136,9 @@ pub async fn change(
     check(&mut tx, &unit).await?;
     units::update(&mut tx, &unit, from).await?;
     let entry = caller.entry("unit.change", id, json!({"before": before, "after": unit}));
-    finish(services, caller, tx, unit, &[entry]).await
+    let done = finish(services, caller, tx, unit, &[entry]).await?;
+    services.forget_bearers();
+    Ok(done)
 }
 
 /// The unit above, unless the caller may not name it: then it is as if it were not there.

@@ -13,6 +13,7 @@ use crate::domain::terms::Terms;
 
 statements! {
     INSERT = "INSERT INTO media (id, kind, mime, width, height, duration_ms, video, size_bytes, sha256, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    BY_OTHERS = "SELECT EXISTS (SELECT 1 FROM media WHERE sha256 = $1 AND created_by <> $2)";
     FIND = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE id = $1 AND removed_at IS NULL";
     FIND_MANY = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
     LIST = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
@@ -67,6 +68,13 @@ impl Row {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Whether anybody else has handed in this content.
+pub async fn by_others(reader: &mut Reader, sha256: &str, but: &PersonId) -> Result<bool, Error> {
+    Ok(on!(reader, BY_OTHERS, |sql, conn| {
+        sqlx::query_scalar(sql).bind(sha256).bind(but).fetch_one(conn).await?
+    }))
 }
 
 /// Writes what is known of a new file.

@@ -151,6 +151,80 @@ both! {
         world.ask("GET", &place).send().await.expect(200);
     }
 
+    async fn nobody_gives_more_than_he_has(world) {
+        let house = House::build(world).await;
+        // An administrator in one unit, and a reader in another and above.
+        let end = "2999-01-01T00:00:00Z";
+        let roles = json!([
+            {"unit_id": house.paris, "role": "administrator", "ends_at": end},
+            {"unit_id": house.hanoi, "role": "reader"},
+        ]);
+        let (token, me) = enter(world, "khoa", roles).await;
+        let person = |unit: &str, end: Option<&str>| json!({
+            "email": "linh@mofa.example", "name": "Linh",
+            "roles": [{"unit_id": unit, "role": "publisher", "ends_at": end}],
+        });
+        for (body, code) in [
+            (person(&house.hanoi, Some(end)), "needs_role"),
+            (person(&house.paris, None), "role_beyond_own"),
+            (person(&house.paris, Some("2999-01-02T00:00:00Z")), "role_beyond_own"),
+        ] {
+            let refused = with(world, &token, "POST", "/api/v1/people", Some(&body)).await;
+            refused.problem(403, code);
+        }
+        let body = person(&house.paris, Some(end));
+        let linh = with(world, &token, "POST", "/api/v1/people", Some(&body)).await.expect(201);
+        // Not even to himself.
+        let own = format!("/api/v1/people/{}", id(&me));
+        let longer = json!({"roles": [{"unit_id": house.paris, "role": "administrator"}]});
+        let ask = world.ask_as(&token, "PATCH", &own).seen("*");
+        ask.json(&longer).await.problem(403, "role_beyond_own");
+        // What somebody has where the other may not look stays, and is not shown to him.
+        let place = format!("/api/v1/people/{}", id(&linh));
+        let everywhere = json!({"roles": [
+            {"unit_id": house.paris, "role": "publisher", "ends_at": end},
+            {"unit_id": house.top, "role": "reader"},
+        ]});
+        world.ask("PATCH", &place).seen("*").json(&everywhere).await.expect(200);
+        let seen = with(world, &token, "GET", &place, None).await.expect(200);
+        assert_eq!(seen["roles"].as_array().unwrap().len(), 1);
+        let ask = world.ask_as(&token, "PATCH", &place).seen("*");
+        ask.json(&json!({"roles": []})).await.expect(200);
+        let kept = world.ask("GET", &place).send().await.expect(200);
+        assert_eq!(kept["roles"], json!([{"unit_id": house.top, "role": "reader", "ends_at": null}]));
+        // Whom the ministry has shut out only the ministry lets in again.
+        let gone = json!({"email": "minh@mofa.example", "name": "Minh",
+            "roles": [{"unit_id": house.paris, "role": "author"}]});
+        let gone = id(&world.ask("POST", "/api/v1/people").json(&gone).await.expect(201));
+        let place = format!("/api/v1/people/{gone}");
+        world.ask("PATCH", &place).seen("*").json(&json!({"disabled": true})).await.expect(200);
+        let ask = world.ask_as(&token, "PATCH", &place).seen("*");
+        ask.json(&json!({"disabled": false})).await.problem(403, "needs_administrator");
+    }
+
+    async fn what_others_have_handed_in_is_not_ones_own(world) {
+        let house = House::build(world).await;
+        let roles = json!([{"unit_id": house.paris, "role": "contributor"}]);
+        let (token, _) = enter(world, "nga", roles).await;
+        let hand_in = async |token: &str, side: u32| {
+            let ask = world.ask_as(token, "POST", "/api/v1/media");
+            id(&ask.body("image/png", crate::media::png(side, 2)).await.expect(201))
+        };
+        let shared = hand_in(&world.admin, 2).await;
+        let own = hand_in(&token, 3).await;
+        // The same bytes under an id of one's own are the same file.
+        let same = hand_in(&token, 2).await;
+        let over = json!({"licensed_until": "2020-01-01T00:00:00Z"});
+        for file in [&shared, &same] {
+            let terms = format!("/api/v1/media/{file}/terms");
+            with(world, &token, "PUT", &terms, Some(&over)).await.problem(403, "not_your_file");
+            let place = format!("/api/v1/media/{file}");
+            with(world, &token, "DELETE", &place, None).await.problem(403, "not_your_file");
+        }
+        let terms = format!("/api/v1/media/{own}/terms");
+        with(world, &token, "PUT", &terms, Some(&over)).await.expect(200);
+    }
+
     async fn whoever_has_left_is_nobody_at_once(world) {
         let house = House::build(world).await;
         let roles = json!([{"unit_id": house.paris, "role": "author"}]);

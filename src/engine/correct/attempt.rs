@@ -93,7 +93,10 @@ impl Correct {
         let (first, history) = (&means.said.text, &errand.history);
         let wanted = form(&errand.correction.text);
         if is_same(shown, &wanted, &form(current(first, history))) {
-            return Some(Came::Made { how: "the post says it already" });
+            // Before its own request only an old view, or a form that leaves something out, can say so: asking
+            // for it once more than needed does no harm.
+            let asked = errand.correction.begun_at.is_some();
+            return asked.then_some(Came::Made { how: "the post says it already" });
         }
         let lag = self.tools.pace.quiet_wait.of(means.platform.id());
         let ours = ours(first, history, self.tools.clock.now(), lag);

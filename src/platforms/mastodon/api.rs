@@ -96,11 +96,15 @@ impl<'a> Api<'a> {
     pub(super) fn edit(
         &self,
         revision: &Revision<'_>,
-        media: &[String],
+        beside: &Beside,
     ) -> Result<Request, Unsendable> {
-        let set: PostSettings = settings::read(revision.settings)?;
+        let mut set: PostSettings = settings::read(revision.settings)?;
+        // Somebody may have put a warning before it, or covered its pictures, since it was made.
+        set.content_warning = beside.warning.clone().or(set.content_warning);
+        set.sensitive = beside.sensitive.or(set.sensitive);
+        let language = beside.language.as_deref().unwrap_or(revision.language);
         let text = with_link(&revision.said.text, revision.said.link.as_deref());
-        let body = Body::json(&Value::Object(said(text, revision.language, set, media)));
+        let body = Body::json(&Value::Object(said(text, language, set, &beside.media)));
         let url = address(self.base, &["api", "v1", "statuses", revision.remote_id])?;
         self.caller.request("edit", Method::PUT, url, body)
     }
@@ -164,6 +168,33 @@ fn said(text: String, language: &str, set: PostSettings, media: &[String]) -> Ma
         body.insert("sensitive".to_owned(), sensitive.into());
     }
     body
+}
+
+/// What a post shows beside its text; nothing of what the server does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// The ids of its pictures.
+    pub(super) media: Vec<String>,
+    /// The warning before it; empty for none.
+    pub(super) warning: Option<String>,
+    /// Whether its pictures are covered.
+    pub(super) sensitive: Option<bool>,
+    /// In which language it is said to be.
+    pub(super) language: Option<String>,
+}
+
+impl Beside {
+    /// Of a post as the server shows it; `None` when a picture has no id.
+    pub(super) fn of(post: &Value) -> Option<Self> {
+        let pictures = post.get("media_attachments").and_then(Value::as_array);
+        let media = pictures.into_iter().flatten().map(|one| text_at(one, "id"));
+        Some(Self {
+            media: media.collect::<Option<_>>()?,
+            warning: text_at(post, "spoiler_text"),
+            sensitive: post.get("sensitive").and_then(Value::as_bool),
+            language: text_at(post, "language"),
+        })
+    }
 }
 
 /// A post, and whether it is the account's own.

@@ -2,12 +2,10 @@
 //!
 //! `PUT /api/v1/statuses/{id}` keeps the id and the old versions, which everybody can read
 //! (docs.joinmastodon.org, methods, statuses, edit, read 2026-11-22). What it is not told again it takes
-//! away, so pictures are named as the post shows them.
-
-use serde_json::Value;
+//! away, so pictures, warning and language are said as the post shows them.
 
 use super::Mastodon;
-use super::api::{Api, comparable, is_id};
+use super::api::{Api, Beside, comparable, is_id};
 use super::classify::Problem;
 use super::find::interpret;
 use super::remove::altered;
@@ -18,7 +16,7 @@ use crate::platforms::correcting::{Corrects, Fixed, Revision};
 use crate::platforms::matching::{Blind, with_link};
 use crate::platforms::outcome::{Alteration, Deferral, Wording};
 use crate::platforms::session::{Metered, Session};
-use crate::platforms::wire::{describe, failed_alteration, text_at};
+use crate::platforms::wire::{describe, failed_alteration};
 
 impl Corrects for Mastodon {
     fn fixed(&self, remote_id: &str, _said: &Content) -> Option<Fixed> {
@@ -52,8 +50,8 @@ impl Corrects for Mastodon {
     }
 }
 
-/// What is read of a post: the ids of its pictures, and its text; or that it is not there.
-type Read = Result<(Vec<String>, String), String>;
+/// What is read of a post: what stands beside its text, and that; or that it is not there.
+type Read = Result<(Beside, String), String>;
 
 impl Mastodon {
     async fn post(&self, on: &Session, id: &str) -> Result<Read, Blind> {
@@ -66,16 +64,14 @@ impl Mastodon {
         let value = interpret(&answer, on.clock.now())?;
         let post = api.post(&value).filter(|it| it.is_own && it.shown.receipt.remote_id == id);
         let post = post.ok_or_else(|| Blind::because("it shows another post, or none"))?;
-        let pictures = value.get("media_attachments").and_then(Value::as_array);
-        let ids = pictures.into_iter().flatten().map(|one| text_at(one, "id"));
-        let ids: Option<Vec<String>> = ids.collect();
-        let ids = ids.ok_or_else(|| Blind::because("a picture in it has no id"))?;
-        Ok(Ok((ids, post.shown.text)))
+        let beside = Beside::of(&value);
+        let beside = beside.ok_or_else(|| Blind::because("a picture in it has no id"))?;
+        Ok(Ok((beside, post.shown.text)))
     }
 
     async fn change(&self, on: &Session, revision: &Revision<'_>) -> Alteration {
-        let media = match self.post(on, revision.remote_id).await {
-            Ok(Ok((media, _))) => media,
+        let beside = match self.post(on, revision.remote_id).await {
+            Ok(Ok((beside, _))) => beside,
             Ok(Err(said)) => return Alteration::NotThere(said),
             Err(blind) => {
                 return Alteration::Deferred(Deferral {
@@ -90,7 +86,7 @@ impl Mastodon {
             }
         };
         let api = Api::of(&self.settings, on);
-        let request = match api.and_then(|api| api.edit(revision, &media)) {
+        let request = match api.and_then(|api| api.edit(revision, &beside)) {
             Ok(request) => request,
             Err(fault) => return Alteration::Refused(fault.refusal()),
         };

@@ -21,6 +21,9 @@ use crate::platforms::wire::{
 /// `post.fields` would rename half of the keys.
 const TWEET_FIELDS: &str = "author_id,created_at,entities,note_tweet,referenced_tweets,attachments";
 
+/// The most that is read of a list: a hundred long posts, each of 25,000 characters, in its notes and its beginning.
+const LARGEST_LIST: usize = 16 << 20;
+
 /// Milliseconds since 1970 of the instant from which X counts its ids.
 const ID_EPOCH_MS: i64 = 1_288_834_974_657;
 
@@ -201,7 +204,8 @@ impl<'a> Api<'a> {
         ];
         query.extend(since_id.map(|id| ("since_id", id)));
         query.extend(after.map(|token| ("pagination_token", token)));
-        self.get(&["2", "users", self.user, "tweets"], &query)
+        let request = self.get(&["2", "users", self.user, "tweets"], &query)?;
+        Ok(Request { max_answer: LARGEST_LIST, ..request })
     }
 }
 

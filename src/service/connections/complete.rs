@@ -54,6 +54,7 @@ pub(super) async fn by(
     let written = write(services, kept, &caller.actor.label(), action).await?;
     let Written { tx, connection, entries, released } = written;
     let done = finish(services, caller, tx, connection, &entries).await?;
+    services.forget_bearers();
     released.announce(services);
     Ok(done)
 }
@@ -71,6 +72,7 @@ pub(super) async fn by_itself(
     let Written { mut tx, entries, released, .. } = written;
     audit::append(&mut tx, &entries, services.clock.now());
     tx.conclude().await?;
+    services.forget_bearers();
     released.announce(services);
     Ok(name)
 }

@@ -28,7 +28,7 @@ mod zones;
 
 use std::time::Duration;
 
-use chancery::clock::after;
+use chancery::clock::{Clock as _, SystemClock, after};
 use chancery::domain::id::DeliveryId;
 use chancery::simulator::{CreateOutcome, Kind};
 use jiff::Timestamp;
@@ -129,11 +129,13 @@ const EACH: usize = 6;
 async fn load(stage: &Stage) -> Vec<(DeliveryId, Outlet)> {
     stage.world().change_settings(|settings| settings.latency_ms = 40);
     let mut outlets = Vec::new();
+    let start = SystemClock.elapsed();
     for _ in 0..ACCOUNTS / 2 {
         outlets.extend(stage.both().await);
     }
-    // All must be written before the first is due.
-    let due = after(now(), Duration::from_secs(5));
+    // All must be written before the first is due, however busy the machine is.
+    let lead = 3 * SystemClock.elapsed().saturating_sub(start) + Duration::from_secs(5);
+    let due = after(now(), lead);
     let mut asked = Vec::new();
     for _ in 0..EACH {
         for outlet in &outlets {
