@@ -74,6 +74,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("notifications_message_key", "notifications.person_id, notifications.message_id"),
     ("people_email_key", "people.email"),
     ("refreshes_version_key", "refreshes.account_id, refreshes.version"),
+    ("roles_pkey", "roles.person_id, roles.unit_id, roles.role"),
     ("spending_pkey", "spending.scope, spending.slice"),
     ("tokens_hash_key", "tokens.hash"),
     ("variants_post_language_key", "variants.post_id, variants.language"),
