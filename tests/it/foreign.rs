@@ -196,7 +196,7 @@ staged! {
             if listed == rows.len() {
                 break;
             }
-            assert!(round < 4, "{listed} of {} are listed", rows.len());
+            assert!(round < 40, "{listed} of {} are listed", rows.len());
         }
         let seen = told_times(stage, 2).await;
         assert!(seen.iter().all(|(_, data)| data["count"] == 1), "{seen:?}");
