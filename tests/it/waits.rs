@@ -7,6 +7,7 @@ use chancery::clock::after;
 use chancery::domain::actor::{Scope, Scopes};
 use chancery::domain::delivery::{Act, DeliveryState};
 use chancery::domain::id::DeliveryId;
+use chancery::domain::role::{Reach, Role};
 use chancery::domain::waiting::{Cause, Party};
 use chancery::service::deliveries::{self, DeliveryView, Filter, WaitsForView};
 use chancery::service::{Caller, Window, people};
@@ -121,6 +122,9 @@ staged! {
         assert_eq!(own(stage, &other).await, std::slice::from_ref(&id));
         let mut plain = other.clone();
         plain.actor.administrator = false;
+        let mut reach = Reach::default();
+        reach.add(stage.account(&page).await.unit_id, Some(page.id.clone()), Role::Reader);
+        plain.actor.reach = std::sync::Arc::new(reach);
         plain.actor.scopes = Scopes::Only([Scope::DeliveriesRead].into());
         assert_eq!(own(stage, &plain).await, []);
         let seen = deliveries::show(stage.acts(), &plain, &id).await.unwrap();
