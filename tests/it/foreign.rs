@@ -196,10 +196,26 @@ staged! {
             if listed == rows.len() {
                 break;
             }
-            assert!(round < 40, "{listed} of {} are listed", rows.len());
+            assert!(round < 10, "{listed} of {} are listed", rows.len());
         }
         let seen = told_times(stage, 2).await;
         assert!(seen.iter().all(|(_, data)| data["count"] == 1), "{seen:?}");
+    }
+
+    /// Facebook tells instants to the second: by its word such a post is from before the connection.
+    async fn what_appears_in_the_second_of_the_connection_is_found(stage) {
+        let mut rows = Vec::new();
+        for outlet in stage.both().await {
+            let entered = stage.account(&outlet).await.created_at;
+            let (platform, remote_id) = (outlet.platform, outlet.remote_id.clone());
+            let id = stage.world().insert_foreign_at(platform, &remote_id, "At once", entered);
+            rows.push((outlet, id.unwrap()));
+        }
+        looked_after(stage, 2).await;
+        all_read(stage).await;
+        for (outlet, id) in &rows {
+            assert_eq!(&on_account(stage, outlet).await, std::slice::from_ref(id));
+        }
     }
 
     /// Nothing is concluded from a read that fails, and what came meanwhile is found by the next one.

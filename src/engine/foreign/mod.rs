@@ -275,7 +275,9 @@ fn next(job: &Claimed, until: Option<Timestamp>, now: Timestamp) -> Timestamp {
     believed.map_or(wait, |until| until.max(wait))
 }
 
-async fn errand(tx: &mut Tx, account: ToRead, now: Timestamp) -> Result<Errand, Error> {
+async fn errand(tx: &mut Tx, mut account: ToRead, now: Timestamp) -> Result<Errand, Error> {
+    // Platforms tell instants to the second: what was posted in that of the connection seems to be from before.
+    account.began_at = whole_second(account.began_at);
     let since = before(account.mark, OVERLAP).max(account.began_at);
     let id = &account.account_id;
     let (mut kin, mut waiting) = (Vec::new(), Vec::new());
@@ -293,6 +295,10 @@ async fn errand(tx: &mut Tx, account: ToRead, now: Timestamp) -> Result<Errand, 
     // What is known here is to be shown, too: what is not shown of it is looked for.
     let gap = Gap { since, until: now, taken: Vec::new(), waiting };
     Ok(Errand { account, kin, gap })
+}
+
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_millisecond().div_euclid(1_000)).unwrap_or(at)
 }
 
 fn sent(delivery: DeliveryId, content: Content) -> Sent {
