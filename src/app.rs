@@ -51,7 +51,8 @@ pub enum Error {
     Store(#[from] store::Error),
     /// The schema of a server's database is behind.
     #[error(
-        "the database has schema step {0}, this build needs {SCHEMA_VERSION}: run `chancery migrate`"
+        "the database lacks a schema step after step {0}, this build needs all up to {SCHEMA_VERSION}: run \
+         `chancery migrate`"
     )]
     SchemaBehind(i64),
     /// The key.

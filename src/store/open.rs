@@ -33,7 +33,7 @@ statements! {
     MIGRATED =
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')"
         | "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-    STEP = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+    STEPS = "SELECT version FROM _sqlx_migrations";
     SYNCHRONOUS = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous" | "SHOW synchronous_commit";
 }
 
@@ -42,7 +42,7 @@ statements! {
 pub enum Schema {
     /// It is the one.
     Current,
-    /// It has this step only.
+    /// It lacks a step, the first one after this; 0 when it has none.
     Behind(i64),
 }
 
@@ -135,9 +135,7 @@ impl Store {
         };
         let Err(error) = done else { return Ok(()) };
         if let MigrateError::VersionMissing(version) = error {
-            return Err(Error::Unsafe(format!(
-                "its schema has step {version}, this build knows {SCHEMA_VERSION}; use the newer build"
-            )));
+            return Err(unknown(version));
         }
         if let MigrateError::VersionMismatch(version) = error {
             let detail = format!("its schema step {version} is not the one of this build");
@@ -146,7 +144,8 @@ impl Store {
         Err(Error::Migrate(error))
     }
 
-    /// Whether the schema is the one that this build needs; `Unsafe` when it is newer.
+    /// Whether the schema is the one that this build needs, step by step: steps may land out of their order.
+    /// `Unsafe` when it has one that this build does not know.
     pub async fn schema(&self) -> Result<Schema, Error> {
         let mut reader = self.read().await?;
         let there: bool =
@@ -154,15 +153,13 @@ impl Store {
         if !there {
             return Ok(Schema::Behind(0));
         }
-        let step: i64 =
-            on!(reader, STEP, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await?);
-        match step.cmp(&SCHEMA_VERSION) {
-            std::cmp::Ordering::Less => Ok(Schema::Behind(step)),
-            std::cmp::Ordering::Equal => Ok(Schema::Current),
-            std::cmp::Ordering::Greater => Err(Error::Unsafe(format!(
-                "its schema has step {step}, this build knows {SCHEMA_VERSION}; use the newer build"
-            ))),
-        }
+        let applied: Vec<i64> =
+            on!(reader, STEPS, |sql, conn| sqlx::query_scalar(sql).fetch_all(conn).await?);
+        let steps = match &self.inner.db {
+            Db::Sqlite { .. } => &SQLITE_STEPS,
+            Db::Postgres(_) => &POSTGRES_STEPS,
+        };
+        compare(&applied, &steps.iter().map(|it| it.version).collect::<Vec<_>>())
     }
 
     async fn check(&self) -> Result<(), Error> {
@@ -193,6 +190,24 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// How the steps of a database stand to those of this build, which are in order.
+fn compare(applied: &[i64], known: &[i64]) -> Result<Schema, Error> {
+    if let Some(step) = applied.iter().filter(|step| !known.contains(step)).max() {
+        return Err(unknown(*step));
+    }
+    let Some(missing) = known.iter().position(|step| !applied.contains(step)) else {
+        return Ok(Schema::Current);
+    };
+    let before = missing.checked_sub(1).and_then(|at| known.get(at));
+    Ok(Schema::Behind(before.copied().unwrap_or(0)))
+}
+
+fn unknown(step: i64) -> Error {
+    Error::Unsafe(format!(
+        "its schema has step {step}, this build knows {SCHEMA_VERSION}; use the newer build"
+    ))
 }
 
 /// What SQLite says of a file that is no database or a damaged one (codes 11 and 26).

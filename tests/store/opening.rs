@@ -109,6 +109,21 @@ both! {
         );
     }
 
+    /// Steps may land out of their order: the newest one alone says nothing.
+    async fn each_step_of_the_schema_counts_and_not_the_newest_alone(fresh) {
+        let mut raw = fresh.raw().await;
+        // A step that was never taken, and one that nobody here knows.
+        raw.execute("DROP TABLE uploads").await.unwrap();
+        let other = "UPDATE _sqlx_migrations SET version = 11 WHERE version = 23";
+        assert_eq!(raw.execute(other).await.unwrap(), 1);
+        let told = fresh.store.schema().await;
+        assert!(matches!(&told, Err(Error::Unsafe(why)) if why.contains("step 11")), "{told:?}");
+        raw.execute("DELETE FROM _sqlx_migrations WHERE version = 11").await.unwrap();
+        assert_eq!(fresh.store.schema().await.unwrap(), Schema::Behind(22));
+        fresh.store.migrate().await.unwrap();
+        assert_eq!(fresh.store.schema().await.unwrap(), Schema::Current);
+    }
+
     async fn a_schema_step_of_another_build_is_refused(fresh) {
         let mut raw = fresh.raw().await;
         let bytes = if matches!(raw, Raw::Sqlite(_)) { "x'00'" } else { "'\\x00'" };
