@@ -74,6 +74,9 @@ pub struct Health {
     /// the configuration's; false where there is no such thing.
     #[serde(default)]
     pub long_posts: bool,
+    /// What the platform itself has said of that last; `null` when it has said nothing.
+    #[serde(default)]
+    pub long_posts_said: Option<bool>,
 }
 
 /// An account.

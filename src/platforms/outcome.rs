@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::domain::account::Health;
 use crate::domain::attempt::{Reach, Receipt};
 use crate::domain::connection::MissingScope;
 
@@ -245,8 +246,27 @@ pub struct Owner {
     pub handle: Option<String>,
     /// Followers, when the answer carried them.
     pub followers: Option<u64>,
-    /// Whether it may publish long texts, when the answer said so.
-    pub long_posts: Option<bool>,
+    /// Whether it may publish long texts.
+    pub long_posts: LongPosts,
+}
+
+/// Whether an account may publish long texts, and by whose word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LongPosts {
+    /// What the platform has said, when the answer said so.
+    pub said: Option<bool>,
+    /// The configuration names the account.
+    pub named: bool,
+}
+
+impl LongPosts {
+    /// What is known of an account with this. What the platform does not say is as it has said last; the
+    /// configuration is as it is now.
+    pub fn learnt(self, before: &Health) -> Health {
+        let said = self.said.or(before.long_posts_said);
+        let long_posts = self.named || said.unwrap_or(false);
+        Health { long_posts, long_posts_said: said, ..before.clone() }
+    }
 }
 
 /// What a platform says of an account's access.

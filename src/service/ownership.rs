@@ -194,9 +194,7 @@ pub(super) fn healthy(before: &Health, owner: Owner, now: Timestamp) -> Health {
         owner_name: Some(owner.name),
         followers: owner.followers,
         checked_at: Some(now),
-        // What the platform does not say is as it was.
-        long_posts: owner.long_posts.unwrap_or(before.long_posts),
-        ..before.clone()
+        ..owner.long_posts.learnt(before)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::types::Json;
 
 use super::codec::At;
@@ -94,6 +95,15 @@ statements! {
          WHERE a.removed_at IS NULL
            AND (a.status <> 'connected' OR q.verdict = 'lacking' OR q.expires_at <= $2
                 OR (c.refresh IS NULL AND c.expires_at <= $2))
+           AND d.account_id = a.id AND d.due_at > $1 AND d.due_at <= $2
+           AND (d.state = 'scheduled') IS TRUE
+         ORDER BY d.account_id, d.due_at, d.id LIMIT 2000";
+    /// What is due from $1 to $2 on a platform, with what it says and what its account may say.
+    SAID_SOON =
+        "SELECT d.account_id, d.id, d.due_at, d.content, d.part, a.health
+         FROM accounts AS a
+         CROSS JOIN deliveries AS d
+         WHERE a.removed_at IS NULL AND a.platform = $3
            AND d.account_id = a.id AND d.due_at > $1 AND d.due_at <= $2
            AND (d.state = 'scheduled') IS TRUE
          ORDER BY d.account_id, d.due_at, d.id LIMIT 2000";
@@ -221,6 +231,31 @@ struct EndangeredRow {
     verdict: Option<ProbeVerdict>,
     credential_ends_at: Option<At>,
     expires_at: Option<At>,
+}
+
+/// A delivery that is due soon, and what it says.
+#[derive(Debug, Clone)]
+pub struct SaidSoon {
+    /// The account.
+    pub account_id: AccountId,
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// When it is due.
+    pub due_at: Timestamp,
+    /// The variant with all its parts, and which of them it is.
+    pub content: (Value, i64),
+    /// What is known of the account.
+    pub health: Health,
+}
+
+#[derive(sqlx::FromRow)]
+struct SaidSoonRow {
+    account_id: AccountId,
+    id: DeliveryId,
+    due_at: At,
+    content: Json<Value>,
+    part: i64,
+    health: Json<Health>,
 }
 
 /// One thing that people are told of once.
@@ -391,6 +426,27 @@ pub async fn on_unfit(
         ends_at: earlier(row.credential_ends_at, row.expires_at),
     };
     Ok(rows.into_iter().map(endangered).collect())
+}
+
+/// Deliveries that are due until then on a platform, with what they say, in the order of the accounts.
+pub async fn said_soon(
+    reader: &mut Reader,
+    platform: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<SaidSoon>, Error> {
+    let rows: Vec<SaidSoonRow> = on!(reader, SAID_SOON, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(At(now)).bind(At(until));
+        query.bind(platform).fetch_all(conn).await?
+    });
+    let said = |row: SaidSoonRow| SaidSoon {
+        account_id: row.account_id,
+        delivery_id: row.id,
+        due_at: row.due_at.into(),
+        content: (row.content.0, row.part),
+        health: row.health.0,
+    };
+    Ok(rows.into_iter().map(said).collect())
 }
 
 /// What people were told of these accounts, in no order.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chancery::clock::{after, before};
 use chancery::service::{Error, accounts};
 use chancery::simulator::{Kind, Platform};
 
@@ -62,6 +63,7 @@ mod daily {
 
         async fn the_daily_look_sees_when_a_subscription_begins_and_ends(stage) {
             let outlet = stage.outlet(Platform::X).await;
+            let mut due = None;
             for premium in [true, false] {
                 stage.world().set_premium(&outlet.remote_id, premium);
                 stage.advance(DAY + Duration::from_mins(2));
@@ -77,8 +79,30 @@ mod daily {
                     if is == premium { Ok(()) } else { Err(format!("{is}")) }
                 })
                 .await;
+                if premium {
+                    let wanted = Wanted::text(&long()).at(after(stage.now(), DAY * 3));
+                    due = Some(stage.deliver(&outlet, &wanted).await);
+                }
             }
             refused(stage, &outlet).await;
+            // What was scheduled while it might is told of before it is due, once for each stage.
+            let told = async || {
+                let sql = "SELECT CAST(detail AS TEXT) FROM audit WHERE action = 'account.unfit'";
+                stage.setting().database.rows(sql).await
+            };
+            assert_eq!(told().await.len(), 0);
+            let due = due.unwrap();
+            let day_before = before(stage.show(&due).await.delivery.due_at, DAY);
+            let left = stage.now().duration_until(day_before);
+            stage.advance(Duration::try_from(left).unwrap() + Duration::from_hours(1));
+            eventually("people are told", async || {
+                let all = told().await;
+                let is = all.iter().any(|it| {
+                    it[0].contains("text_too_long") && it[0].contains(due.as_str())
+                });
+                if is { Ok(()) } else { Err(format!("{all:?}")) }
+            })
+            .await;
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::credentials::account_entry;
 use super::{Tools, circuits, looks, money, renewals};
 use crate::clock::after;
-use crate::domain::account::{AccountStatus, Health};
+use crate::domain::account::AccountStatus;
 use crate::domain::audit::NewEntry;
 use crate::domain::id::AccountId;
 use crate::domain::outbox::Occasion;
@@ -287,14 +287,13 @@ async fn length_of_posts(
     now: Timestamp,
 ) -> Result<(), Error> {
     let Access::Alive(standing) = access else { return Ok(()) };
-    let Some(long_posts) = standing.owner.long_posts.filter(|_| is_own(account, standing)) else {
-        return Ok(());
-    };
-    if long_posts != account.health.long_posts {
-        let health = Health { long_posts, ..account.health.clone() };
-        if rows::learn(tx, account, &health, now).await? {
-            tracing::info!(account.id = %account.account_id, long_posts, "another length of posts");
-        }
+    let health = standing.owner.long_posts.learnt(&account.health);
+    if is_own(account, standing)
+        && health != account.health
+        && rows::learn(tx, account, &health, now).await?
+    {
+        let long_posts = health.long_posts;
+        tracing::info!(account.id = %account.account_id, long_posts, "another length of posts");
     }
     Ok(())
 }

@@ -13,8 +13,10 @@ use crate::domain::audit::NewEntry;
 use crate::domain::id::{AccountId, PersonId};
 use crate::domain::outbox::Occasion;
 use crate::domain::probe::{DAY, FIRST_WARNING, Fitness, days_before, hours_before};
+use crate::domain::variant::Content;
+use crate::platforms::check::{Draft, check};
 use crate::store::probes::{self as rows, Endangered, Ends, Warning};
-use crate::store::{Error, Tx, accounts, audit};
+use crate::store::{Error, Reader, Tx, accounts, audit};
 
 /// Ids that a message names at most.
 const NAMED: usize = 20;
@@ -39,11 +41,10 @@ pub(super) async fn round(tools: &Tools) -> Result<(), Error> {
     let mut reader = tools.store.read().await?;
     let ending = rows::ending(&mut reader, after(now, FIRST_WARNING)).await?;
     let endangered = rows::on_unfit(&mut reader, now, after(now, DAY)).await?;
-    let accounts: Vec<&AccountId> = ending
-        .iter()
-        .map(|it| &it.account_id)
-        .chain(endangered.iter().map(|it| &it.account_id))
-        .collect();
+    let mut groups = grouped(&endangered, now);
+    too_long(tools, &mut reader, now, &mut groups).await?;
+    let unfit = groups.keys().map(|(account, ..)| account);
+    let accounts: Vec<&AccountId> = ending.iter().map(|it| &it.account_id).chain(unfit).collect();
     if accounts.is_empty() {
         return Ok(());
     }
@@ -51,7 +52,6 @@ pub(super) async fn round(tools: &Tools) -> Result<(), Error> {
     drop(reader);
     let coming: Vec<Coming> = ending.iter().flat_map(|it| coming(it, now)).collect();
     let coming = coming.into_iter().filter(|it| !told.contains(&it.warning));
-    let mut groups = grouped(&endangered, now);
     for all in groups.values_mut() {
         all.retain(|it| !told.contains(it));
     }
@@ -83,6 +83,30 @@ fn grouped(endangered: &[Endangered], now: Timestamp) -> Groups {
         groups.entry((account_id, stage, why)).or_default().push(warning);
     }
     groups
+}
+
+/// What was short enough when it was scheduled, and is too long for what its account may say by now.
+async fn too_long(
+    tools: &Tools,
+    reader: &mut Reader,
+    now: Timestamp,
+    groups: &mut Groups,
+) -> Result<(), Error> {
+    for platform in tools.platforms.iter().filter(|it| it.rules().text.max_long.is_some()) {
+        for one in rows::said_soon(reader, platform.id(), now, after(now, DAY)).await? {
+            let (content, part) = one.content;
+            let content: Option<Content> = serde_json::from_value(content).ok();
+            let Some(said) = content.and_then(|it| it.part(part)) else { continue };
+            let rules = platform.rules().of(&one.health);
+            let found = check(&Draft::of(&said), &rules);
+            let is_long = found.iter().any(|it| it.code == "text_too_long");
+            let Some(stage) = hours_before(one.due_at, now).filter(|_| is_long) else { continue };
+            let (account_id, subject) = (one.account_id, one.delivery_id.to_string());
+            let warning = Warning { account_id: account_id.clone(), subject, stage };
+            groups.entry((account_id, stage, "text_too_long")).or_default().push(warning);
+        }
+    }
+    Ok(())
 }
 
 async fn tell(

@@ -20,7 +20,7 @@ use super::classify::{Meaning, repeatable};
 use crate::clock::after;
 use crate::outbound::Response;
 use crate::platforms::matching::Blind;
-use crate::platforms::outcome::{Deferral, Outcome, Owner, OwnerError, RefusalKind};
+use crate::platforms::outcome::{Deferral, LongPosts, Outcome, Owner, OwnerError, RefusalKind};
 use crate::platforms::session::Session;
 use crate::platforms::wire::{describe, failed_step, text_at};
 
@@ -172,7 +172,7 @@ pub(super) async fn owner(desk: &Desk, on: &Session) -> Result<Owner, OwnerError
         name: handle.clone().unwrap_or_else(|| api.account.to_owned()),
         handle,
         followers: None,
-        long_posts: None,
+        long_posts: LongPosts::default(),
     })
 }
 

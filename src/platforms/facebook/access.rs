@@ -109,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::platforms::outcome::Owner;
+    use crate::platforms::outcome::{LongPosts, Owner};
 
     fn said(status: u16, body: &'static str) -> Access {
         let status = StatusCode::from_u16(status).expect("status");
@@ -122,7 +122,7 @@ mod tests {
             name: "a".into(),
             handle: None,
             followers: None,
-            long_posts: None,
+            long_posts: LongPosts::default(),
         };
         judge(data, Standing::of(owner), "2026-11-23T00:00:00Z".parse().unwrap())
     }

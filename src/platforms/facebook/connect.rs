@@ -7,7 +7,7 @@ use super::Settings;
 use super::api::Graph;
 use super::classify::{GraphError, Meaning};
 use crate::outbound::Response;
-use crate::platforms::outcome::{Owner, OwnerError};
+use crate::platforms::outcome::{LongPosts, Owner, OwnerError};
 use crate::platforms::session::Session;
 use crate::platforms::wire::{describe, text_at};
 
@@ -63,7 +63,7 @@ pub(super) fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
                     name: text_at(&value, "name")?,
                     handle: None,
                     followers: value.get("followers_count").and_then(Value::as_u64),
-                    long_posts: None,
+                    long_posts: LongPosts::default(),
                 })
             })
             .ok_or_else(|| OwnerError::Unreachable("the answer has no id and name".to_owned()));

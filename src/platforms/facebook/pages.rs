@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::api::Graph;
 use super::sign_in::{ask, unsendable};
 use crate::domain::account::CredentialKind;
-use crate::platforms::outcome::Owner;
+use crate::platforms::outcome::{LongPosts, Owner};
 use crate::platforms::sign_in::{Candidate, Fresh, Means, SignInError};
 use crate::platforms::wire::{is_number, text_at};
 
@@ -99,7 +99,7 @@ fn candidate(node: &Value) -> Option<Candidate> {
         name: text_at(node, "name")?,
         handle: None,
         followers: None,
-        long_posts: None,
+        long_posts: LongPosts::default(),
     };
     let tasks = node.get("tasks").and_then(Value::as_array);
     let may_create = tasks.is_none_or(|tasks| tasks.iter().any(|it| it == TASK));

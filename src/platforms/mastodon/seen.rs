@@ -7,7 +7,7 @@ use url::Url;
 use super::Settings;
 use super::api::{Api, authority, home, is_id};
 use super::classify::{Meaning, Problem};
-use crate::platforms::outcome::{NoPost, Owner, OwnerError, Sighting};
+use crate::platforms::outcome::{LongPosts, NoPost, Owner, OwnerError, Sighting};
 use crate::platforms::session::Session;
 use crate::platforms::wire::{describe, same_place, text_at};
 
@@ -101,7 +101,7 @@ pub(super) async fn owner(settings: &Settings, on: &Session) -> Result<Owner, Ow
             name: name.unwrap_or_else(|| acct.clone()),
             handle: Some(acct),
             followers: value.get("followers_count").and_then(Value::as_u64),
-            long_posts: None,
+            long_posts: LongPosts::default(),
         });
     }
     let Some(problem) = Problem::parse(&answer) else {

@@ -6,7 +6,7 @@ use super::Settings;
 use super::api::{Api, is_id};
 use super::classify::{Meaning, Problem};
 use crate::outbound::Response;
-use crate::platforms::outcome::{Owner, OwnerError};
+use crate::platforms::outcome::{LongPosts, Owner, OwnerError};
 use crate::platforms::session::Session;
 use crate::platforms::wire::{describe, text_at};
 
@@ -29,7 +29,7 @@ pub(super) fn read_owner(answer: &Response, settings: &Settings) -> Result<Owner
                 let handle = text_at(user, "username")?;
                 let named = names(&settings.long_posts, &remote_id, &handle);
                 Some(Owner {
-                    long_posts: if named { Some(true) } else { subscribed(user) },
+                    long_posts: LongPosts { said: subscribed(user), named },
                     remote_id,
                     name: text_at(user, "name")?,
                     handle: Some(handle),
@@ -76,6 +76,7 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
+    use crate::domain::account::Health;
     use crate::platforms::setting;
 
     fn read_owner(answer: &Response) -> Result<Owner, OwnerError> {
@@ -94,16 +95,28 @@ mod tests {
                 Response { status: StatusCode::OK, headers: HeaderMap::new(), body: body.into() };
             super::read_owner(&answer, &settings).expect("owner").long_posts
         };
-        assert_eq!(of(r#","subscription_type":"Premium""#, &[]), Some(true));
-        assert_eq!(of(r#","subscription_type":"None""#, &[]), Some(false));
-        assert_eq!(of(r#","subscription_type":"Platinum""#, &[]), None);
-        assert_eq!(of("", &[]), None);
+        let say = |said, named| LongPosts { said, named };
+        assert_eq!(of(r#","subscription_type":"Premium""#, &[]), say(Some(true), false));
+        assert_eq!(of(r#","subscription_type":"None""#, &[]), say(Some(false), false));
+        assert_eq!(of(r#","subscription_type":"Platinum""#, &[]), say(None, false));
+        assert_eq!(of("", &[]), say(None, false));
         for name in ["2244994945", "@MOFA_vn", "mofa_vn"] {
-            assert_eq!(
-                of(r#","subscription_type":"None""#, &["other", name]),
-                Some(true),
-                "{name}"
-            );
+            let of = of(r#","subscription_type":"None""#, &["other", name]);
+            assert_eq!(of, say(Some(false), true), "{name}");
+        }
+    }
+
+    /// Who is taken out of the configuration loses what it gave, and not what X has said.
+    #[test]
+    fn where_x_says_nothing_it_is_as_the_configuration_says_and_as_x_said_last() {
+        let silent = |named| LongPosts { said: None, named };
+        let named = silent(true).learnt(&Health::default());
+        assert!(named.long_posts);
+        assert!(!silent(false).learnt(&named).long_posts);
+        for said in [true, false] {
+            let before = LongPosts { said: Some(said), named: true }.learnt(&named);
+            assert!(before.long_posts);
+            assert_eq!(silent(false).learnt(&before).long_posts, said);
         }
     }
 
