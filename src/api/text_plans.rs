@@ -266,8 +266,8 @@ pub(super) const WORDS: &[Words] = &[
         "same_text_recently",
         "The same text again",
         "Trùng nội dung",
-        "Nội dung này cũng đến cùng tài khoản trong vòng 24 giờ; đến giờ đăng sẽ bị từ chối, trừ khi \
-         settings.intended_repeat là true.",
+        "Nội dung này cũng đến cùng tài khoản trong vòng 24 giờ nên bị từ chối (lượt đăng thì đến giờ \
+         đăng), trừ khi chủ ý lặp lại (intended_repeat là true).",
     ),
     words(
         "version_ends",

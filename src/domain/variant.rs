@@ -1,5 +1,7 @@
 //! A post in one language: what it says, brought to one form, and the hash that names its content.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -165,6 +167,9 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 pub fn language(tag: &str) -> Option<String> {
     tag.parse::<Language>().ok().map(|tag| tag.as_str().to_owned())
 }
+
+/// The same text to the same account is refused for this long, unless it is meant.
+pub const REPEAT_WINDOW: Duration = Duration::from_hours(24);
 
 /// The hash by which the same text to the same account is noticed; without a text and a link it is
 /// the pictures that are the same or not.

@@ -22,7 +22,7 @@ use crate::clock::{after, before, until};
 use crate::domain::attempt::{AttemptOutcome, Reach};
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
 use crate::domain::id::{AttemptId, DeliveryId};
-use crate::domain::variant::Content;
+use crate::domain::variant::{Content, REPEAT_WINDOW};
 use crate::domain::work;
 use crate::platforms::outcome::{Doubt, Outcome};
 use crate::platforms::session::{Item, ItemMedia, Ledger, Metered, Progress};
@@ -34,9 +34,6 @@ use crate::store::jobs::{Claimed, Ending};
 use crate::store::outcomes::{Close, Move};
 use crate::store::publishing::{Guard, Intent, Prepared};
 use crate::store::{Error, Tx, audit, outcomes as rows, publishing};
-
-/// The same text to the same account is refused for this long, unless it is meant.
-const REPEAT_WINDOW: Duration = Duration::from_hours(24);
 
 /// The kind of work that publishes.
 #[derive(Debug)]

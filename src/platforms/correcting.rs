@@ -18,6 +18,8 @@ pub struct Revision<'a> {
     pub language: &'a str,
     /// The settings with which it was published.
     pub settings: &'a Value,
+    /// What the look before it has shown beside the text.
+    pub beside: &'a Value,
 }
 
 /// Why a post cannot be corrected: a stable word and words for people.
@@ -40,7 +42,7 @@ pub trait Corrects: Send + Sync {
     /// Asks what the post says at this moment.
     fn wording<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Wording>>;
 
-    /// Gives the post its new text. May be repeated.
+    /// Gives the post its new text, in one request: others wait for no more. May be repeated.
     fn correct<'a>(
         &'a self,
         on: &'a Session,

@@ -208,11 +208,20 @@ pub enum Alteration {
     Unknown(String),
 }
 
+/// What a post says at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worded {
+    /// Its text in the platform's form; empty where it has none.
+    pub text: String,
+    /// What the platform must be told again with another text, in the form of its client.
+    pub beside: serde_json::Value,
+}
+
 /// What asking for the text of a post says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wording {
-    /// It is there and says this, in the platform's form; empty where it has no text.
-    Says(String),
+    /// It is there and says this.
+    Says(Worded),
     /// The platform says that there is no such post, or none that the account may see.
     NotThere(String),
     /// The read failed: says nothing.

@@ -60,6 +60,7 @@ pub struct Progress<'a> {
 
 /// What keeps a delivery from being corrected for the moment.
 #[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Hindrance {
     /// Which.
     pub id: DeliveryId,
@@ -67,6 +68,12 @@ pub struct Hindrance {
     pub held: bool,
     /// The database came back from a backup, or is on another server.
     pub quarantined: bool,
+    /// What this process has committed is not in the database any more.
+    pub moved: bool,
+    /// Its account is not connected, or was removed.
+    pub account_unfit: bool,
+    /// Its unit is closed, or its post was removed.
+    pub withdrawn: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -133,6 +140,18 @@ statements! {
         "SELECT delivery_id, number, state, text, content_hash, text_hash, reason, asked_by, asked_at,
                 overwrite, tries, problem, told_at, shown, begun_at, open_since, ended_at
          FROM corrections WHERE delivery_id IN " ids(1) " ORDER BY delivery_id, number";
+    /// By any other delivery of the account: what may be there, what was lately, and what is about to be.
+    ELSEWHERE =
+        "SELECT EXISTS (SELECT 1 FROM deliveries AS o
+                        WHERE o.account_id = $1 AND o.text_hash = $2 AND o.id <> $3
+                          AND (o.state IN ('publishing', 'unknown', 'needs_human')
+                               OR (o.state IN ('published', 'vanished', 'recalled')
+                                   AND o.published_at > $4)))
+             OR EXISTS (SELECT 1 FROM corrections AS k
+                        WHERE k.account_id = $1 AND k.text_hash = $2 AND k.delivery_id <> $3
+                          AND (k.state IN ('wanted', 'stuck')
+                               OR (k.begun_at IS NOT NULL
+                                   AND (k.ended_at IS NULL OR k.ended_at > $4))))";
     /// A hold that has ended covers nothing that is out.
     HINDRANCES =
         "SELECT d.id,
@@ -140,8 +159,16 @@ statements! {
                         AND (h.stands_until IS NULL OR h.stands_until > $2)) AS held,
                 (EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
                  OR EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
-                            ON there.word <> own.server)) AS quarantined
-         FROM deliveries AS d WHERE d.id IN " ids(1);
+                            ON there.word <> own.server)) AS quarantined,
+                (CAST($4 AS BIGINT) <> 0 AND NOT EXISTS (
+                    SELECT 1 FROM audit WHERE seq = $4 AND hash = $5)) AS moved,
+                (a.status <> 'connected' OR a.removed_at IS NOT NULL) AS account_unfit,
+                (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $3, FALSE)) AS withdrawn
+         FROM deliveries AS d
+         JOIN accounts AS a ON a.id = d.account_id
+         JOIN posts AS p ON p.id = d.post_id
+         JOIN units AS u ON u.id = p.unit_id
+         WHERE d.id IN " ids(1);
     /// Every "never" of a correction is a clause here. What is not updated must not be sent: above all no
     /// correction that a later one has replaced, and none by a process that has lost the job.
     BEGIN =
@@ -152,8 +179,15 @@ statements! {
            AND EXISTS (SELECT 1 FROM nodes WHERE id = $4 AND fence = $5)
            AND EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND state IN ('queued', 'running')
                        AND unique_key = $6 AND node = $4 AND fence = $5)
-           AND EXISTS (SELECT 1 FROM deliveries AS d WHERE d.id = $1
-                       AND (d.state = 'published') IS TRUE AND d.recall IS NULL)
+           AND EXISTS (SELECT 1 FROM deliveries AS d
+                       JOIN accounts AS a ON a.id = d.account_id
+                       JOIN posts AS p ON p.id = d.post_id
+                       JOIN units AS u ON u.id = p.unit_id
+                       WHERE d.id = $1 AND (d.state = 'published') IS TRUE AND d.recall IS NULL
+                         AND a.status = 'connected' AND a.removed_at IS NULL
+                         AND p.removed_at IS NULL AND (u.closed_on IS NULL OR u.closed_on > $7))
+           AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
+               SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
            AND NOT EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
                            ON there.word <> own.server)
@@ -227,6 +261,23 @@ pub async fn ask(
     })))
 }
 
+/// Whether another delivery of the account has said the same since an instant, or may be about to.
+pub async fn is_said_elsewhere(
+    reader: &mut Reader,
+    new: &NewCorrection<'_>,
+    since: Timestamp,
+) -> Result<bool, Error> {
+    Ok(on!(reader, ELSEWHERE, |sql, conn| {
+        sqlx::query_scalar(sql)
+            .bind(new.account_id)
+            .bind(new.text_hash)
+            .bind(new.delivery_id)
+            .bind(At(since))
+            .fetch_one(conn)
+            .await?
+    }))
+}
+
 /// All corrections of these deliveries, each in the order in which they were asked for.
 pub async fn of(
     reader: &mut Reader,
@@ -243,8 +294,17 @@ pub async fn hindrances(
     ids: &[DeliveryId],
     now: Timestamp,
 ) -> Result<Vec<Hindrance>, Error> {
+    let (seq, hash) = reader.known();
+    let today = day(now);
     Ok(on!(reader, HINDRANCES, |sql, conn| {
-        sqlx::query_as(sql).bind(Json(ids)).bind(At(now)).fetch_all(conn).await?
+        sqlx::query_as(sql)
+            .bind(Json(ids))
+            .bind(At(now))
+            .bind(&today)
+            .bind(seq)
+            .bind(&hash)
+            .fetch_all(conn)
+            .await?
     }))
 }
 
@@ -257,6 +317,8 @@ pub async fn begin(
     now: Timestamp,
 ) -> Result<bool, Error> {
     publishing::in_line(tx).await?;
+    let (seq, hash) = tx.known();
+    let today = day(now);
     Ok(on!(tx, BEGIN, |sql, conn| {
         sqlx::query(sql)
             .bind(id)
@@ -265,11 +327,19 @@ pub async fn begin(
             .bind(&holder.node)
             .bind(holder.fence)
             .bind(work::correct_key(id, number))
+            .bind(&today)
+            .bind(seq)
+            .bind(&hash)
             .execute(conn)
             .await?
             .rows_affected()
             == 1
     }))
+}
+
+/// As `2026-09-02`, as units close.
+fn day(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%d").to_string()
 }
 
 /// Notes how corrections stand, and gives their deliveries a new version.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use chancery::domain::correction::CorrectionState;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
-use chancery::service::deliveries::{self, Correcting, CorrectionView, DeliveryView, Recalling};
+use chancery::service::deliveries::{
+    self, Correcting, CorrectionView, DeliveryView, ProblemView, Recalling,
+};
 use chancery::service::quarantine::{self, Release};
 use chancery::service::{Error, Services, holds};
 use chancery::simulator::{Kind, Operation, Platform};
@@ -20,7 +22,8 @@ use crate::stage::{self, Outlet, Stage, Wanted, eventually, on, pass, staged};
 use crate::world::both;
 
 fn to(text: &str) -> Correcting {
-    Correcting { text: text.to_owned(), reason: "A wrong figure".to_owned(), overwrite: None }
+    let reason = "A wrong figure".to_owned();
+    Correcting { text: text.to_owned(), reason, overwrite: None, intended_repeat: false }
 }
 
 async fn correct(stage: &Stage, id: &DeliveryId, text: &str) -> Result<DeliveryView, Error> {
@@ -231,10 +234,93 @@ staged! {
         })
         .await;
         assert_eq!(text_of(stage, &outlet), "by hand, again");
-        let over = Correcting { overwrite: again.shown_hash, ..to("from here") };
+        let over = Correcting { overwrite: again.shown_hash.clone(), ..to("from here") };
         correct_at(stage, stage.acts(), &id, over).await.unwrap();
         done(stage, &id).await;
         assert_eq!(text_of(stage, &outlet), "from here");
+
+        // Our own last words are put back where the platform shows others, and only there.
+        let said = |again: &Result<DeliveryView, Error>| {
+            assert!(matches!(again, Err(Error::Conflict(told)) if told.code == "already_said"), "{again:?}");
+        };
+        let seen = again.shown_hash;
+        let over = || Correcting { overwrite: seen.clone(), ..to("from here") };
+        said(&correct(stage, &id, "from here").await);
+        said(&correct_at(stage, stage.acts(), &id, over()).await);
+        rewrite("by a stranger");
+        correct(stage, &id, "from here").await.unwrap();
+        let stuck = until(stage, &id, "stuck at the stranger's", |it| {
+            it.number == 4 && it.state == CorrectionState::Stuck
+        })
+        .await;
+        assert_eq!(stuck.shown.as_deref(), Some("by a stranger"));
+        let over = Correcting { overwrite: stuck.shown_hash, ..to("from here") };
+        correct_at(stage, stage.acts(), &id, over).await.unwrap();
+        until(stage, &id, "put back", |it| it.number == 5 && it.state == CorrectionState::Done).await;
+        assert_eq!(text_of(stage, &outlet), "from here");
+    }
+
+    /// One account does not say the same twice within a day, by whatever way, unless that is meant.
+    async fn what_the_account_has_said_elsewhere_is_not_corrected_to(stage) {
+        let outlet = stage.outlet(Platform::Facebook).await;
+        let [first, second] = [Wanted::text("said once"), Wanted::text("to be corrected")];
+        let other = published(stage, &outlet, &first).await;
+        let id = published(stage, &outlet, &second).await;
+        let repeats = |again: &Result<DeliveryView, Error>| {
+            let is = |told: &chancery::service::Told| told.code == "same_text_recently";
+            assert!(matches!(again, Err(Error::Conflict(told)) if is(told)), "{again:?}");
+        };
+        repeats(&correct(stage, &id, &first.text).await);
+        assert!(stage.show(&id).await.delivery.correction.is_none(), "nothing of it is kept");
+        let meant = Correcting { intended_repeat: true, ..to(&first.text) };
+        correct_at(stage, stage.acts(), &id, meant).await.unwrap();
+        done(stage, &id).await;
+        correct(stage, &id, "in other words").await.unwrap();
+        // Of whatever is wanted elsewhere, as of what is out.
+        repeats(&correct(stage, &other, "in other words").await);
+        done(stage, &id).await;
+        repeats(&correct(stage, &other, "in other words").await);
+        stage.advance(Duration::from_hours(25));
+        correct(stage, &other, "in other words").await.unwrap();
+        done(stage, &other).await;
+    }
+
+    /// Where nothing may be published nothing is corrected. Whoever has asked for it is shown why, and people
+    /// are told when that takes long.
+    async fn what_a_closed_account_or_unit_has_said_is_not_corrected(stage) {
+        let outlet = stage.outlet(Platform::Facebook).await;
+        let id = published(stage, &outlet, &Wanted::text("and then closed")).await;
+        let never = Kind::ServerError { execute: false };
+        stage.world().faults().push(on(&outlet, Operation::Change, never).always());
+        correct(stage, &id, "after the closing").await.unwrap();
+        until(stage, &id, "tried", |it| it.tries > 0).await;
+        for (harm, mended, why) in [
+            ("accounts SET status = 'paused'", "accounts SET status = 'connected'", "connected again"),
+            ("units SET closed_on = '2000-01-01'", "units SET closed_on = NULL", "unit is closed"),
+        ] {
+            stage.setting().database.execute(&format!("UPDATE {harm}")).await;
+            stage.advance(Duration::from_secs(16));
+            until(stage, &id, "waiting", |it| {
+                let is = |it: &ProblemView| it.code == "correction_waits" && it.detail.contains(why);
+                it.problem.as_ref().is_some_and(is)
+            })
+            .await;
+            stage.world().faults().clear();
+            stage.advance(Duration::from_mins(11));
+            eventually("people are told", async || {
+                let told = entries(stage, &id, "delivery.correction_stuck").await;
+                if told == 1 { Ok(()) } else { Err(told) }
+            })
+            .await;
+            assert_ne!(text_of(stage, &outlet), "after the closing");
+            let never = Kind::ServerError { execute: false };
+            stage.world().faults().push(on(&outlet, Operation::Change, never).always());
+            stage.setting().database.execute(&format!("UPDATE {mended}")).await;
+        }
+        stage.world().faults().clear();
+        stage.advance(Duration::from_secs(16));
+        done(stage, &id).await;
+        assert_eq!(text_of(stage, &outlet), "after the closing");
     }
 
     /// A hold stops new words, and what is corrected are such. It is made when the hold has ended.
@@ -256,12 +342,9 @@ staged! {
         done(stage, &id).await;
         assert_eq!(text_of(stage, &outlet), "during the hold");
     }
-}
 
-staged! {
-    with &[("CHANCERY_PUBLISH__QUIET_WAIT", "5s")];
-
-    /// The platform does the first one late, after the second: what the post says in the end is the second.
+    /// The platform does the first one late, after the second and after its deadline and the quiet wait: as if
+    /// it had left on a node late in its lease. What the post says in the end is the second.
     async fn an_earlier_request_that_comes_late_does_not_win(stage) {
         let outlet = stage.outlet(Platform::Facebook).await;
         let id = published(stage, &outlet, &Wanted::text("overtaken")).await;

@@ -1,6 +1,7 @@
 //! Corrections on both databases: in order, kept for ever, and no older one is begun after a newer one was
 //! asked for.
 
+use chancery::domain::audit::NewEntry;
 use chancery::domain::correction::{Correction, CorrectionState as S};
 use chancery::domain::delivery::{DeliveryProblem, DeliveryState};
 use chancery::domain::id::{DeliveryId, JobId, NodeId};
@@ -14,7 +15,7 @@ use chancery::store::{Store, Tx, after, deliveries, foreign, jobs, nodes};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::database::both;
+use crate::database::{Raw, both};
 use crate::planned::{World, delivery, now, seed};
 
 const DUE: &str = "2026-09-02T02:00:00Z";
@@ -184,6 +185,51 @@ both! {
         assert!(seen[0].quarantined && !seen[0].held);
         tx.commit().await.unwrap();
         assert!(!begin(2, &ours, 5).await, "in quarantine");
+    }
+
+    /// Where nothing may be published nothing is corrected, and it is told why.
+    async fn nothing_is_begun_where_nothing_may_be_published(fresh) {
+        let store = &fresh.store;
+        let (world, [id, _]) = two(store).await;
+        let mut tx = store.begin().await.unwrap();
+        let ours = holder(&mut tx, 1).await;
+        assert_eq!(ask(&mut tx, &world, &id, "một").await, Some(1));
+        at_work(&mut tx, &id, 1, &ours).await;
+        let entry = NewEntry {
+            actor: "usr_1".to_owned(),
+            action: "delivery.correct".to_owned(),
+            subject: id.to_string(),
+            detail: json!({}),
+        };
+        chancery::store::audit::append(&mut tx, &[entry], now());
+        tx.commit().await.unwrap();
+        // Whether it begins, and what stands in the way: another history, the account, the unit or post.
+        let begins = async || {
+            let mut tx = store.begin().await.unwrap();
+            let all = corrections::hindrances(&mut tx, std::slice::from_ref(&id), later(2)).await;
+            let it = all.unwrap().remove(0);
+            let begun = corrections::begin(&mut tx, (&id, 1), &ours, later(2)).await.unwrap();
+            (begun, [it.moved, it.account_unfit, it.withdrawn])
+        };
+        let mut raw = fresh.raw().await;
+        let mut all = vec![
+            ("accounts SET status", "'connected'", "'paused'", 1),
+            ("accounts SET removed_at", "NULL", "updated_at", 1),
+            ("units SET closed_on", "NULL", "'2026-09-01'", 2),
+            ("posts SET removed_at", "NULL", "updated_at", 2),
+        ];
+        if let Raw::Postgres(_) = raw {
+            // Only a server comes back without what it had confirmed.
+            all.push(("audit SET actor = actor, hash", "substr(hash, 2)", "'0' || hash", 0));
+        }
+        for (what, sound, harmed, which) in all {
+            assert_eq!(begins().await, (true, [false; 3]), "{what}");
+            raw.execute(&format!("UPDATE {what} = {harmed}")).await.unwrap();
+            let mut seen = [false; 3];
+            seen[which] = true;
+            assert_eq!(begins().await, (false, seen), "{what}");
+            raw.execute(&format!("UPDATE {what} = {sound}")).await.unwrap();
+        }
     }
 
     /// What is to be deleted is not corrected.

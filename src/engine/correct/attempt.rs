@@ -1,7 +1,10 @@
 //! One try to give a post another text: first a look at what it says, then the intent, durable, and then one
 //! request, which may be repeated.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{Came, Correct, Errand, Tried, shown_text};
 use crate::domain::correction::{current, ours};
@@ -32,19 +35,22 @@ impl Correct {
         };
         let seen = means.corrects.wording(&means.session, means.remote_id).await;
         let mut usage = seen.usage;
-        let came = match seen.value {
-            Wording::Says(shown) => self.judge(errand, &means, &shown),
-            Wording::NotThere(said) => Some(gone(&means, &said, &mut usage).await),
+        let found = match seen.value {
+            Wording::Says(shown) => {
+                self.judge(errand, &means, &shown.text).map_or(Ok(shown.beside), Err)
+            }
+            Wording::NotThere(said) => Err(gone(&means, &said, &mut usage).await),
             Wording::CannotSee { detail, until } => {
                 let detail = format!("it cannot be seen what the post says: {detail}");
-                Some(Came::NotYet { detail, until })
+                Err(Came::NotYet { detail, until })
             }
         };
-        if let Some(came) = came {
-            return Tried::without_request(came, usage, errand);
-        }
-        let begun = self.tools.clock.now();
-        match self.intend(errand, begun, pass).await {
+        let beside = match found {
+            Ok(beside) => beside,
+            Err(came) => return Tried::without_request(came, usage, errand),
+        };
+        let (begun, clock) = (self.tools.clock.now(), self.tools.clock.elapsed());
+        match self.intend(errand, (begun, clock), pass).await {
             Ok(true) => {}
             Ok(false) => return Tried::without_request(Came::Overtaken, usage, errand),
             Err(error) => {
@@ -54,7 +60,7 @@ impl Correct {
             }
         }
         crate::crash_point!("correct.after_intent");
-        let (came, unsure) = self.call(errand, &means, &mut usage).await;
+        let (came, unsure) = self.call(errand, &means, &beside, &mut usage).await;
         crate::crash_point!("correct.after_call");
         Tried { came, usage, open_since: unsure.then_some(begun).or(errand.correction.open_since) }
     }
@@ -110,16 +116,21 @@ impl Correct {
     }
 
     /// Writes down that the request is about to leave, and leaves; false when it must not.
-    async fn intend(&self, errand: &Errand, now: Timestamp, pass: &Pass) -> Result<bool, Error> {
+    async fn intend(
+        &self,
+        errand: &Errand,
+        (now, clock): (Timestamp, Duration),
+        pass: &Pass,
+    ) -> Result<bool, Error> {
         let mut tx = self.tools.store.begin_for("correct").await?;
         let which = (&errand.standing.id, errand.correction.number);
         if !corrections::begin(&mut tx, which, self.lease.holder(), now).await? {
             return Ok(false);
         }
         tx.commit().await?;
-        let pace = &self.tools.pace;
-        let lease_is_short = self.lease.left() < pace.request_timeout + pace.margin;
-        Ok(!lease_is_short && pass.leave().is_ok())
+        let (pace, stood) = (&self.tools.pace, self.tools.clock.elapsed().saturating_sub(clock));
+        let needed = pace.request_timeout + pace.margin;
+        Ok(may_leave((stood, pace.lease), (self.lease.left(), needed)) && pass.leave().is_ok())
     }
 
     /// What came of the request, and whether it may still take effect although nobody knows.
@@ -127,14 +138,16 @@ impl Correct {
         &self,
         errand: &Errand,
         means: &Means<'_>,
+        beside: &Value,
         usage: &mut Vec<Usage>,
     ) -> (Came, bool) {
         let said = Content { text: errand.correction.text.clone(), ..means.said.clone() };
         let (language, settings) = match &errand.prepared {
             Some((prepared, _)) => (prepared.language.as_str(), &prepared.settings),
-            None => ("", &serde_json::Value::Null),
+            None => ("", &Value::Null),
         };
-        let revision = Revision { remote_id: means.remote_id, said: &said, language, settings };
+        let revision =
+            Revision { remote_id: means.remote_id, said: &said, language, settings, beside };
         let answer = means.corrects.correct(&means.session, &revision).await;
         usage.extend(answer.usage);
         match answer.value {
@@ -154,6 +167,12 @@ impl Correct {
             }
         }
     }
+}
+
+/// Whether a request may leave that has stood since its intent, and of whose lease so much is left. Others
+/// count from the intent how long it may come, so it leaves within one lease of it or not at all.
+fn may_leave((stood, most): (Duration, Duration), (left, needed): (Duration, Duration)) -> bool {
+    stood < most && left >= needed
 }
 
 /// The platform says that there is no such post: it is gone only if the account can be read.
@@ -180,6 +199,14 @@ fn is_same(shown: &str, wanted: &str, current: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_leaves_under_an_old_intent_or_without_time_for_the_answer() {
+        let s = Duration::from_secs;
+        assert!(may_leave((s(59), s(60)), (s(25), s(25))));
+        assert!(!may_leave((s(60), s(60)), (s(60), s(25))), "the lease was renewed meanwhile");
+        assert!(!may_leave((s(0), s(60)), (s(24), s(25))));
+    }
 
     #[test]
     fn blanks_count_only_where_they_are_what_is_corrected() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Tools, budgets, circuits, looks, place, verify};
+use super::{Pace, Tools, budgets, circuits, looks, place, verify};
 use crate::clock::after;
 use crate::domain::audit::NewEntry;
 use crate::domain::correction::{Correction, CorrectionState, made_meanwhile, unsure_until};
@@ -27,7 +27,7 @@ use crate::queue::Lease;
 use crate::queue::gate::Pass;
 use crate::queue::job::{Admission, Later, SET_ASIDE, Settled, Settlement, Verdict, Work};
 use crate::store::after::{self as rows, Standing, WentOut};
-use crate::store::corrections::{self, Progress};
+use crate::store::corrections::{self, Hindrance, Progress};
 use crate::store::jobs::{Claimed, Ending, enqueue};
 use crate::store::publishing::{self, Prepared};
 use crate::store::{Error, Tx, audit};
@@ -202,7 +202,7 @@ impl Correct {
             };
             let slot = job.slot.as_str();
             let prepared = prepared.remove(&standing.id);
-            let wait = stopped.get(&standing.id).map(|why| (after(now, HELD), why.clone(), None));
+            let wait = stopped.get(&standing.id).cloned();
             let passing = |until: Timestamp, why: &str| {
                 (until, format!("{why}; asked again at {until}"), Some(until))
             };
@@ -231,23 +231,15 @@ impl Correct {
         Ok(admissions)
     }
 
-    /// Deliveries of which nothing new may be said for the moment, and why: for as long as people want that.
+    /// What keeps deliveries from being corrected for the moment, each by what lasts longest.
     async fn stopped(
         &self,
         tx: &mut Tx,
         ids: &[DeliveryId],
         now: Timestamp,
-    ) -> Result<HashMap<DeliveryId, String>, Error> {
+    ) -> Result<HashMap<DeliveryId, Wait>, Error> {
         let all = corrections::hindrances(tx, ids, now).await?;
-        let why = |it: &corrections::Hindrance| {
-            let why = match (it.held, it.quarantined) {
-                (_, true) => "nothing is sent until a person releases the database",
-                (true, false) => "a hold covers it; it is corrected when the hold has ended",
-                (false, false) => return None,
-            };
-            Some(why.to_owned())
-        };
-        Ok(all.into_iter().filter_map(|it| Some((it.id.clone(), why(&it)?))).collect())
+        Ok(all.into_iter().filter_map(|it| Some((it.id.clone(), stopped_by(&it, now)?))).collect())
     }
 
     async fn settle_all(
@@ -312,8 +304,7 @@ impl Correct {
         let it = Correction { open_since: *open_since, ..was.clone() };
         let again = self.next(was, came, now);
         if let Came::Made { how } = came {
-            let reach = self.tools.pace.request_timeout
-                + self.tools.pace.quiet_wait.of(work::pool(&one.job.slot));
+            let reach = reach(&self.tools.pace, work::pool(&one.job.slot));
             let unsure = unsure_until(known.history(id), number, reach).filter(|at| now < *at);
             // On two nodes requests of two corrections can be under way at once.
             let beside = made_meanwhile(&one.item.history, known.history(id), number);
@@ -394,6 +385,35 @@ impl Correct {
             jobs.iter().map(|job| Verdict::lost(job, soon, "lost while correcting")).collect();
         Ok(Settlement { verdicts, enqueued: Vec::new() })
     }
+}
+
+/// For how long after an intent its request may take effect, whoever has sent it: it leaves within a lease
+/// of the intent, takes no longer than its deadline, and may be seen late.
+fn reach(pace: &Pace, platform: &str) -> Duration {
+    pace.lease + pace.request_timeout + pace.quiet_wait.of(platform)
+}
+
+/// When it is looked at again, why it waits, and until when if people are to be told when that is long.
+type Wait = (Timestamp, String, Option<Timestamp>);
+
+/// Of a hold and of a quarantine people know. That a correction waits for what else they have done may be
+/// news to whoever has asked for it.
+fn stopped_by(it: &Hindrance, now: Timestamp) -> Option<Wait> {
+    let again = after(now, HELD);
+    let (why, until) = if it.moved {
+        ("what was done here last is not in the database any more", None)
+    } else if it.quarantined {
+        ("nothing is sent until a person releases the database", None)
+    } else if it.held {
+        ("a hold covers it; it is corrected when the hold has ended", None)
+    } else if it.withdrawn {
+        ("its unit is closed or its post was removed", Some(again))
+    } else if it.account_unfit {
+        ("its account must be connected again", Some(again))
+    } else {
+        return None;
+    };
+    Some((again, why.to_owned(), until))
 }
 
 /// What a post says as it may be kept: platforms can give anything.

@@ -15,7 +15,7 @@ use super::{Facebook, Settings};
 use crate::domain::variant::Content;
 use crate::platforms::Answer;
 use crate::platforms::correcting::{Corrects, Fixed, Revision};
-use crate::platforms::outcome::{Alteration, Usage, Wording};
+use crate::platforms::outcome::{Alteration, Usage, Worded, Wording};
 use crate::platforms::session::{Metered, Session};
 use crate::platforms::wire::{describe, failed_alteration, text_at};
 
@@ -99,7 +99,8 @@ async fn wording(settings: &Settings, on: &Session, id: &str) -> Metered<Wording
             let own = text_at(&value, "id").is_some_and(|shown| tail(&shown) == tail(id));
             if own && answer.status.is_success() {
                 // What is empty is left out.
-                Wording::Says(text_at(&value, "message").unwrap_or_default())
+                let text = text_at(&value, "message").unwrap_or_default();
+                Wording::Says(Worded { text, beside: Value::Null })
             } else {
                 let detail = format!("status {}", answer.status.as_u16());
                 Wording::CannotSee { detail, until: None }

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -93,11 +94,9 @@ impl<'a> Api<'a> {
     }
 
     /// Gives a post another text. What is not said again is taken away from it.
-    pub(super) fn edit(
-        &self,
-        revision: &Revision<'_>,
-        beside: &Beside,
-    ) -> Result<Request, Unsendable> {
+    pub(super) fn edit(&self, revision: &Revision<'_>) -> Result<Request, Unsendable> {
+        let beside = Beside::deserialize(revision.beside);
+        let beside = beside.map_err(|_misread| Unsendable::Settings)?;
         let mut set: PostSettings = settings::read(revision.settings)?;
         // Somebody may have put a warning before it, or covered its pictures, since it was made.
         set.content_warning = beside.warning.clone().or(set.content_warning);
@@ -171,7 +170,7 @@ fn said(text: String, language: &str, set: PostSettings, media: &[String]) -> Ma
 }
 
 /// What a post shows beside its text; nothing of what the server does not say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Beside {
     /// The ids of its pictures.
     pub(super) media: Vec<String>,

@@ -14,7 +14,7 @@ use crate::outbound::Response;
 use crate::platforms::Answer;
 use crate::platforms::correcting::{Corrects, Fixed, Revision};
 use crate::platforms::matching::{Blind, with_link};
-use crate::platforms::outcome::{Alteration, Deferral, Wording};
+use crate::platforms::outcome::{Alteration, Worded, Wording};
 use crate::platforms::session::{Metered, Session};
 use crate::platforms::wire::{describe, failed_alteration};
 
@@ -30,11 +30,10 @@ impl Corrects for Mastodon {
 
     fn wording<'a>(&'a self, on: &'a Session, remote_id: &'a str) -> Answer<'a, Metered<Wording>> {
         Box::pin(async move {
-            let value = match self.post(on, remote_id).await {
-                Ok(Ok((_, text))) => Wording::Says(text),
-                Ok(Err(said)) => Wording::NotThere(said),
-                Err(blind) => Wording::CannotSee { detail: blind.detail, until: blind.until },
-            };
+            let value = self.post(on, remote_id).await.unwrap_or_else(|blind| Wording::CannotSee {
+                detail: blind.detail,
+                until: blind.until,
+            });
             Metered { value, usage: Vec::new() }
         })
     }
@@ -50,43 +49,26 @@ impl Corrects for Mastodon {
     }
 }
 
-/// What is read of a post: what stands beside its text, and that; or that it is not there.
-type Read = Result<(Beside, String), String>;
-
 impl Mastodon {
-    async fn post(&self, on: &Session, id: &str) -> Result<Read, Blind> {
+    async fn post(&self, on: &Session, id: &str) -> Result<Wording, Blind> {
         let api = Api::of(&self.settings, on)?;
         let answer = on.outbound.send(api.one(id)?).await;
         let answer = answer.map_err(|failure| Blind::because(describe(&failure)))?;
         if let Some(said) = missing(&answer) {
-            return Ok(Err(said));
+            return Ok(Wording::NotThere(said));
         }
         let value = interpret(&answer, on.clock.now())?;
         let post = api.post(&value).filter(|it| it.is_own && it.shown.receipt.remote_id == id);
         let post = post.ok_or_else(|| Blind::because("it shows another post, or none"))?;
         let beside = Beside::of(&value);
+        let beside = beside.and_then(|it| serde_json::to_value(it).ok());
         let beside = beside.ok_or_else(|| Blind::because("a picture in it has no id"))?;
-        Ok(Ok((beside, post.shown.text)))
+        Ok(Wording::Says(Worded { text: post.shown.text, beside }))
     }
 
     async fn change(&self, on: &Session, revision: &Revision<'_>) -> Alteration {
-        let beside = match self.post(on, revision.remote_id).await {
-            Ok(Ok((beside, _))) => beside,
-            Ok(Err(said)) => return Alteration::NotThere(said),
-            Err(blind) => {
-                return Alteration::Deferred(Deferral {
-                    until: blind.until,
-                    code: "unseen",
-                    detail: format!(
-                        "what it shows beside its text cannot be seen: {}",
-                        blind.detail
-                    ),
-                    whole_account: false,
-                });
-            }
-        };
         let api = Api::of(&self.settings, on);
-        let request = match api.and_then(|api| api.edit(revision, &beside)) {
+        let request = match api.and_then(|api| api.edit(revision)) {
             Ok(request) => request,
             Err(fault) => return Alteration::Refused(fault.refusal()),
         };

@@ -1,7 +1,7 @@
 //! What our clients say of giving a post another text, against the simulated platforms that have it:
 //! whatever the answers look like, it must be true; and it may be repeated.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::after::hostile;
 use super::correcting::{Corrects, Revision};
@@ -58,14 +58,21 @@ async fn correct(
     id: &str,
     said: &Content,
 ) -> Alteration {
-    let revision = Revision { remote_id: id, said, language: "vi", settings: &Value::Null };
+    let beside = match corrects.wording(session, id).await.value {
+        Wording::Says(shown) => shown.beside,
+        Wording::NotThere(_) | Wording::CannotSee { .. } => {
+            json!({"media": [], "warning": null, "sensitive": null, "language": null})
+        }
+    };
+    let settings = &Value::Null;
+    let revision = Revision { remote_id: id, said, language: "vi", settings, beside: &beside };
     corrects.correct(session, &revision).await.value
 }
 
 /// What a look shows, as texts are compared.
 async fn said_by(corrects: &dyn Corrects, session: &Session, id: &str) -> String {
     match corrects.wording(session, id).await.value {
-        Wording::Says(text) => normalised(&text),
+        Wording::Says(shown) => normalised(&shown.text),
         other @ (Wording::NotThere(_) | Wording::CannotSee { .. }) => panic!("{id}: {other:?}"),
     }
 }

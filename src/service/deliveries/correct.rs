@@ -6,20 +6,24 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{DeliveryView, changed, not_now, see};
+use crate::clock::before;
 use crate::domain::correction::{Correction, CorrectionState, current};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::fault::Fault;
 use crate::domain::id::{DeliveryId, JobId};
 use crate::domain::policy::{Action, Subject};
-use crate::domain::variant::{Content, MAX_TEXT, clean, text_hash};
+use crate::domain::text::normalised;
+use crate::domain::variant::{Content, MAX_TEXT, REPEAT_WINDOW, clean, text_hash};
 use crate::domain::{hold, locale, work};
 use crate::platforms::check::{self, Draft};
+use crate::platforms::outcome::Wording;
+use crate::service::accounts::stored_token;
 use crate::service::schedule::may_schedule;
-use crate::service::{Caller, Done, Error, Services, all_well, finish, permit};
+use crate::service::{Caller, Done, Error, Services, all_well, finish, ownership, permit};
 use crate::store::corrections::{self, NewCorrection};
 use crate::store::deliveries::Delivery;
 use crate::store::jobs::{self, NewJob};
-use crate::store::units;
+use crate::store::{Reader, accounts, units};
 
 /// The wish to have another text in the place of the one that is out.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -34,6 +38,9 @@ pub struct Correcting {
     #[serde(default)]
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub overwrite: Option<String>,
+    /// Whether the account may say it although it has said the same elsewhere within 24 hours.
+    #[serde(default)]
+    pub intended_repeat: bool,
 }
 
 /// Asks for a published delivery to say something else. A later wish takes the place of one that was not
@@ -49,29 +56,18 @@ pub async fn correct(
         return Ok(done);
     }
     let text = settle(&wish)?;
+    let other = shows_another(services, caller, id, &text).await?;
     let mut tx = services.store.begin().await?;
     let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
-    if delivery.state != DeliveryState::Published {
-        return Err(not_now(&delivery, "not_published", advice(delivery.state)));
-    }
-    if delivery.recall.is_some() {
-        let detail = "it is to be deleted at the platform, so there is nothing to correct";
-        return Err(not_now(&delivery, "being_recalled", detail));
-    }
+    check_out(&delivery)?;
     if let Some(unit) = units::find(&mut tx, &delivery.unit_id).await? {
         may_schedule(services, &unit)?;
     }
     let content = Content { text, ..delivery.content.clone() };
     let said = content.part(1).unwrap_or_default();
     possible(services, &delivery, &said)?;
-    let history = corrections::of(&mut tx, std::slice::from_ref(id)).await?;
-    let history: Vec<Correction> = history.into_iter().map(|(_, one)| one).collect();
-    if wish.overwrite.is_none() && is_said(&delivery.content.text, &said.text, &history) {
-        return Err(not_now(
-            &delivery,
-            "already_said",
-            "as far as is known here it says so already",
-        ));
+    if is_said(&mut tx, &delivery, &said.text).await? {
+        refuse_what_is_said(&delivery, other, wish.overwrite.is_some())?;
     }
     let now = services.clock.now();
     let label = caller.actor.label();
@@ -88,6 +84,13 @@ pub async fn correct(
     let Some(number) = corrections::ask(&mut tx, &new, now).await? else {
         return Err(Error::Busy);
     };
+    // After the delivery's row, which is the turn of whoever asks.
+    let since = before(now, REPEAT_WINDOW);
+    if !wish.intended_repeat && corrections::is_said_elsewhere(&mut tx, &new, since).await? {
+        let detail = "the account has said the same within the last 24 hours, or is about to; change the \
+                      text, or ask for it as an intended repeat";
+        return Err(not_now(&delivery, "same_text_recently", detail));
+    }
     let job = job(services, &delivery, number, now);
     jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
     let view = changed(&mut tx, caller, id).await?;
@@ -99,6 +102,18 @@ pub async fn correct(
     let done = finish(services, caller, tx, view, &[entry]).await?;
     services.queue.announce(&[job]);
     Ok(done)
+}
+
+/// Refuses what is not out, or not for long.
+fn check_out(delivery: &Delivery) -> Result<(), Error> {
+    if delivery.state != DeliveryState::Published {
+        return Err(not_now(delivery, "not_published", advice(delivery.state)));
+    }
+    if delivery.recall.is_some() {
+        let detail = "it is to be deleted at the platform, so there is nothing to correct";
+        return Err(not_now(delivery, "being_recalled", detail));
+    }
+    Ok(())
 }
 
 /// The text in its one form, if everything that was handed in can be kept.
@@ -156,11 +171,62 @@ fn possible(services: &Services, delivery: &Delivery, said: &Content) -> Result<
     all_well(faults.collect())
 }
 
-/// Whether there is nothing to do: the post says so, and nobody wants anything else.
-fn is_said(first: &str, wanted: &str, history: &[Correction]) -> bool {
+/// Whether there is nothing to do as far as is known here: the post says so by us, and nobody wants anything
+/// else.
+async fn is_said(reader: &mut Reader, delivery: &Delivery, wanted: &str) -> Result<bool, Error> {
+    let history = corrections::of(reader, std::slice::from_ref(&delivery.id)).await?;
+    let history: Vec<Correction> = history.into_iter().map(|(_, one)| one).collect();
     let begun = |it: &Correction| it.state != CorrectionState::Done && it.begun_at.is_some();
     let moving = history.iter().any(|it| it.state.is_open() || begun(it));
-    current(first, history) == wanted && !moving
+    Ok(current(&delivery.content.text, &history) == wanted && !moving)
+}
+
+/// Our own last words are put back only where the platform shows others. Where nobody can see what it shows,
+/// only whoever has seen it may ask, by its hash: it is looked at again before anything is sent.
+fn refuse_what_is_said(
+    delivery: &Delivery,
+    other: Option<bool>,
+    has_seen: bool,
+) -> Result<(), Error> {
+    let detail = match other {
+        Some(true) => return Ok(()),
+        None if has_seen => return Ok(()),
+        Some(false) => "the platform shows that it says so already",
+        None => {
+            "as far as is known here it says so already; what the platform shows cannot be seen now"
+        }
+    };
+    Err(not_now(delivery, "already_said", detail))
+}
+
+/// Whether the platform shows another text than this, of a post that says it as far as is known here; `None`
+/// where that is not asked, or cannot be seen. No transaction may be open.
+async fn shows_another(
+    services: &Services,
+    caller: &Caller,
+    id: &DeliveryId,
+    text: &str,
+) -> Result<Option<bool>, Error> {
+    let mut reader = services.store.read().await?;
+    let delivery = see(&mut reader, caller, Action::WriteDeliveries, id).await?;
+    let content = Content { text: text.to_owned(), ..delivery.content.clone() };
+    let said = content.part(1).unwrap_or_default();
+    if check_out(&delivery).is_err() || !is_said(&mut reader, &delivery, &said.text).await? {
+        return Ok(None);
+    }
+    let platform = services.platforms.get(&delivery.platform);
+    let Some(corrects) = platform.and_then(|it| it.corrects()) else { return Ok(None) };
+    let Some(account) = accounts::find(&mut reader, &delivery.account_id).await? else {
+        return Ok(None);
+    };
+    let token = stored_token(services, &mut reader, &account).await?;
+    let (Some(token), Some(receipt)) = (token, &delivery.receipt) else { return Ok(None) };
+    drop(reader);
+    let session = ownership::session(services, &account, token);
+    Ok(match corrects.wording(&session, &receipt.remote_id).await.value {
+        Wording::Says(shown) => Some(normalised(&shown.text) != normalised(&corrects.form(&said))),
+        Wording::NotThere(_) | Wording::CannotSee { .. } => None,
+    })
 }
 
 fn job(services: &Services, delivery: &Delivery, number: i64, now: Timestamp) -> NewJob {

@@ -107,6 +107,7 @@ async fn a_crash_while_a_text_is_corrected_is_found_out() {
             text: "as it should be".to_owned(),
             reason: "A wrong figure".to_owned(),
             overwrite: None,
+            intended_repeat: false,
         };
         deliveries::correct(stage.acts(), stage.caller(), &id, wish).await.unwrap();
         stage.stop().await;
