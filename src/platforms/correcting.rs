@@ -48,4 +48,14 @@ pub trait Corrects: Send + Sync {
         on: &'a Session,
         revision: &'a Revision<'a>,
     ) -> Answer<'a, Metered<Alteration>>;
+
+    /// What the post said just before the newest version with this text, in the same form, where the platform
+    /// keeps versions and shows them; asked when a post was given its text. What cannot be seen says nothing.
+    fn replaced<'a>(
+        &'a self,
+        _on: &'a Session,
+        _revision: &'a Revision<'a>,
+    ) -> Answer<'a, Metered<Option<String>>> {
+        Box::pin(async { Metered { value: None, usage: Vec::new() } })
+    }
 }

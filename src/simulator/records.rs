@@ -186,9 +186,18 @@ pub struct PostRecord {
     pub is_published: bool,
     /// When a scheduled Facebook post becomes public.
     pub publish_at: Option<Timestamp>,
+    /// What it said before, the first text first.
+    pub versions: Vec<String>,
 }
 
 impl PostRecord {
+    /// Gives it another text; what it said before stays known.
+    pub(crate) fn rewrite(&mut self, text: &str) {
+        if self.text != text {
+            self.versions.push(std::mem::replace(&mut self.text, text.to_owned()));
+        }
+    }
+
     /// Whether the public sees it at `now`.
     pub fn is_public(&self, now: Timestamp) -> bool {
         self.is_published || self.publish_at.is_some_and(|at| at <= now)

@@ -317,6 +317,7 @@ impl World {
             application: None,
             is_published: true,
             publish_at: None,
+            versions: Vec::new(),
         };
         holder.lock().add(Stored::new(record, Effects::default()));
         Some(id)
@@ -328,7 +329,7 @@ impl World {
         let now = self.now();
         let mut state = holder.lock();
         let Some(post) = state.post_mut(id, now) else { return false };
-        text.clone_into(&mut post.text);
+        post.rewrite(text);
         true
     }
 

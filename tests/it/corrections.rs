@@ -18,7 +18,7 @@ use crate::deliveries::becomes;
 use crate::planning::{Desk, delivery_of, schedule_of};
 use crate::read_back::all_read;
 use crate::recovery::{lose, succeeds};
-use crate::stage::{self, Outlet, Stage, Wanted, eventually, on, pass, staged};
+use crate::stage::{self, Ground, Outlet, Stage, Wanted, eventually, on, pass, staged};
 use crate::world::both;
 
 fn to(text: &str) -> Correcting {
@@ -444,6 +444,47 @@ async fn a_backup_from_before_a_correction_undoes_nothing() {
         assert_eq!(stage.show(id).await.delivery.state, DeliveryState::Published);
         assert_eq!(stage.creates(outlet).len(), 1);
     }
+    stage.finish().await;
+}
+
+/// On Mastodon nobody can say what an edit is to replace, but it keeps what was replaced: people are told of
+/// what somebody has written between the look and the edit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_overwritten_unseen_is_told() {
+    let ground = Ground::lay().await;
+    let server = ground.simulators.mastodon_url();
+    let options = [
+        ("CHANCERY_MASTODON__SERVERS", server.as_str()),
+        ("CHANCERY_MASTODON__LOOKS_PER_ACCOUNT", ""),
+        ("CHANCERY_PUBLISH__REQUEST_TIMEOUT", "20s"),
+        ("CHANCERY_PUBLISH__LEASE", "60s"),
+    ];
+    let Some(stage) = Stage::upon(ground, stage::Kind::Sqlite, &options).await else { return };
+    let outlet = stage.outlet(Platform::Mastodon).await;
+    let id = published(&stage, &outlet, &Wanted::text("3 %")).await;
+    let post = stage.posts(&outlet)[0].id.clone();
+    // The answer to the look is as old as that by the time of the edit.
+    stage.world().faults().push(on(&outlet, Operation::Read, Kind::HangAfter { ms: 4_000 }));
+    correct(&stage, &id, "5 %").await.unwrap();
+    eventually("it is looked at", async || {
+        let waiting = stage.world().faults().waiting();
+        if waiting.is_empty() { Ok(()) } else { Err(format!("{waiting:?}")) }
+    })
+    .await;
+    assert!(stage.world().rewrite(Platform::Mastodon, &outlet.remote_id, &post, "by hand"));
+    let made = done(&stage, &id).await;
+    assert_eq!(text_of(&stage, &outlet), "5 %");
+    assert_eq!(made.problem.map(|it| it.code).as_deref(), Some("correction_overwrote"));
+    assert_eq!(made.shown.as_deref(), Some("by hand"));
+    for action in ["delivery.corrected", "delivery.correction_stuck"] {
+        assert_eq!(entries(&stage, &id, action).await, 1, "{action}");
+    }
+    // What we have written ourselves is nobody else's.
+    correct(&stage, &id, "7 %").await.unwrap();
+    let made =
+        until(&stage, &id, "done again", |it| it.number == 2 && it.state == CorrectionState::Done)
+            .await;
+    assert_eq!((made.problem, made.shown), (None, None));
     stage.finish().await;
 }
 

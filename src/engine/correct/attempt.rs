@@ -12,7 +12,7 @@ use crate::domain::text::normalised;
 use crate::domain::variant::{Content, sha256_hex};
 use crate::platforms::Platform;
 use crate::platforms::correcting::{Corrects, Revision};
-use crate::platforms::outcome::{Alteration, Presence, Usage, Witness, Wording};
+use crate::platforms::outcome::{Alteration, Presence, Usage, Witness, Worded, Wording};
 use crate::platforms::session::Session;
 use crate::queue::gate::Pass;
 use crate::store::{Error, corrections};
@@ -26,6 +26,13 @@ struct Means<'a> {
     said: &'a Content,
 }
 
+impl Means<'_> {
+    /// A text as a look shows it.
+    fn form(&self, text: &str) -> String {
+        self.corrects.form(&Content { text: text.to_owned(), ..self.said.clone() })
+    }
+}
+
 impl Correct {
     /// Looks, and corrects what is still to be corrected.
     pub(super) async fn attempt(&self, errand: &Errand, pass: &Pass) -> Tried {
@@ -36,17 +43,15 @@ impl Correct {
         let seen = means.corrects.wording(&means.session, means.remote_id).await;
         let mut usage = seen.usage;
         let found = match seen.value {
-            Wording::Says(shown) => {
-                self.judge(errand, &means, &shown.text).map_or(Ok(shown.beside), Err)
-            }
+            Wording::Says(shown) => self.judge(errand, &means, &shown.text).map_or(Ok(shown), Err),
             Wording::NotThere(said) => Err(gone(&means, &said, &mut usage).await),
             Wording::CannotSee { detail, until } => {
                 let detail = format!("it cannot be seen what the post says: {detail}");
                 Err(Came::NotYet { detail, until })
             }
         };
-        let beside = match found {
-            Ok(beside) => beside,
+        let seen = match found {
+            Ok(seen) => seen,
             Err(came) => return Tried::without_request(came, usage, errand),
         };
         let (begun, clock) = (self.tools.clock.now(), self.tools.clock.elapsed());
@@ -60,7 +65,7 @@ impl Correct {
             }
         }
         crate::crash_point!("correct.after_intent");
-        let (came, unsure) = self.call(errand, &means, &beside, &mut usage).await;
+        let (came, unsure) = self.call(errand, &means, &seen, &mut usage).await;
         crate::crash_point!("correct.after_call");
         Tried { came, usage, open_since: unsure.then_some(begun).or(errand.correction.open_since) }
     }
@@ -92,27 +97,31 @@ impl Correct {
 
     /// What follows from what the post says; nothing when the correction is to be made.
     fn judge(&self, errand: &Errand, means: &Means<'_>, shown: &str) -> Option<Came> {
-        let form = |text: &str| {
-            let said = Content { text: text.to_owned(), ..means.said.clone() };
-            means.corrects.form(&said)
-        };
+        let form = |text: &str| means.form(text);
         let (first, history) = (&means.said.text, &errand.history);
         let wanted = form(&errand.correction.text);
         if is_same(shown, &wanted, &form(current(first, history))) {
             // Before its own request only an old view, or a form that leaves something out, can say so: asking
             // for it once more than needed does no harm.
             let asked = errand.correction.begun_at.is_some();
-            return asked.then_some(Came::Made { how: "the post says it already" });
+            let how = "the post says it already";
+            return asked.then_some(Came::Made { how, replaced: None });
         }
-        let lag = self.tools.pace.quiet_wait.of(means.platform.id());
-        let ours = ours(first, history, self.tools.clock.now(), lag);
-        if ours.iter().any(|text| normalised(&form(text)) == normalised(shown)) {
+        if self.is_ours(errand, means, shown) {
             return None;
         }
         let shown = shown_text(shown);
         // Somebody has changed it at the platform. A person who has seen that may have it replaced.
         let may = errand.correction.overwrite.as_ref() == Some(&sha256_hex(shown.as_bytes()));
         (!may).then_some(Came::Conflict { shown })
+    }
+
+    /// Whether a post may say this because of us.
+    fn is_ours(&self, errand: &Errand, means: &Means<'_>, shown: &str) -> bool {
+        let lag = self.tools.pace.quiet_wait.of(means.platform.id());
+        let (first, now) = (&means.said.text, self.tools.clock.now());
+        let ours = ours(first, &errand.history, now, lag);
+        ours.iter().any(|text| normalised(&means.form(text)) == normalised(shown))
     }
 
     /// Writes down that the request is about to leave, and leaves; false when it must not.
@@ -138,7 +147,7 @@ impl Correct {
         &self,
         errand: &Errand,
         means: &Means<'_>,
-        beside: &Value,
+        seen: &Worded,
         usage: &mut Vec<Usage>,
     ) -> (Came, bool) {
         let said = Content { text: errand.correction.text.clone(), ..means.said.clone() };
@@ -146,13 +155,25 @@ impl Correct {
             Some((prepared, _)) => (prepared.language.as_str(), &prepared.settings),
             None => ("", &Value::Null),
         };
-        let revision =
-            Revision { remote_id: means.remote_id, said: &said, language, settings, beside };
+        let revision = Revision {
+            remote_id: means.remote_id,
+            said: &said,
+            language,
+            settings,
+            beside: &seen.beside,
+        };
         let answer = means.corrects.correct(&means.session, &revision).await;
         usage.extend(answer.usage);
         match answer.value {
             Alteration::Made => {
-                (Came::Made { how: "the platform says that it has done so" }, false)
+                let replaced = means.corrects.replaced(&means.session, &revision).await;
+                usage.extend(replaced.usage);
+                // Nobody can say with a request what it is to replace.
+                let foreign = replaced.value.filter(|text| {
+                    normalised(text) != normalised(&seen.text) && !self.is_ours(errand, means, text)
+                });
+                let how = "the platform says that it has done so";
+                (Came::Made { how, replaced: foreign.map(|text| shown_text(&text)) }, false)
             }
             Alteration::NotThere(said) => (gone(means, &said, usage).await, false),
             Alteration::Refused(refusal) => {

@@ -67,8 +67,8 @@ pub struct Tried {
 
 #[derive(Debug)]
 enum Came {
-    /// The post says it.
-    Made { how: &'static str },
+    /// The post says it; and what it said by somebody else in the moment before, where that was seen.
+    Made { how: &'static str, replaced: Option<String> },
     /// The platform says that the post does not exist, which the look for it decides.
     Missing { detail: String },
     /// Not yet, or nobody knows.
@@ -303,7 +303,8 @@ impl Correct {
         };
         let it = Correction { open_since: *open_since, ..was.clone() };
         let again = self.next(was, came, now);
-        if let Came::Made { how } = came {
+        if let Came::Made { how, replaced } = came {
+            let it = note::settled(&it, replaced.as_deref(), now);
             let reach = reach(&self.tools.pace, work::pool(&one.job.slot));
             let unsure = unsure_until(known.history(id), number, reach).filter(|at| now < *at);
             // On two nodes requests of two corrections can be under way at once.
@@ -311,17 +312,10 @@ impl Correct {
             let until = unsure.or(beside.then_some(now));
             if let Some(until) = until.filter(|_| was.state.is_open()) {
                 // An earlier request may have come after it, or may still come.
-                let it = Correction { problem: None, shown: None, ..it };
                 written.note(standing, was, it, now);
                 return Verdict::again(until, "an earlier request may come after it");
             }
-            let made = Correction {
-                state: CorrectionState::Done,
-                problem: None,
-                shown: None,
-                ended_at: Some(now),
-                ..it
-            };
+            let made = Correction { state: CorrectionState::Done, ended_at: Some(now), ..it };
             if was.state != CorrectionState::Done {
                 written.entries.push(note::corrected(standing, &made, how));
             }

@@ -19,6 +19,8 @@ use crate::store::after::Standing;
 pub(super) const TELL_AFTER: i64 = 4;
 /// A correction that goes on for longer than this is told of, however few tries it had.
 const TELL_BEYOND: Duration = Duration::from_mins(10);
+/// What somebody else wrote was replaced before anybody here could see it.
+const OVERWROTE: &str = "correction_overwrote";
 /// How often it is looked whether somebody has done what only a person can do.
 const PERSONS: Duration = Duration::from_hours(1);
 
@@ -74,6 +76,23 @@ pub(super) fn goes_on(
             (told(it, now), after(now, PERSONS))
         }
     }
+}
+
+/// A correction that the post says. In its way stands nothing any more; but people are told of what somebody
+/// else had written there between the look and the request, which is not there any more.
+pub(super) fn settled(it: &Correction, replaced: Option<&str>, now: Timestamp) -> Correction {
+    if let Some(text) = replaced {
+        let detail = "somebody had changed the post at the platform in the moment before, which could not be \
+                      seen in time: that text is not there any more";
+        let hint = "look at what it said (shown); if that was right, correct the post to it";
+        let problem = Some(problem(OVERWROTE, detail, hint));
+        let (shown, told_at) = (Some(text.to_owned()), Some(now));
+        return Correction { problem, told_at, shown, ..it.clone() };
+    }
+    if it.problem.as_ref().is_some_and(|it| it.code == OVERWROTE) {
+        return it.clone();
+    }
+    Correction { problem: None, shown: None, ..it.clone() }
 }
 
 /// A correction that waits, and for what. People are told when it takes long, unless it waits for what they

@@ -93,6 +93,11 @@ impl<'a> Api<'a> {
         self.get(&["api", "v1", "statuses", id], &[])
     }
 
+    /// Every version of a post.
+    pub(super) fn history(&self, id: &str) -> Result<Request, Unsendable> {
+        self.get(&["api", "v1", "statuses", id, "history"], &[])
+    }
+
     /// Gives a post another text. What is not said again is taken away from it.
     pub(super) fn edit(&self, revision: &Revision<'_>) -> Result<Request, Unsendable> {
         let beside = Beside::deserialize(revision.beside);

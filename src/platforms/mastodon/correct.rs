@@ -4,11 +4,15 @@
 //! (docs.joinmastodon.org, methods, statuses, edit, read 2026-11-22). What it is not told again it takes
 //! away, so pictures, warning and language are said as the post shows them.
 
+use serde_json::Value;
+
 use super::Mastodon;
 use super::api::{Api, Beside, comparable, is_id};
 use super::classify::Problem;
 use super::find::interpret;
+use super::html;
 use super::remove::altered;
+use crate::domain::text::normalised;
 use crate::domain::variant::Content;
 use crate::outbound::Response;
 use crate::platforms::Answer;
@@ -16,7 +20,7 @@ use crate::platforms::correcting::{Corrects, Fixed, Revision};
 use crate::platforms::matching::{Blind, with_link};
 use crate::platforms::outcome::{Alteration, Worded, Wording};
 use crate::platforms::session::{Metered, Session};
-use crate::platforms::wire::{describe, failed_alteration};
+use crate::platforms::wire::{describe, failed_alteration, text_at};
 
 impl Corrects for Mastodon {
     fn fixed(&self, remote_id: &str, _said: &Content) -> Option<Fixed> {
@@ -47,6 +51,20 @@ impl Corrects for Mastodon {
             async move { Metered { value: self.change(on, revision).await, usage: Vec::new() } },
         )
     }
+
+    /// `GET /api/v1/statuses/{id}/history` has every version, the first one first (docs.joinmastodon.org,
+    /// methods, statuses, history, read 2026-11-23). An edit takes no condition.
+    fn replaced<'a>(
+        &'a self,
+        on: &'a Session,
+        revision: &'a Revision<'a>,
+    ) -> Answer<'a, Metered<Option<String>>> {
+        Box::pin(async move {
+            let versions = self.versions(on, revision.remote_id).await;
+            let value = versions.and_then(|all| before(&all, &self.form(revision.said)));
+            Metered { value, usage: Vec::new() }
+        })
+    }
 }
 
 impl Mastodon {
@@ -66,6 +84,12 @@ impl Mastodon {
         Ok(Wording::Says(Worded { text: post.shown.text, beside }))
     }
 
+    async fn versions(&self, on: &Session, id: &str) -> Option<Value> {
+        let request = Api::of(&self.settings, on).ok()?.history(id).ok()?;
+        let answer = on.outbound.send(request).await.ok()?;
+        interpret(&answer, on.clock.now()).ok()
+    }
+
     async fn change(&self, on: &Session, revision: &Revision<'_>) -> Alteration {
         let api = Api::of(&self.settings, on);
         let request = match api.and_then(|api| api.edit(revision)) {
@@ -77,6 +101,14 @@ impl Mastodon {
             Err(failure) => failed_alteration(&failure),
         }
     }
+}
+
+/// What stands before the newest version that says this.
+fn before(versions: &Value, text: &str) -> Option<String> {
+    let said = |one: &Value| Some(comparable(&html::text(&text_at(one, "content")?)));
+    let all: Vec<String> = versions.as_array()?.iter().map(said).collect::<Option<_>>()?;
+    let newest = all.iter().rposition(|one| normalised(one) == normalised(text))?;
+    all.get(newest.checked_sub(1)?).cloned()
 }
 
 /// What the server says, in its own words, of a post that is not there.

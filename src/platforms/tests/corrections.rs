@@ -122,6 +122,34 @@ async fn what_we_say_of_a_corrected_post_is_true_whatever_the_answer() {
     }
 }
 
+/// Between the look and the request somebody else may write: where versions are kept, that is seen then.
+#[tokio::test]
+async fn what_was_replaced_unseen_is_told_where_versions_are_kept() {
+    let stage = Stage::new().await;
+    let world = stage.simulators.world();
+    for (subject, corrects, session) in able(&stage) {
+        let (id, old) = published(&stage, subject, &session, ("3 %", 0)).await;
+        let new = Content { text: "5 %".to_owned(), ..old.clone() };
+        let Wording::Says(seen) = corrects.wording(&session, &id).await.value else { panic!() };
+        let (settings, beside) = (&Value::Null, &seen.beside);
+        let revision = Revision { remote_id: &id, said: &new, language: "vi", settings, beside };
+        let replaced = async || {
+            assert_eq!(corrects.correct(&session, &revision).await.value, Alteration::Made);
+            corrects.replaced(&session, &revision).await.value.map(|text| normalised(&text))
+        };
+        let keeps = subject.id == "mastodon";
+        assert_eq!(replaced().await, keeps.then(|| normalised(&seen.text)));
+        assert!(world.rewrite(subject.side, &subject.account, &id, "by hand"));
+        assert_eq!(replaced().await.as_deref(), keeps.then_some("by hand"));
+        // Neither what came later nor what cannot be read is taken for it.
+        assert!(world.rewrite(subject.side, &subject.account, &id, "and later"));
+        let is = corrects.replaced(&session, &revision).await.value;
+        assert_eq!(is.as_deref(), keeps.then_some("by hand"));
+        let dead = stage.session(&subject.remote_id, "no such token");
+        assert_eq!(corrects.replaced(&dead, &revision).await.value, None);
+    }
+}
+
 /// Pictures and the link stay, and so does the id.
 #[tokio::test]
 async fn what_a_post_shows_beside_its_text_stays() {

@@ -30,7 +30,8 @@ pub struct CorrectionView {
     pub tries: i64,
     /// What stands in the way; the platform is asked again all the same.
     pub problem: Option<ProblemView>,
-    /// What the post says instead, where somebody else has changed it at the platform.
+    /// What the post says instead, where somebody else has changed it at the platform; of what is done, what
+    /// somebody else had written in the moment before, which is replaced.
     pub shown: Option<String>,
     /// Names that text: `overwrite` of a correction that may replace it.
     pub shown_hash: Option<String>,

@@ -87,6 +87,7 @@ pub(super) fn create(context: &Context<'_>) -> Reply {
         application: Some(Application { id: "1".to_owned(), name: "Chancery".to_owned() }),
         is_published: true,
         publish_at: None,
+        versions: Vec::new(),
     };
     world.store(&account, &mut state, post, context.effects);
     drop(state);

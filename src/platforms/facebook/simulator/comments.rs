@@ -63,6 +63,7 @@ pub(super) fn create(context: &Context<'_>, post: &str) -> Result<Reply, GraphEr
         application: Some(own_application(context)),
         is_published: true,
         publish_at: None,
+        versions: Vec::new(),
     };
     let id = record.id.clone();
     world.store(&context.account, &mut state, record, context.effects);

@@ -198,6 +198,7 @@ fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, GraphError
         application: Some(own_application(context)),
         is_published: draft.is_published,
         publish_at: draft.publish_at,
+        versions: Vec::new(),
     };
     world.store(&context.account, &mut state, post.clone(), context.effects);
     Ok(post)

@@ -228,6 +228,7 @@ fn finish(
         application: Some(feed::own_application(context)),
         is_published: false,
         publish_at: Some(ready_at),
+        versions: Vec::new(),
     };
     world.store(&context.account, &mut state, record, context.effects);
     Ok(Reply::json(200, &done).creating(post))

@@ -58,6 +58,7 @@ pub(super) fn upload(context: &Context<'_>) -> Result<Reply, GraphError> {
         application: Some(feed::own_application(context)),
         is_published: true,
         publish_at: None,
+        versions: Vec::new(),
     };
     let post_id = post.id.clone();
     world.store(&context.account, &mut state, post, context.effects);

@@ -38,6 +38,7 @@ enum Endpoint<'a> {
     Verify,
     Create,
     One(&'a str),
+    History(&'a str),
     Edit(&'a str),
     Delete(&'a str),
     Timeline(&'a str),
@@ -53,6 +54,7 @@ impl Endpoint<'_> {
             (&Method::GET, "v1", ["accounts", id, "statuses"]) => Some(Endpoint::Timeline(id)),
             (&Method::POST, "v1", ["statuses"]) => Some(Endpoint::Create),
             (&Method::GET, "v1", ["statuses", id]) => Some(Endpoint::One(id)),
+            (&Method::GET, "v1", ["statuses", id, "history"]) => Some(Endpoint::History(id)),
             (&Method::PUT, "v1", ["statuses", id]) => Some(Endpoint::Edit(id)),
             (&Method::DELETE, "v1", ["statuses", id]) => Some(Endpoint::Delete(id)),
             (&Method::POST, "v2", ["media"]) => Some(Endpoint::Upload),
@@ -65,7 +67,7 @@ impl Endpoint<'_> {
         match self {
             Self::Verify => Operation::Identity,
             Self::Create => Operation::Create,
-            Self::One(_) | Self::Timeline(_) => Operation::Read,
+            Self::One(_) | Self::History(_) | Self::Timeline(_) => Operation::Read,
             Self::Edit(_) | Self::Delete(_) => Operation::Change,
             Self::Upload | Self::Media(_) => Operation::Upload,
         }
@@ -171,6 +173,7 @@ fn dispatch(context: &Context<'_>, endpoint: Endpoint<'_>) -> Reply {
         Endpoint::Verify => Reply::json(200, &credential_account(context)),
         Endpoint::Create => statuses::create(context),
         Endpoint::One(id) => statuses::one(context, id),
+        Endpoint::History(id) => statuses::history(context, id),
         Endpoint::Edit(id) => statuses::edit(context, id),
         Endpoint::Delete(id) => statuses::delete(context, id),
         Endpoint::Timeline(id) => statuses::timeline(context, id),

@@ -65,6 +65,7 @@ pub(super) fn create(context: &Context<'_>) -> Reply {
         application: Some(Application { id: "1".to_owned(), name: "Chancery".to_owned() }),
         is_published: true,
         publish_at: None,
+        versions: Vec::new(),
     };
     if let Some(key) = key {
         state.keys.insert(key, (post.id.clone(), now));
@@ -205,11 +206,27 @@ pub(super) fn edit(context: &Context<'_>, id: &str) -> Reply {
         }
     }
     let Some(post) = state.post_mut(id, now) else { return error(404, "Record not found") };
-    post.text = draft.text;
+    post.rewrite(&draft.text);
     post.photos = photos;
     let post = post.clone();
     drop(state);
     Reply::json(200, &status(context, &post))
+}
+
+/// `GET /api/v1/statuses/{id}/history`: every version, the first one first (methods, statuses, history).
+pub(super) fn history(context: &Context<'_>, id: &str) -> Reply {
+    let Some((author, post)) = anybodys(context, id) else {
+        return error(404, "Record not found");
+    };
+    let version = |text: &String| {
+        json!({
+            "content": html::page(text), "spoiler_text": "", "sensitive": false,
+            "created_at": post.created_at.to_string(), "account": account(context, &author),
+            "media_attachments": [], "emojis": [],
+        })
+    };
+    let all: Vec<Value> = post.versions.iter().chain([&post.text]).map(version).collect();
+    Reply::json(200, &all.into())
 }
 
 /// `DELETE /api/v1/statuses/{id}`: the status with its source; only the author's own.

@@ -51,6 +51,10 @@ async fn a_status_is_edited_by_its_author() {
     let edited = probe.put_json(&path, "token-mofa", &body).await;
     assert_eq!((edited.status, edited.json()["id"].clone()), (200, made.json()["id"].clone()));
     assert_eq!(probe.get(&path, "token-other").await.json()["content"], "<p>5 %</p>");
+    let versions = probe.get(&format!("{path}/history"), "token-mofa").await.json();
+    let said: Vec<&Value> =
+        versions.as_array().unwrap().iter().map(|one| &one["content"]).collect();
+    assert_eq!(said, ["<p>3 %</p>", "<p>5 %</p>"]);
     let blank = probe.put_json(&path, "token-mofa", &json!({"status": " "})).await;
     assert_eq!(blank.status, 422);
     assert_eq!(

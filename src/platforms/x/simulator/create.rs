@@ -238,6 +238,7 @@ fn publish(context: &Context<'_>, draft: Draft) -> Result<PostRecord, Refusal> {
         application: Some(Application { id: "1".to_owned(), name: "Chancery".to_owned() }),
         is_published: true,
         publish_at: None,
+        versions: Vec::new(),
     };
     world.store(&context.account, &mut state, post.clone(), context.effects);
     Ok(post)
