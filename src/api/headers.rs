@@ -22,7 +22,7 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 9] = [
+const UNVERSIONED: [&str; 11] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
@@ -30,7 +30,9 @@ const UNVERSIONED: [&str; 9] = [
     "/api/v1/accounts/{id}/attest",
     "/api/v1/accounts/{id}/health",
     "/api/v1/posts/check",
+    "/api/v1/posts/{id}/approvals",
     "/api/v1/posts/{id}/deliveries",
+    "/api/v1/posts/{id}/submit",
     "/api/v1/webhooks/{id}/tries",
 ];
 

@@ -45,8 +45,45 @@ pub(super) const WORDS: &[Words] = &[
         "approval_required",
         "Approval is required",
         "Cần phê duyệt",
-        "Bài của đơn vị này phải được duyệt trước khi lên lịch, mà phiên bản này chưa có phê duyệt; \
-         quản trị viên có thể đặt chế độ duyệt của đơn vị là none.",
+        "Phiên bản này cần {needed} người duyệt ngoài những người viết, hiện có {given}: hãy đề nghị duyệt bằng \
+         submit của bài, hoặc lên lịch với awaiting_approval để bài tự đăng khi được duyệt.",
+    ),
+    words(
+        "approval_not_needed",
+        "No approval is needed",
+        "Không cần phê duyệt",
+        "Bài của đơn vị này không cần duyệt: hãy lên lịch luôn.",
+    ),
+    words(
+        "approval_outdated",
+        "The post has changed since",
+        "Bài đã thay đổi",
+        "Bài đã được sửa sau khi bạn xem: hãy xem bản hiện tại rồi quyết định.",
+    ),
+    words(
+        "plan_changed",
+        "Where or when it goes has changed",
+        "Kế hoạch đăng đã thay đổi",
+        "Có lượt đăng đang chờ duyệt cả nơi đăng và giờ đăng, hoặc vừa bị dời: hãy xem lại rồi gửi plan_hash \
+         trong approvals của bài.",
+    ),
+    words(
+        "own_work",
+        "Nobody approves his own work",
+        "Không tự duyệt bài của mình",
+        "Người đã viết hoặc sửa bài không được duyệt bài đó; cần một người khác.",
+    ),
+    words(
+        "nothing_to_withdraw",
+        "There is nothing to take back",
+        "Không có gì để rút lại",
+        "Bạn không có phê duyệt nào còn hiệu lực cho bài này.",
+    ),
+    words(
+        "correction_not_approved",
+        "The correction is not approved",
+        "Nội dung đính chính chưa được duyệt",
+        "Đơn vị này cần phê duyệt: hãy sửa bài thành nội dung này, xin duyệt, rồi đính chính.",
     ),
     words(
         "account_not_connected",

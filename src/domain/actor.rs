@@ -29,6 +29,8 @@ words! {
         PostsRead = "posts:read",
         /// Write and change posts.
         PostsWrite = "posts:write",
+        /// Approve posts, or refuse to.
+        ApprovalsWrite = "approvals:write",
         /// See deliveries and their attempts.
         DeliveriesRead = "deliveries:read",
         /// Schedule, cancel and decide about deliveries.

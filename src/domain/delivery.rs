@@ -10,7 +10,7 @@ words! {
     DeliveryState {
         /// Not submitted yet.
         Draft = "draft",
-        /// Waits for a person's yes.
+        /// Waits for people's yes.
         PendingApproval = "pending_approval",
         /// Waits for its instant.
         Scheduled = "scheduled",
@@ -129,6 +129,10 @@ pub enum Event {
     Restored,
     /// A hold covers it.
     Stopped,
+    /// Those who must have approved it, and it is as they have seen it.
+    Approved,
+    /// It is not approved, or not any more.
+    Unapproved,
     /// A person let it go on after a hold.
     Released,
     /// It was out, and is certainly not there any more.
@@ -213,13 +217,16 @@ impl DeliveryState {
             | (S::Unknown, Event::Absent)
             | (S::NeedsHuman, Event::SentAgain)
             | (S::Held, Event::AccountFit | Event::Released | Event::Rescheduled)
-            | (S::Scheduled, Event::Rescheduled) => S::Scheduled,
+            | (S::Scheduled, Event::Rescheduled)
+            | (S::PendingApproval, Event::Approved) => S::Scheduled,
+            (S::Scheduled | S::Held, Event::Unapproved)
+            | (S::PendingApproval, Event::Rescheduled) => S::PendingApproval,
             (S::Published, Event::Vanished) => S::Vanished,
             (S::Published, Event::Recalled) => S::Recalled,
             (S::Scheduled | S::Held | S::Publishing | S::Unknown, Event::NeedsPerson) => {
                 S::NeedsHuman
             }
-            (S::Scheduled | S::Held, Event::Late) => S::Missed,
+            (S::Scheduled | S::Held | S::PendingApproval, Event::Late) => S::Missed,
             (S::Scheduled | S::Publishing, Event::AccountUnfit)
             | (S::Scheduled | S::Held, Event::Stopped) => S::Held,
             (S::Draft | S::PendingApproval | S::Scheduled | S::Held, Event::Cancelled)
@@ -248,6 +255,16 @@ pub struct WaitsFor {
     pub code: String,
     /// For people.
     pub detail: String,
+}
+
+impl WaitsFor {
+    /// People's yes to what it says, where and when.
+    pub fn approval() -> Self {
+        Self {
+            code: "approval".to_owned(),
+            detail: "approval of what it says, where and when".to_owned(),
+        }
+    }
 }
 
 /// The wish of a person that what is out be deleted at the platform.
@@ -296,6 +313,8 @@ mod tests {
         Event::AccountFit,
         Event::Restored,
         Event::Stopped,
+        Event::Approved,
+        Event::Unapproved,
         Event::Released,
         Event::Vanished,
         Event::Recalled,

@@ -121,6 +121,8 @@ ids! {
     PostId = "post_";
     /// One variant of a post in one language.
     VariantId = "var_";
+    /// A person's yes or no to a post.
+    ApprovalId = "appr_";
     /// One variant to one account at one time.
     DeliveryId = "dlv_";
     /// One try of a delivery.

@@ -30,6 +30,7 @@ pub fn state_after(action: &str) -> Option<DeliveryState> {
     let word = action.strip_prefix("delivery.")?;
     match word {
         "schedule" | "reschedule" | "release" | "retry" => Some(DeliveryState::Scheduled),
+        "plan" => Some(DeliveryState::PendingApproval),
         "adopt" => Some(DeliveryState::Published),
         "cancel" | "drop" => Some(DeliveryState::Cancelled),
         state => state.parse().ok(),

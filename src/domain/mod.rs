@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod actor;
+pub mod approval;
 pub mod attempt;
 pub mod audit;
 pub mod budget;

@@ -17,6 +17,12 @@ words! {
         DeliveryMissed = "delivery.missed",
         /// A delivery was definitely refused.
         DeliveryFailed = "delivery.failed",
+        /// Somebody asks for approval of a post.
+        ApprovalWanted = "approval.wanted",
+        /// A post has all the approvals that it needs.
+        ApprovalGiven = "approval.given",
+        /// Somebody refused a post, or has taken back his approval of it.
+        ApprovalRefused = "approval.refused",
         /// The wall-clock time of a delivery means another instant than when it was scheduled.
         DeliveryZoneChanged = "delivery.zone_changed",
         /// A published delivery is certainly not there any more; nobody here has deleted it.
@@ -129,6 +135,9 @@ impl Occasion {
             | Self::DeliveryMissed
             | Self::DeliveryFailed
             | Self::DeliveryZoneChanged
+            | Self::ApprovalWanted
+            | Self::ApprovalGiven
+            | Self::ApprovalRefused
             | Self::DeliveryVanished
             | Self::PostsMissing
             | Self::PostsFound

@@ -41,6 +41,11 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::DeliveryHeld => ["Bài đang bị giữ lại", "Held back"],
         O::DeliveryMissed => ["Bài đã quá giờ nên không đăng", "Too late, so it was not sent"],
         O::DeliveryFailed => ["Bài không đăng được", "Could not be published"],
+        O::ApprovalWanted => ["Có bài chờ bạn duyệt", "A post waits for your approval"],
+        O::ApprovalGiven => ["Bài đã được duyệt", "Approved"],
+        O::ApprovalRefused => {
+            ["Bài không được duyệt, hoặc phê duyệt đã bị rút lại", "Not approved, or not any more"]
+        }
         O::DeliveryZoneChanged => {
             ["Múi giờ đã thay đổi, cần định lại giờ đăng", "A zone's clocks have changed: say when"]
         }

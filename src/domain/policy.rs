@@ -23,6 +23,8 @@ pub enum Action {
     ReadPosts,
     /// Write or change posts.
     WritePosts,
+    /// Approve posts, or refuse to.
+    Approve,
     /// See deliveries.
     ReadDeliveries,
     /// Schedule, cancel or decide about deliveries.
@@ -69,6 +71,7 @@ impl Action {
             Self::WriteMedia => Scope::MediaWrite,
             Self::ReadPosts => Scope::PostsRead,
             Self::WritePosts => Scope::PostsWrite,
+            Self::Approve => Scope::ApprovalsWrite,
             Self::ReadDeliveries => Scope::DeliveriesRead,
             Self::WriteDeliveries => Scope::DeliveriesWrite,
             Self::ReleaseQuarantine => Scope::QuarantineWrite,
@@ -93,6 +96,7 @@ impl Action {
         match self {
             Self::WriteUnits
             | Self::WriteAccounts
+            | Self::Approve
             | Self::ReleaseQuarantine
             | Self::WriteHolds
             | Self::ReadTokens

@@ -41,6 +41,8 @@ const PLANNERS: &[Role] = &[Role::Administrator, Role::Publisher, Role::Author];
 const PUBLISHERS: &[Role] = &[Role::Administrator, Role::Publisher];
 /// Who may say stop: whoever answers for what goes out.
 const STOPPERS: &[Role] = &[Role::Administrator, Role::Publisher, Role::Approver];
+/// Who says that something may go out.
+const APPROVERS: &[Role] = &[Role::Administrator, Role::Approver];
 /// Who changes the house.
 const ADMINISTRATORS: &[Role] = &[Role::Administrator];
 
@@ -58,6 +60,7 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         | Action::ReadPeople => Role::ALL,
         Action::WriteEvents => PLANNERS,
         Action::WriteMedia | Action::WritePosts => WRITERS,
+        Action::Approve => APPROVERS,
         Action::WriteDeliveries => PUBLISHERS,
         Action::WriteHolds => STOPPERS,
         Action::WriteUnits | Action::WriteAccounts | Action::WritePeople => ADMINISTRATORS,

@@ -37,6 +37,17 @@ words! {
     }
 }
 
+impl Approval {
+    /// How many people that is.
+    pub const fn needed(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+}
+
 /// A name in the house's two languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnitName {

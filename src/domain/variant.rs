@@ -289,8 +289,10 @@ fn link(raw: &str, pointer: &str, faults: &mut Vec<Fault>) -> Option<String> {
     Some(url.into())
 }
 
-/// Where a variant stands on its way; approvals and translation states come on top of this.
+/// A variant that may still change.
 pub const STATUS_DRAFT: &str = "draft";
+/// One of a post that everybody has approved who must.
+pub const STATUS_APPROVED: &str = "approved";
 
 /// A variant as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

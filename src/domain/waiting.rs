@@ -101,9 +101,8 @@ impl Cause {
     /// What a delivery in this state waits for when nothing more precise is known; nothing at its end.
     pub const fn usual(state: DeliveryState) -> Option<Self> {
         match state {
-            DeliveryState::Draft | DeliveryState::PendingApproval | DeliveryState::NeedsHuman => {
-                Some(Self::Person)
-            }
+            DeliveryState::Draft | DeliveryState::NeedsHuman => Some(Self::Person),
+            DeliveryState::PendingApproval => Some(Self::Approval),
             DeliveryState::Scheduled => Some(Self::Due),
             DeliveryState::Publishing => Some(Self::Platform),
             DeliveryState::Unknown => Some(Self::Reconcile),

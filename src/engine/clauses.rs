@@ -57,6 +57,8 @@ pub(super) const BUSY: &str = "account_busy";
 const EARLIER_PART: &str = "earlier_part";
 /// How often it is looked at whether a held delivery is still held.
 pub(super) const HELD: Duration = Duration::from_mins(1);
+/// The clause that it is not approved.
+const APPROVAL: &str = "approval";
 /// Wait before a delivery is guarded again whose text is in doubt on the same account.
 const IN_DOUBT: Duration = Duration::from_secs(5);
 
@@ -66,14 +68,21 @@ pub(super) const TOKEN: Duration = Duration::from_secs(2);
 /// Names the first clause that failed, most lasting one first.
 pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Failed {
     let again = |span| Ending::Again(after(now, span).min(standing.publish_by));
-    if !matches!(standing.state, DeliveryState::Scheduled | DeliveryState::Held) {
+    let waits = matches!(
+        standing.state,
+        DeliveryState::PendingApproval | DeliveryState::Scheduled | DeliveryState::Held
+    );
+    if !waits {
         return Failed { clause: standing.state.as_str(), change: None, ending: Ending::Done };
     }
     if let Some(failed) = undecidable(standing, brake, now) {
         return failed;
     }
     if standing.late {
-        return ended(standing, Event::Late, "late", LATE);
+        return late(standing);
+    }
+    if standing.state == DeliveryState::PendingApproval {
+        return pending(standing, now);
     }
     if standing.repeated && standing.state == DeliveryState::Scheduled {
         return ended(standing, Event::GuardRefused, "same_text_recently", REPEATED);
@@ -83,20 +92,8 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     if standing.stop.hold_id.is_some() {
         return stopped(standing, now);
     }
-    if standing.withdrawn {
-        return held(standing, now, "unit", "its unit is closed or its post was removed");
-    }
-    if standing.unapproved {
-        return held(standing, now, "approval", "its unit wants approvals");
-    }
-    if standing.account_unfit {
-        return held(standing, now, "account", "its account must be connected again");
-    }
-    if let Some(failed) = barred(standing, now) {
+    if let Some(failed) = held_up(standing, brake, now) {
         return failed;
-    }
-    if let Some(brake) = brake.filter(|brake| brake.force == Force::Holds) {
-        return held(standing, now, brake.code, &brake.detail);
     }
     if standing.state == DeliveryState::Held {
         // Nothing holds it any more.
@@ -128,6 +125,30 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
     }
     let clause = if standing.busy { BUSY } else { "fence" };
     Failed { clause, change: None, ending: again(BEHIND) }
+}
+
+/// Its latest useful time has passed.
+fn late(standing: &Standing) -> Failed {
+    let unapproved = standing.unapproved && standing.state == DeliveryState::PendingApproval;
+    let (code, words) = if unapproved { ("not_approved", NOT_APPROVED) } else { ("late", LATE) };
+    ended(standing, Event::Late, code, words)
+}
+
+/// What holds it until it is put right.
+fn held_up(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Option<Failed> {
+    if standing.withdrawn {
+        return Some(held(standing, now, "unit", "its unit is closed or its post was removed"));
+    }
+    if standing.unapproved {
+        return Some(unapproved(standing, now));
+    }
+    if standing.account_unfit {
+        return Some(held(standing, now, "account", "its account must be connected again"));
+    }
+    barred(standing, now).or_else(|| {
+        let brake = brake.filter(|brake| brake.force == Force::Holds)?;
+        Some(held(standing, now, brake.code, &brake.detail))
+    })
 }
 
 /// The part that it follows is not out. While that may still come it waits, and whoever publishes that
@@ -214,6 +235,10 @@ fn undecidable(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Op
     Some(Failed { clause: brake.code, change, ending: Ending::Again(brake.until) })
 }
 
+const NOT_APPROVED: (&str, &str) = (
+    "it was not approved before its latest useful time",
+    "have it approved and schedule it again if it still holds",
+);
 const LATE: (&str, &str) = (
     "its latest useful time passed before it could be sent",
     "schedule it again if it still holds",
@@ -269,6 +294,23 @@ fn held(standing: &Standing, now: Timestamp, code: &'static str, detail: &str) -
     let change = step(standing, Event::AccountUnfit)
         .map(|change| Move { waits_for: Some(waits_for), ..change });
     Failed { clause: code, change, ending }
+}
+
+/// Not enough people have approved it, or may still do so.
+fn unapproved(standing: &Standing, now: Timestamp) -> Failed {
+    let change = step(standing, Event::Unapproved)
+        .map(|change| Move { waits_for: Some(WaitsFor::approval()), ..change });
+    Failed { clause: APPROVAL, change, ending: pending(standing, now).ending }
+}
+
+/// Whoever completes the approvals lets it go on; looked at from time to time all the same once it is due.
+fn pending(standing: &Standing, now: Timestamp) -> Failed {
+    if standing.unapproved {
+        let ending = Ending::Again(after(now, HELD).min(standing.publish_by));
+        return Failed { clause: APPROVAL, change: None, ending };
+    }
+    let ending = Ending::Again(standing.due_at.max(now));
+    Failed { clause: "approved", change: step(standing, Event::Approved), ending }
 }
 
 /// A picture or video of it may not be shown: not yet, which ends by itself, or no more, which only a
@@ -349,7 +391,7 @@ mod tests {
             (Standing { repeated: true, ..sound() }, "same_text_recently", Some(S::Failed)),
             (Standing { stop: hold(None), ..sound() }, "hold", Some(S::Held)),
             (Standing { withdrawn: true, ..sound() }, "unit", Some(S::Held)),
-            (Standing { unapproved: true, ..sound() }, "approval", Some(S::Held)),
+            (Standing { unapproved: true, ..sound() }, "approval", Some(S::PendingApproval)),
             (Standing { account_unfit: true, ..sound() }, "account", Some(S::Held)),
             (Standing { quarantined: true, ..sound() }, "quarantine", Some(S::Scheduled)),
             (Standing { zone_changed: true, ..sound() }, "time_zone", Some(S::Scheduled)),

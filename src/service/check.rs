@@ -11,7 +11,7 @@ use super::plan::{self, Plan, Ready, Source, WantedDelivery, shown_zone};
 use super::posts::{self, NewPost};
 use super::remaining::{Remaining, remaining};
 use super::warning::Warning;
-use super::{Caller, Error, Services, permit, schedule};
+use super::{Caller, Error, Services, approvals, permit, schedule};
 use crate::domain::account::Health;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PostId, UnitId};
@@ -39,6 +39,9 @@ pub struct WantedCheck {
     /// When and where it is to go out; may be empty.
     #[serde(default)]
     pub deliveries: Vec<WantedDelivery>,
+    /// They are to wait for approval where the unit wants that.
+    #[serde(default)]
+    pub awaiting_approval: bool,
 }
 
 /// What a dry run found.
@@ -177,10 +180,27 @@ pub async fn dry_run(
         return Ok(report(services, errors, Plan::default(), &[], Vec::new()));
     };
     if let Some(unit) = units::find(&mut reader, &subject.unit_id).await?
-        && let Err(Error::Conflict(told)) = schedule::may_schedule(services, &unit)
         && !wanted.deliveries.is_empty()
     {
-        errors.push(Fault::new("/deliveries", told.code, told.detail));
+        let now = services.clock.now();
+        let open = schedule::check_open(services, &unit);
+        let approved = if wanted.awaiting_approval {
+            Ok(())
+        } else {
+            approvals::check(&mut reader, &unit, wanted.post_id.as_ref(), now).await
+        };
+        for refused in [open, approved] {
+            match refused {
+                Ok(()) => {}
+                Err(Error::Conflict(told)) => {
+                    let fault = Fault::new("/deliveries", told.code, told.detail);
+                    errors.push(
+                        told.args.into_iter().fold(fault, |it, (name, value)| it.with(name, value)),
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
     let source = Source {
         post_id: wanted.post_id.as_ref(),

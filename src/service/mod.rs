@@ -6,6 +6,7 @@
 pub mod account_health;
 pub mod accounts;
 mod act;
+pub mod approvals;
 pub mod backup;
 mod batch;
 pub mod calendar;

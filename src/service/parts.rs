@@ -44,7 +44,10 @@ async fn behind(tx: &mut Tx, delivery: &Delivery) -> Result<Vec<Behind>, Error> 
 }
 
 fn waits(one: &Behind) -> bool {
-    matches!(one.state, DeliveryState::Scheduled | DeliveryState::Held)
+    matches!(
+        one.state,
+        DeliveryState::PendingApproval | DeliveryState::Scheduled | DeliveryState::Held
+    )
 }
 
 /// What is to go out under a delivery that is taken back does not go out either. Gives what the audit

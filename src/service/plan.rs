@@ -223,6 +223,7 @@ fn settle(
         text_hash: text_hash(&variant.content),
         intended_repeat,
         part: Part::default(),
+        asks_approval: false,
         created_by: caller.actor.person_id.to_string(),
         created_at: now,
     })

@@ -16,13 +16,13 @@ use super::deliveries::DeliveryView;
 use super::plan::{self, Ready, Source, WantedDelivery};
 use super::posts::see;
 use super::warning::Warning;
-use super::{Caller, Done, Error, Services, Told, permit, same_answer};
+use super::{Caller, Done, Error, Services, Told, approvals, permit, same_answer};
 use crate::clock::{self, SharedClock};
 use crate::domain::audit::NewEntry;
 use crate::domain::id::{AccountId, JobId, PostId};
 use crate::domain::parts::Part;
 use crate::domain::policy::{Action, Subject};
-use crate::domain::unit::{Approval, Unit};
+use crate::domain::unit::Unit;
 use crate::domain::variant::Content;
 use crate::domain::work;
 use crate::store::deliveries::NewDelivery;
@@ -36,6 +36,10 @@ use crate::store::{self, Answer, Apply, Tx, audit, deliveries, jobs, posts, unit
 pub struct WantedDeliveries {
     /// One for each account and time.
     pub deliveries: Vec<WantedDelivery>,
+    /// Where the unit wants approvals: they wait until what they say, where and when is approved, and go out
+    /// then.
+    #[serde(default)]
+    pub awaiting_approval: bool,
 }
 
 /// What was scheduled.
@@ -59,12 +63,15 @@ pub async fn schedule(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    let now = services.clock.now();
     let (revision, plan) = {
         let mut reader = services.store.read().await?;
         let post = see(&mut reader, caller, Action::ReadPosts, post_id).await?;
         let variants = variants::of_posts(&mut reader, &[post_id]).await?;
         let unit = units::find(&mut reader, &post.unit_id).await?.ok_or(Error::NotFound)?;
-        may_schedule(services, &unit)?;
+        check_open(services, &unit)?;
+        let wait = wanted.awaiting_approval;
+        let asks_approval = approvals::asked(&mut reader, &unit, (post_id, wait), now).await?;
         let source = Source {
             post_id: Some(post_id),
             unit_id: &post.unit_id,
@@ -72,10 +79,9 @@ pub async fn schedule(
             variants: variants.get(post_id).map_or(&[], Vec::as_slice),
         };
         let wanted = wanted.deliveries;
-        let plan = plan::plan(services, caller, &mut reader, &source, wanted, Look::Text).await?;
-        for one in &plan.ready {
-            permit(caller, Action::WriteDeliveries, Subject::Account(&one.account.id))?;
-        }
+        let mut plan =
+            plan::plan(services, caller, &mut reader, &source, wanted, Look::Text).await?;
+        permit_each(caller, &mut plan.ready, asks_approval)?;
         (post.revision, plan)
     };
     super::all_well(plan.faults)?;
@@ -112,24 +118,22 @@ pub async fn schedule(
     }
 }
 
-/// Whether posts of this unit may be scheduled at all.
-pub(super) fn may_schedule(services: &Services, unit: &Unit) -> Result<(), Error> {
+/// Whether a unit publishes anything at all.
+pub(super) fn check_open(services: &Services, unit: &Unit) -> Result<(), Error> {
     if unit.is_closed(services.clock.now()) {
         let detail = "the unit is closed and publishes nothing any more";
         return Err(Error::Conflict(Told::new("unit_closed", detail)));
     }
-    match unit.approval {
-        Approval::None => Ok(()),
-        Approval::One | Approval::Two => Err(Error::Conflict(
-            Told::new(
-                "approval_required",
-                "posts of this unit need approval before they can be scheduled, and this version \
-                 has no approvals yet; an administrator can set the unit's approval to none",
-            )
-            .with("approval", unit.approval)
-            .member("approval", unit.approval.as_str()),
-        )),
+    Ok(())
+}
+
+/// Whoever schedules must be allowed to for each of the accounts.
+fn permit_each(caller: &Caller, ready: &mut [Ready], asks_approval: bool) -> Result<(), Error> {
+    for one in ready {
+        one.row.asks_approval = asks_approval;
+        permit(caller, Action::WriteDeliveries, Subject::Account(&one.account.id))?;
     }
+    Ok(())
 }
 
 fn entry(caller: &Caller, one: &Ready) -> NewEntry {
@@ -139,7 +143,8 @@ fn entry(caller: &Caller, one: &Ready) -> NewEntry {
         "due_at": row.due_at, "publish_by": row.publish_by, "content_hash": row.content_hash,
         "part": row.part.number, "parts": row.part.of,
     });
-    caller.entry("delivery.schedule", &row.id, detail)
+    let action = if row.asks_approval { "delivery.plan" } else { "delivery.schedule" };
+    caller.entry(action, &row.id, detail)
 }
 
 /// The job that publishes a delivery.

@@ -6,6 +6,7 @@
 pub mod account_health;
 pub mod accounts;
 pub mod after;
+pub mod approvals;
 pub mod audit;
 pub mod backup;
 pub mod budgets;
@@ -118,6 +119,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         account_health::STATEMENTS,
         accounts::STATEMENTS,
         after::STATEMENTS,
+        approvals::STATEMENTS,
         audit::STATEMENTS,
         backup::STATEMENTS,
         budgets::STATEMENTS,

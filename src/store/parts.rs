@@ -8,7 +8,7 @@ use super::codec::At;
 use super::deliveries::NewTime;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
-use crate::domain::delivery::{DeliveryProblem, DeliveryState};
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, WaitsFor};
 use crate::domain::id::DeliveryId;
 
 statements! {
@@ -18,26 +18,30 @@ statements! {
     CANCEL =
         "UPDATE deliveries SET state = 'cancelled', state_since = $2, waits_for = NULL, problem = $3,
             version = version + 1, updated_at = $2
-         WHERE id IN (SELECT value FROM jsonb_each($1)) AND (state IN ('scheduled', 'held')) IS TRUE
+         WHERE id IN (SELECT value FROM jsonb_each($1)) AND (state IN ('pending_approval', 'scheduled', 'held')) IS TRUE
          RETURNING id"
         |
         "UPDATE deliveries SET state = 'cancelled', state_since = $2, waits_for = NULL, problem = $3,
             version = version + 1, updated_at = $2
-         WHERE id IN (SELECT jsonb_array_elements_text($1)) AND state IN ('scheduled', 'held')
+         WHERE id IN (SELECT jsonb_array_elements_text($1)) AND state IN ('pending_approval', 'scheduled', 'held')
          RETURNING id";
     MOVE =
-        "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5, state = 'scheduled',
-            state_since = CASE WHEN state = 'scheduled' THEN state_since ELSE $2 END,
-            hold_id = NULL, zone_change = NULL, waits_for = NULL, problem = NULL,
+        "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5,
+            state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
+            waits_for = $6, moves = moves + 1,
+            state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $2 END,
+            hold_id = NULL, zone_change = NULL, problem = NULL,
             version = version + 1, updated_at = $2
-         WHERE id IN (SELECT value FROM jsonb_each($1)) AND (state IN ('scheduled', 'held')) IS TRUE
+         WHERE id IN (SELECT value FROM jsonb_each($1)) AND (state IN ('pending_approval', 'scheduled', 'held')) IS TRUE
          RETURNING id"
         |
-        "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5, state = 'scheduled',
-            state_since = CASE WHEN state = 'scheduled' THEN state_since ELSE $2 END,
-            hold_id = NULL, zone_change = NULL, waits_for = NULL, problem = NULL,
+        "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5,
+            state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
+            waits_for = $6, moves = moves + 1,
+            state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $2 END,
+            hold_id = NULL, zone_change = NULL, problem = NULL,
             version = version + 1, updated_at = $2
-         WHERE id IN (SELECT jsonb_array_elements_text($1)) AND state IN ('scheduled', 'held')
+         WHERE id IN (SELECT jsonb_array_elements_text($1)) AND state IN ('pending_approval', 'scheduled', 'held')
          RETURNING id";
     /// Whoever is at work on one of them looks by himself: it is not waited for.
     WAKE =
@@ -131,6 +135,7 @@ pub async fn reschedule(
             .bind(At(to.due_at))
             .bind(At(to.publish_by))
             .bind(to.civil.as_ref().map(Json))
+            .bind(to.asks_approval.then(WaitsFor::approval).map(Json))
             .fetch_all(conn)
             .await?
     }))

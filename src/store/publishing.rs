@@ -131,7 +131,7 @@ pub struct Standing {
     pub blocked_until: Blocked,
     /// Its post was removed or its unit is closed.
     pub withdrawn: bool,
-    /// Its unit wants approvals.
+    /// Not enough people have approved what it says, where and when, or may still do so.
     pub unapproved: bool,
     /// The database came back from a backup, and nobody has let it send again.
     pub quarantined: bool,
@@ -322,8 +322,12 @@ statements! {
                  AND a.status = 'connected' AND a.removed_at IS NULL
                  AND (a.blocked_until IS NULL OR a.blocked_until <= $2)
                  AND (c.expires_at IS NULL OR c.expires_at > $10)
-                 AND p.removed_at IS NULL AND u.approval = 'none'
-                 AND (u.closed_on IS NULL OR u.closed_on > $7))
+                 AND p.removed_at IS NULL
+                 AND (u.closed_on IS NULL OR u.closed_on > $7)
+                 AND (u.approval = 'none' OR (
+                     SELECT COUNT(DISTINCT y.person_id) FROM delivery_approvals AS y
+                     WHERE y.delivery_id = deliveries.id AND (y.until IS NULL OR y.until > $2))
+                     >= CASE u.approval WHEN 'two' THEN 2 ELSE 1 END))
            AND (deliveries.intended_repeat OR NOT EXISTS (
                SELECT 1 FROM corrections AS k
                WHERE k.account_id = deliveries.account_id AND k.text_hash = deliveries.text_hash
@@ -360,7 +364,10 @@ statements! {
                 COALESCE(c.expires_at <= $7, FALSE) AS token_ended,
                 a.blocked_until,
                 (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $4, FALSE)) AS withdrawn,
-                u.approval <> 'none' AS unapproved,
+                (u.approval <> 'none' AND (
+                    SELECT COUNT(DISTINCT y.person_id) FROM delivery_approvals AS y
+                    WHERE y.delivery_id = d.id AND (y.until IS NULL OR y.until > $2))
+                    < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END) AS unapproved,
                 EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL) AS quarantined,
                 EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
                         ON there.word <> own.server)

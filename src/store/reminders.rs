@@ -117,7 +117,7 @@ statements! {
          FROM deliveries AS d
          LEFT JOIN reminders AS m ON m.subject = 'many:' || d.state || ':' || d.id
          WHERE d.waits_for IS NOT NULL
-           AND (d.state IN ('needs_human', 'held', 'scheduled')) IS TRUE
+           AND (d.state IN ('needs_human', 'pending_approval', 'held', 'scheduled')) IS TRUE
            AND (d.state <> 'scheduled' OR d.waits_for->>'code' = 'time_zone')
            AND d.waits_for->>'code' IN ('person', 'review', 'account', 'unit', 'approval', 'money',
                'incident', 'time_zone')

@@ -77,7 +77,8 @@ statements! {
            AND ended.action IN ('delivery.published', 'delivery.adopt', 'delivery.missed',
                'delivery.failed', 'delivery.cancelled', 'delivery.cancel', 'delivery.drop',
                'delivery.vanished', 'delivery.recalled')
-           AND later.action IN ('delivery.scheduled', 'delivery.reschedule', 'delivery.release',
+           AND later.action IN ('delivery.plan', 'delivery.pending_approval', 'delivery.scheduled',
+               'delivery.reschedule', 'delivery.release',
                'delivery.retry', 'delivery.publishing', 'delivery.published', 'delivery.adopt',
                'delivery.unknown', 'delivery.needs_human', 'delivery.held', 'delivery.missed',
                'delivery.failed', 'delivery.cancelled', 'delivery.drop')";
@@ -85,7 +86,8 @@ statements! {
     LAST_WORDS =
         "SELECT d.id, d.state, (
              SELECT a.action FROM audit AS a WHERE a.subject = d.id AND a.action IN (
-                 'delivery.schedule', 'delivery.scheduled', 'delivery.reschedule', 'delivery.release',
+                 'delivery.plan', 'delivery.pending_approval', 'delivery.schedule',
+                 'delivery.scheduled', 'delivery.reschedule', 'delivery.release',
                  'delivery.retry', 'delivery.publishing', 'delivery.published', 'delivery.adopt',
                  'delivery.unknown', 'delivery.needs_human', 'delivery.held', 'delivery.missed',
                  'delivery.failed', 'delivery.cancelled', 'delivery.cancel', 'delivery.drop',

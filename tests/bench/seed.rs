@@ -155,6 +155,7 @@ impl Seeded {
             content,
             intended_repeat: false,
             part: Part::default(),
+            asks_approval: false,
             created_by: "bench".to_owned(),
             created_at: now,
         }

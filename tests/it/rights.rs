@@ -19,6 +19,8 @@ enum Whose {
     Planners,
     /// Of whoever decides when something goes out.
     Publishers,
+    /// Of whoever says that something may go out.
+    Approvers,
     /// Of whoever may say stop.
     Stoppers,
     /// Of administrators of the unit.
@@ -29,7 +31,9 @@ enum Whose {
     Own,
 }
 
-use Whose::{Administrators, Nobody, Own, Planners, Publishers, Readers, Stoppers, Writers};
+use Whose::{
+    Administrators, Approvers, Nobody, Own, Planners, Publishers, Readers, Stoppers, Writers,
+};
 
 impl Whose {
     fn has(self, role: Role) -> bool {
@@ -40,6 +44,7 @@ impl Whose {
             Writers => writes,
             Planners => publishes || role == Role::Author,
             Publishers => publishes,
+            Approvers => matches!(role, Role::Administrator | Role::Approver),
             Stoppers => publishes || role == Role::Approver,
             Administrators => role == Role::Administrator,
             Nobody => false,
@@ -119,6 +124,12 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_post", Readers, ""),
     ("update_post", Writers, r#"{"title": "t"}"#),
     ("delete_post", Writers, ""),
+    ("submit_post", Writers, ""),
+    (
+        "decide_post",
+        Approvers,
+        r#"{"revision": 1, "content_hash": "no such", "decision": "approve"}"#,
+    ),
     (
         "schedule_post",
         Publishers,
@@ -333,12 +344,14 @@ async fn each_role_may_what_its_row_says_in_its_unit_and_nothing_elsewhere() {
                 // What is named is not there; but nobody is told that he may not.
                 Own => assert!(![401, 403].contains(&mine.status), "{what}: {mine:?}"),
                 Nobody => assert!([403, 404].contains(&mine.status), "{what}: {mine:?}"),
-                Readers | Writers | Planners | Publishers | Stoppers | Administrators
+                Readers | Writers | Planners | Publishers | Approvers | Stoppers
+                | Administrators
                     if whose.has(*role) =>
                 {
                     assert!(![401, 403, 404].contains(&mine.status), "{what}: {mine:?}");
                 }
-                Readers | Writers | Planners | Publishers | Stoppers | Administrators => {
+                Readers | Writers | Planners | Publishers | Approvers | Stoppers
+                | Administrators => {
                     assert_eq!(mine.status, 403, "{what}: {mine:?}");
                 }
             }

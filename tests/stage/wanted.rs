@@ -137,13 +137,23 @@ impl Stage {
         self.try_schedule(post, wanted).await.unwrap()
     }
 
+    /// Schedules them to wait until what they say, where and when is approved.
+    pub(crate) async fn plan(&self, post: &PostId, wanted: &[Value]) -> Vec<DeliveryId> {
+        let wanted = json!({"deliveries": wanted, "awaiting_approval": true});
+        self.asked_for(post, wanted).await.unwrap()
+    }
+
     /// The same where it may be refused.
     pub(crate) async fn try_schedule(
         &self,
         post: &PostId,
         wanted: &[Value],
     ) -> Result<Vec<DeliveryId>, Error> {
-        let wanted = serde_json::from_value(json!({"deliveries": wanted})).unwrap();
+        self.asked_for(post, json!({"deliveries": wanted})).await
+    }
+
+    async fn asked_for(&self, post: &PostId, wanted: Value) -> Result<Vec<DeliveryId>, Error> {
+        let wanted = serde_json::from_value(wanted).unwrap();
         let done = schedule::schedule(self.acts(), &self.caller, post, wanted).await?;
         let ids: Vec<_> = done.value.deliveries.into_iter().map(|one| one.id).collect();
         self.asked.lock().unwrap().extend(ids.iter().cloned());

@@ -72,7 +72,7 @@ both! {
         assert_eq!((&next[0].follows, &next[0].id), (&root, &second));
         assert!(!next[0].recalled && !next[0].stuck);
         let due_at = at("2026-09-04T02:00:00Z");
-        let to = NewTime { due_at, publish_by: due_at, civil: None };
+        let to = NewTime { due_at, publish_by: due_at, civil: None, asks_approval: false };
         let moved = parts::reschedule(&mut tx, &[&second, &third], &to, now()).await.unwrap();
         assert_eq!(moved.len(), 2);
         assert_eq!(state(&mut tx, &third).await.1, due_at.as_millisecond());

@@ -123,6 +123,7 @@ pub(crate) fn delivery(number: u128, post: &Post, account: &Account, due_at: &st
         content_hash: said.content_hash,
         intended_repeat: number == 3,
         part: Part::default(),
+        asks_approval: false,
         created_by: "usr_1".into(),
         created_at: now(),
     }
@@ -234,7 +235,7 @@ both! {
         let mut tx = fresh.store.begin().await.unwrap();
         assert!(!posts::update(&mut tx, post, now()).await.unwrap());
         assert!(!deliveries::cancel(&mut tx, &new.id, now()).await.unwrap());
-        let to = NewTime { due_at: now(), publish_by: now(), civil: None };
+        let to = NewTime { due_at: now(), publish_by: now(), civil: None, asks_approval: false };
         assert!(!deliveries::reschedule(&mut tx, &new.id, 1, &to, now()).await.unwrap());
     }
 
@@ -300,7 +301,7 @@ both! {
         let mut tx = fresh.store.begin().await.unwrap();
         deliveries::insert(&mut tx, &[&new]).await.unwrap();
         let due_at = at("2026-09-05T02:00:00Z");
-        let to = NewTime { due_at, publish_by: due_at, civil: None };
+        let to = NewTime { due_at, publish_by: due_at, civil: None, asks_approval: false };
         assert!(deliveries::reschedule(&mut tx, &new.id, 1, &to, now()).await.unwrap());
         assert!(!deliveries::reschedule(&mut tx, &new.id, 1, &to, now()).await.unwrap());
         let kept = deliveries::find(&mut tx, &new.id).await.unwrap().unwrap();

@@ -2,6 +2,7 @@
 
 mod account_health;
 mod accounts;
+mod approvals;
 mod audit;
 mod calendar;
 mod clock;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(accounts::routes())
         .merge(account_health::routes())
+        .merge(approvals::routes())
         .merge(audit::routes())
         .merge(calendar::routes())
         .merge(clock::routes())

@@ -339,7 +339,7 @@ fn named<'a>(detail: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
 fn shown(detail: &Value) -> Value {
     let mut shown = detail.clone();
     if let Some(members) = shown.as_object_mut() {
-        for name in ["owners", "administrators", "except", "programs"] {
+        for name in ["owners", "administrators", "except", "programs", "title"] {
             members.remove(name);
         }
     }
@@ -385,7 +385,7 @@ fn message<'a>(one: &Happened, facts: &'a Facts) -> Option<(Message, &'a str)> {
     }
     let data = shown(&one.detail);
     if let Some(what) =
-        ["host", "platform", "kind"].iter().find_map(|it| one.detail.get(it)?.as_str())
+        ["title", "host", "platform", "kind"].iter().find_map(|it| one.detail.get(it)?.as_str())
     {
         what.clone_into(&mut names.what);
     }

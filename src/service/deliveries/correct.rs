@@ -13,17 +13,20 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{DeliveryId, JobId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::text::normalised;
-use crate::domain::variant::{Content, MAX_TEXT, REPEAT_WINDOW, clean, text_hash};
+use crate::domain::unit::Unit;
+use crate::domain::variant::{Content, MAX_TEXT, REPEAT_WINDOW, Variant, clean, text_hash};
 use crate::domain::{hold, locale, work};
 use crate::platforms::check::{self, Draft};
 use crate::platforms::outcome::Wording;
 use crate::service::accounts::stored_token;
-use crate::service::schedule::may_schedule;
-use crate::service::{Caller, Done, Error, Services, all_well, finish, ownership, permit};
+use crate::service::schedule::check_open;
+use crate::service::{
+    Caller, Done, Error, Services, Told, all_well, approvals, finish, ownership, permit,
+};
 use crate::store::corrections::{self, NewCorrection};
 use crate::store::deliveries::Delivery;
 use crate::store::jobs::{self, NewJob};
-use crate::store::{Reader, accounts, units};
+use crate::store::{Reader, accounts, units, variants};
 
 /// The wish to have another text in the place of the one that is out.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -61,7 +64,8 @@ pub async fn correct(
     let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
     check_out(&delivery)?;
     if let Some(unit) = units::find(&mut tx, &delivery.unit_id).await? {
-        may_schedule(services, &unit)?;
+        check_open(services, &unit)?;
+        approved(&mut tx, &delivery, &unit, &text, services.clock.now()).await?;
     }
     let content = Content { text, ..delivery.content.clone() };
     let said = content.part(1).unwrap_or_default();
@@ -114,6 +118,30 @@ fn check_out(delivery: &Delivery) -> Result<(), Error> {
         return Err(not_now(delivery, "being_recalled", detail));
     }
     Ok(())
+}
+
+/// Where the unit wants approvals, a text may stand in the place of another only when the post says it by now,
+/// in this language, and that is approved.
+async fn approved(
+    reader: &mut Reader,
+    delivery: &Delivery,
+    unit: &Unit,
+    text: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if unit.approval.needed() == 0 {
+        return Ok(());
+    }
+    let id = &delivery.post_id;
+    approvals::check(reader, unit, Some(id), now).await?;
+    let variants = variants::of_posts(reader, &[id]).await?.remove(id).unwrap_or_default();
+    let same = |one: &Variant| one.language == delivery.language && one.content.text == text;
+    if variants.iter().any(same) {
+        return Ok(());
+    }
+    let detail =
+        "the unit wants approvals: change the post to say this, have that approved, then correct";
+    Err(Error::Conflict(Told::new("correction_not_approved", detail)))
 }
 
 /// The text in its one form, if everything that was handed in can be kept.

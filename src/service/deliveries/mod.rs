@@ -318,9 +318,9 @@ pub async fn reschedule(
     }
     let view = changed(&mut tx, caller, id).await?;
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
+    let action = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
     let each = std::iter::once(id).chain(moved.iter().map(|one| &one.id));
-    let entries: Vec<_> =
-        each.map(|id| caller.entry("delivery.reschedule", id, detail.clone())).collect();
+    let entries: Vec<_> = each.map(|id| caller.entry(action, id, detail.clone())).collect();
     let done = finish(services, caller, tx, view, &entries).await?;
     services.queue.announce(&jobs);
     Ok(done)
@@ -340,7 +340,8 @@ fn new_time(services: &Services, delivery: &Delivery, to: &Move) -> Result<NewTi
     let grace = plan::grace(services, delivery.class);
     let publish_by = schedule::publish_by(resolved.due_at, asked, grace)
         .map_err(|refused| Error::Invalid(vec![plan::time_fault(&refused, "/publish_by")]))?;
-    Ok(NewTime { due_at: resolved.due_at, publish_by, civil: resolved.civil })
+    let asks_approval = delivery.asks_approval;
+    Ok(NewTime { due_at: resolved.due_at, publish_by, civil: resolved.civil, asks_approval })
 }
 
 /// The job that publishes an existing delivery.

@@ -92,6 +92,9 @@ pub struct DeliveryView {
     /// The last correction of what is out that somebody asked for.
     #[serde(default)]
     pub correction: Option<CorrectionView>,
+    /// Its time and place are part of what is approved: whoever moves it asks for that again.
+    #[serde(default)]
+    pub asks_approval: bool,
     /// Counts changes; the `ETag`.
     pub version: i64,
     /// Who scheduled it.
@@ -308,6 +311,7 @@ impl DeliveryView {
             publish_by: delivery.publish_by,
             settings: delivery.settings,
             intended_repeat: delivery.intended_repeat,
+            asks_approval: delivery.asks_approval,
             content_hash: delivery.content_hash,
             part: delivery.part.number,
             parts: delivery.part.of,
@@ -331,7 +335,7 @@ impl DeliveryView {
     /// The view of a delivery that is about to be written.
     pub(in crate::service) fn planned(one: &Ready, caller: &Caller) -> Self {
         let row = one.row.clone();
-        let known = Known::planned(&row);
+        let (known, state) = (Known::planned(&row), row.state());
         let delivery = Delivery {
             id: row.id,
             post_id: row.post_id,
@@ -341,7 +345,7 @@ impl DeliveryView {
             platform: row.platform,
             language: row.language,
             class: row.class,
-            state: DeliveryState::Scheduled,
+            state,
             state_since: row.created_at,
             due_at: row.due_at,
             publish_by: row.publish_by,
@@ -354,12 +358,13 @@ impl DeliveryView {
             attempts: 0,
             receipt: None,
             problem: None,
-            waits_for: None,
+            waits_for: one.row.waits_for(),
             hold_id: None,
             released_at: None,
             zone_change: None,
             recall: None,
             part: row.part,
+            asks_approval: row.asks_approval,
             version: 1,
             created_by: row.created_by,
             created_at: row.created_at,

@@ -1,7 +1,7 @@
 //! What is known about deliveries that wait: when the service goes on, who is responsible, and what the
 //! caller can do.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
@@ -9,15 +9,15 @@ use super::view::{OwnerView, TitleView, WaitsForView};
 use crate::domain::actor::person_of;
 use crate::domain::correction::Correction;
 use crate::domain::delivery::{Act, DeliveryState, WaitsFor};
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{DeliveryId, PostId};
 use crate::domain::policy::{self, Action, Subject};
 use crate::domain::waiting::{Cause, Party};
 use crate::domain::work;
 use crate::service::{Caller, Error};
 use crate::store::Reader;
-use crate::store::corrections;
 use crate::store::deliveries::{Delivery, NewDelivery};
 use crate::store::waiting::{self, Responsible};
+use crate::store::{approvals, corrections};
 
 /// The name of whoever is responsible where it is nobody's move.
 const SERVICE: &str = "the service";
@@ -28,6 +28,8 @@ pub(super) struct Known {
     /// By the key of the job.
     next: HashMap<String, Timestamp>,
     people: Vec<Responsible>,
+    /// Of each post that waits for approval, who may give it.
+    approvers: BTreeMap<PostId, Vec<Responsible>>,
     /// Of each delivery in the order in which they were asked for.
     corrections: HashMap<DeliveryId, Vec<Correction>>,
 }
@@ -39,12 +41,17 @@ impl Known {
         deliveries: impl Iterator<Item = &Delivery>,
     ) -> Result<Self, Error> {
         let (mut keys, mut authors, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut unapproved, mut since) = (Vec::new(), Timestamp::MIN);
         for delivery in deliveries {
             if delivery.receipt.is_some() {
                 out.push(delivery.id.clone());
             }
             let Some(cause) = cause(delivery) else { continue };
             keys.push(job_key(delivery));
+            if cause == Cause::Approval {
+                unapproved.push(&delivery.post_id);
+                since = since.max(delivery.updated_at);
+            }
             if cause.party() == Party::Person {
                 authors.push(person_of(&delivery.created_by));
             }
@@ -54,6 +61,11 @@ impl Known {
             [] => Vec::new(),
             authors => waiting::responsible(reader, authors).await?,
         };
+        // Those who could when it began to wait: what is asked for by name need not be known to the second.
+        let approvers = match unapproved.as_slice() {
+            [] => BTreeMap::new(),
+            posts => approvals::approvers(reader, posts, since).await?,
+        };
         let next = next.into_iter().map(|next| (next.unique_key, next.at)).collect();
         let mut corrections: HashMap<DeliveryId, Vec<Correction>> = HashMap::new();
         if !out.is_empty() {
@@ -61,7 +73,7 @@ impl Known {
                 corrections.entry(id).or_default().push(one);
             }
         }
-        Ok(Self { next, people, corrections })
+        Ok(Self { next, people, approvers, corrections })
     }
 
     /// What is known about one that is about to be written.
@@ -96,13 +108,17 @@ impl Known {
         })
     }
 
-    /// Whoever scheduled it while he may sign in, else the administrators; the service where it is
+    /// Whoever may approve it, where it waits for that; else whoever scheduled it while he may sign in, else the administrators; the service where it is
     /// nobody's move.
     fn owners(&self, delivery: &Delivery, cause: Cause) -> Vec<OwnerView> {
         if cause.party() == Party::Service {
             return vec![OwnerView { id: None, name: SERVICE.to_owned() }];
         }
         let named = |it: &Responsible| OwnerView { id: Some(it.id.clone()), name: it.name.clone() };
+        let approvers = self.approvers.get(&delivery.post_id).filter(|_| cause == Cause::Approval);
+        if let Some(approvers) = approvers {
+            return approvers.iter().map(named).collect();
+        }
         let author = person_of(&delivery.created_by);
         let own = self.people.iter().find(|it| it.id.as_str() == author);
         match own.filter(|_| !cause.needs_administrator()) {

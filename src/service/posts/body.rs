@@ -4,13 +4,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::approval::ApprovalState;
 use crate::domain::class::Class;
 use crate::domain::fault::Fault;
 use crate::domain::id::{DeliveryId, MediaId, PostId, UnitId};
 use crate::domain::parts::{Piece, PieceDraft};
 use crate::domain::post::{Post, PostDraft};
-use crate::domain::variant::{ContentMedia, MediaUse, STATUS_DRAFT, Variant, VariantDraft};
+use crate::domain::variant::{
+    ContentMedia, MediaUse, STATUS_APPROVED, STATUS_DRAFT, Variant, VariantDraft,
+};
 use crate::service::Change;
+use crate::service::approvals::ApprovalsView;
 
 /// A post to be written.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -122,6 +126,8 @@ pub struct PostView {
     /// Deliveries still to go out that carry something else than the variants now say. An edit never
     /// changes what was scheduled: cancel them and schedule again.
     pub stale_deliveries: Vec<DeliveryId>,
+    /// How it stands with those who must approve it.
+    pub approvals: ApprovalsView,
     /// Who wrote it.
     pub created_by: String,
     /// When.
@@ -135,7 +141,7 @@ pub struct PostView {
 pub struct VariantView {
     /// BCP 47 tag.
     pub language: String,
-    /// Where it stands on its way: `draft`.
+    /// Where it stands on its way: `draft`, and `approved` once the post is.
     pub status: String,
     /// The text.
     pub text: String,
@@ -183,6 +189,7 @@ impl PostView {
         post: Post,
         variants: &[Variant],
         stale_deliveries: Vec<DeliveryId>,
+        approvals: ApprovalsView,
     ) -> Self {
         Self {
             id: post.id,
@@ -194,8 +201,9 @@ impl PostView {
             labels: post.labels,
             revision: post.revision,
             content_hash: post.content_hash,
-            variants: variants.iter().map(VariantView::from).collect(),
+            variants: variants.iter().map(|one| VariantView::new(one, &approvals)).collect(),
             stale_deliveries,
+            approvals,
             created_by: post.created_by,
             created_at: post.created_at,
             updated_at: post.updated_at,
@@ -203,15 +211,16 @@ impl PostView {
     }
 }
 
-impl From<&Variant> for VariantView {
-    fn from(variant: &Variant) -> Self {
+impl VariantView {
+    fn new(variant: &Variant, approvals: &ApprovalsView) -> Self {
+        let approved = approvals.state == ApprovalState::Given;
         let piece = |one: &Piece| ThreadPartView {
             text: one.text.clone(),
             media: one.media.iter().map(MediaView::from).collect(),
         };
         Self {
             language: variant.language.clone(),
-            status: STATUS_DRAFT.to_owned(),
+            status: if approved { STATUS_APPROVED } else { STATUS_DRAFT }.to_owned(),
             text: variant.content.text.clone(),
             link: variant.content.link.clone(),
             media: variant.content.media.iter().map(MediaView::from).collect(),

@@ -15,17 +15,19 @@ pub use body::{
 pub(super) use creating::Creating;
 use creating::Creation;
 
+use super::approvals::{self, ApprovalsView};
 use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, permit, same_answer};
 use crate::domain::class::Class;
+use crate::domain::delivery::WaitsFor;
 use crate::domain::fault::Fault;
 use crate::domain::id::{MediaId, PostId, UnitId};
 use crate::domain::media::Media;
 use crate::domain::parts::{Piece, PieceDraft};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::post::{Post, PostDraft, content_hash};
-use crate::domain::unit::Unit;
+use crate::domain::unit::{Approval, Unit};
 use crate::domain::variant::{Content, ContentMedia, MediaUse, Variant, VariantDraft};
-use crate::store::{Reader, deliveries, media, posts, units, variants};
+use crate::store::{self, Reader, Tx, deliveries, media, posts, publishing, units, variants};
 
 /// Writes a post.
 pub async fn create(
@@ -40,7 +42,7 @@ pub async fn create(
     let unit_id = new.unit_id.clone();
     let draft = new.settle().map_err(Error::Invalid)?;
     let now = services.clock.now();
-    let (post, variants) = {
+    let (post, variants, wanted) = {
         let mut reader = services.store.read().await?;
         let unit = units::find(&mut reader, &unit_id).await?;
         let unit = unit.filter(|unit| caller.actor.sees_unit(&unit.id));
@@ -52,9 +54,11 @@ pub async fn create(
         let files = files(&mut reader, &draft.variants).await?;
         let variants = settled(draft.variants.clone(), &files, 1, &[], &mut faults);
         all_well(faults)?;
-        (compose(services, caller, unit_id, draft, &variants), variants)
+        let wanted = unit.map_or(Approval::Two, |unit| unit.approval);
+        (compose(services, caller, unit_id, draft, &variants), variants, wanted)
     };
-    let view = PostView::new(post.clone(), &variants, Vec::new());
+    let fresh = ApprovalsView::fresh(wanted);
+    let view = PostView::new(post.clone(), &variants, Vec::new(), fresh);
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
     let detail = json!({
         "unit_id": post.unit_id, "class": post.class, "content_hash": post.content_hash,
@@ -208,11 +212,16 @@ pub async fn change(
     }
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
+    if approved(services, id, now).await? {
+        // Nobody is guarding what is approved no more from here on.
+        publishing::stand_still(&mut tx).await?;
+    }
     let mut post = see(&mut tx, caller, Action::WritePosts, id).await?;
     let before = variants::of_posts(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     if seen.is_some_and(|seen| seen != post.revision) {
         return Err(Error::Stale);
     }
+    let was_hash = post.content_hash.clone();
     let was = json!({"revision": post.revision, "content_hash": post.content_hash});
     let rewritten = change.variants.is_some();
     let draft = merge(&post, &before, change).map_err(Error::Invalid)?;
@@ -235,13 +244,43 @@ pub async fn change(
     if !posts::update(&mut tx, &post, now).await? {
         return Err(stands_in_the_way(&mut tx, id, post.revision).await?);
     }
+    if post.content_hash != was_hash {
+        unapprove(&mut tx, caller, &post, now).await?;
+    }
     post.revision += 1;
     variants::replace(&mut tx, id, &after, now, rand::random).await?;
     let stale = deliveries::stale(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     let is = json!({"revision": post.revision, "content_hash": post.content_hash});
     let entry = caller.entry("post.change", id, json!({"before": was, "after": is}));
-    let view = PostView::new(post, &after, stale);
+    let how = approvals::of(&mut tx, &[&post], now).await?.remove(id).ok_or(Error::NotFound)?;
+    let view = PostView::new(post, &after, stale, how);
     super::finish(services, caller, tx, view, &[entry]).await
+}
+
+/// Whether a post goes out by people's yes.
+async fn approved(services: &Services, id: &PostId, now: jiff::Timestamp) -> Result<bool, Error> {
+    let mut reader = services.store.read().await?;
+    Ok(!store::approvals::standing(&mut reader, &[id], now).await?.is_empty())
+}
+
+/// What people have said yes to is not what the post says any more: nothing of it goes out until they have
+/// said it again.
+async fn unapprove(
+    tx: &mut Tx,
+    caller: &Caller,
+    post: &Post,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
+    let (id, hash) = (&post.id, &post.content_hash);
+    if post.created_by != caller.actor.person_id.as_str() {
+        store::approvals::wrote(tx, id, &caller.actor.person_id).await?;
+    }
+    let wanted = store::approvals::wanted(tx, &[id]).await?.remove(id);
+    let ended = store::approvals::end_others(tx, id, hash, &caller.actor.label(), now).await?;
+    if ended > 0 && wanted.is_some_and(|it| it.needed() > 0) {
+        store::approvals::stop(tx, id, &WaitsFor::approval(), now).await?;
+    }
+    Ok(())
 }
 
 /// The post as it would be, in its one form.
@@ -325,7 +364,7 @@ pub async fn remove(
 pub async fn show(services: &Services, caller: &Caller, id: &PostId) -> Result<PostView, Error> {
     let mut reader = services.store.read().await?;
     let post = see(&mut reader, caller, Action::ReadPosts, id).await?;
-    views(&mut reader, vec![post]).await?.pop().ok_or(Error::NotFound)
+    views(&mut reader, vec![post], services.clock.now()).await?.pop().ok_or(Error::NotFound)
 }
 
 /// The post, when the caller may do this with posts of its unit.
@@ -341,19 +380,22 @@ pub(super) async fn see(
     Ok(post)
 }
 
-async fn views(reader: &mut Reader, posts: Vec<Post>) -> Result<Vec<PostView>, Error> {
+async fn views(
+    reader: &mut Reader,
+    posts: Vec<Post>,
+    now: jiff::Timestamp,
+) -> Result<Vec<PostView>, Error> {
     let ids: Vec<PostId> = posts.iter().map(|post| post.id.clone()).collect();
     let ids: Vec<&PostId> = ids.iter().collect();
     let mut variants = variants::of_posts(reader, &ids).await?;
     let mut stale = deliveries::stale(reader, &ids).await?;
-    Ok(posts
-        .into_iter()
-        .map(|post| {
-            let variants = variants.remove(&post.id).unwrap_or_default();
-            let stale = stale.remove(&post.id).unwrap_or_default();
-            PostView::new(post, &variants, stale)
-        })
-        .collect())
+    let mut how = approvals::of(reader, &posts.iter().collect::<Vec<_>>(), now).await?;
+    let view = |post: Post| {
+        let variants = variants.remove(&post.id).unwrap_or_default();
+        let stale = stale.remove(&post.id).unwrap_or_default();
+        how.remove(&post.id).map(|how| PostView::new(post, &variants, stale, how))
+    };
+    Ok(posts.into_iter().filter_map(view).collect())
 }
 
 /// Which posts a list is to have.
@@ -385,6 +427,6 @@ pub async fn list(
     let mut reader = services.store.read().await?;
     let found = posts::list(&mut reader, &filter, i64::from(window.rows())).await?;
     let page = window.page(found, |post| vec![post.id.to_string()]);
-    let items = views(&mut reader, page.items).await?;
+    let items = views(&mut reader, page.items, services.clock.now()).await?;
     Ok(Page { items, next: page.next })
 }

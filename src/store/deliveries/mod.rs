@@ -14,7 +14,7 @@ use super::codec::At;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
-use crate::domain::delivery::{DeliveryProblem, DeliveryState};
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, WaitsFor};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PersonId, PostId, UnitId};
 use crate::domain::parts::Part;
 use crate::domain::schedule::Civil;
@@ -24,7 +24,7 @@ use crate::domain::waiting::{Cause, Party};
 pub use rows::{Attempt, Delivery};
 use rows::{AttemptRow, Row};
 
-/// A delivery to be written as scheduled.
+/// A delivery to be written as scheduled, or as waiting for approval.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
     /// Its id.
@@ -59,6 +59,8 @@ pub struct NewDelivery {
     pub intended_repeat: bool,
     /// Which part of the content it sends.
     pub part: Part,
+    /// Its time and place are part of what is to be approved: until then it waits.
+    pub asks_approval: bool,
     /// Who scheduled it.
     pub created_by: String,
     /// When; what the answer tells, so it does not wait for the commit.
@@ -83,6 +85,10 @@ struct NewRow<'a> {
     content_hash: &'a str,
     text_hash: &'a str,
     intended_repeat: bool,
+    asks_approval: bool,
+    state: DeliveryState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<WaitsFor>,
     part: i64,
     parts: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,46 +150,60 @@ pub struct NewTime {
     pub publish_by: Timestamp,
     /// The time on a wall that was asked for.
     pub civil: Option<Civil>,
+    /// It is to be approved like the one before.
+    pub asks_approval: bool,
+}
+
+impl NewDelivery {
+    /// Where it stands at first.
+    pub fn state(&self) -> DeliveryState {
+        if self.asks_approval { DeliveryState::PendingApproval } else { DeliveryState::Scheduled }
+    }
+
+    /// What it waits for at first, besides its instant.
+    pub fn waits_for(&self) -> Option<WaitsFor> {
+        self.asks_approval.then(WaitsFor::approval)
+    }
 }
 
 statements! {
     INSERT =
         "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
             state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
-            intended_repeat, part, parts, follows, root, attempts, doubts, refusals, waits_for,
-            version, created_by, created_at, updated_at)
+            intended_repeat, asks_approval, part, parts, follows, root, attempts, doubts, refusals,
+            waits_for, version, created_by, created_at, updated_at)
          SELECT value->>'id', value->>'post_id', value->>'account_id', value->>'unit_id',
-            value->>'platform', value->>'language', value->>'class', 'scheduled',
+            value->>'platform', value->>'language', value->>'class', value->>'state',
             value->>'created_ms', value->>'due_ms', value->>'publish_by_ms', value->'civil',
             value->'settings', value->'content', value->>'content_hash', value->>'text_hash',
-            value->>'intended_repeat', value->>'part', value->>'parts', value->>'follows',
-            value->>'root', 0, 0, 0, NULL, 1, value->>'created_by',
+            value->>'intended_repeat', value->>'asks_approval', value->>'part', value->>'parts',
+            value->>'follows', value->>'root', 0, 0, 0, value->'waits_for', 1, value->>'created_by',
             value->>'created_ms', value->>'created_ms'
          FROM jsonb_each($1)"
         |
         "INSERT INTO deliveries (id, post_id, account_id, unit_id, platform, language, class, state,
             state_since, due_at, publish_by, civil, settings, content, content_hash, text_hash,
-            intended_repeat, part, parts, follows, root, attempts, doubts, refusals, waits_for,
-            version, created_by, created_at, updated_at)
-         SELECT id, post_id, account_id, unit_id, platform, language, class, 'scheduled',
+            intended_repeat, asks_approval, part, parts, follows, root, attempts, doubts, refusals,
+            waits_for, version, created_by, created_at, updated_at)
+         SELECT id, post_id, account_id, unit_id, platform, language, class, state,
             TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + due_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + publish_by_ms * INTERVAL '1 millisecond',
-            civil, settings, content, content_hash, text_hash, intended_repeat, part, parts, follows,
-            root, 0, 0, 0, NULL, 1,
+            civil, settings, content, content_hash, text_hash, intended_repeat, asks_approval, part,
+            parts, follows, root, 0, 0, 0, waits_for, 1,
             created_by, TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond',
             TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond'
          FROM jsonb_to_recordset($1) AS v(id TEXT, post_id TEXT, account_id TEXT, unit_id TEXT,
             platform TEXT, language TEXT, class TEXT, due_ms BIGINT, publish_by_ms BIGINT,
             civil JSONB, settings JSONB, content JSONB, content_hash TEXT, text_hash TEXT,
-            intended_repeat BOOLEAN, part BIGINT, parts BIGINT, follows TEXT, root TEXT,
+            intended_repeat BOOLEAN, asks_approval BOOLEAN, state TEXT, waits_for JSONB, part BIGINT, parts BIGINT, follows TEXT, root TEXT,
             created_by TEXT, created_ms BIGINT)";
     FIND =
         "SELECT d.id, d.post_id, d.account_id, d.unit_id, d.platform, d.language, d.class, d.state,
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
             d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall,
-            d.part, d.parts, d.follows, d.root, d.version, d.created_by, d.created_at, d.updated_at,
+            d.part, d.parts, d.follows, d.root, d.asks_approval, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE d.id = $1";
@@ -192,7 +212,7 @@ statements! {
             d.state_since, d.due_at, d.publish_by, d.civil, d.settings, d.content, d.content_hash,
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
             d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall,
-            d.part, d.parts, d.follows, d.root, d.version, d.created_by, d.created_at, d.updated_at,
+            d.part, d.parts, d.follows, d.root, d.asks_approval, d.version, d.created_by, d.created_at, d.updated_at,
             a.time_zone AS account_zone
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE true";
@@ -225,10 +245,12 @@ statements! {
             version = version + 1, updated_at = $2
          WHERE id = $1 AND state IN ('draft', 'pending_approval', 'scheduled', 'held')";
     MOVE =
-        "UPDATE deliveries SET due_at = $4, publish_by = $5, civil = $6, state = 'scheduled',
-            state_since = CASE WHEN state = 'scheduled' THEN state_since ELSE $3 END,
-            hold_id = NULL, zone_change = NULL, waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
-         WHERE id = $1 AND version = $2 AND state IN ('scheduled', 'held')";
+        "UPDATE deliveries SET due_at = $4, publish_by = $5, civil = $6,
+            state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
+            waits_for = $7, moves = moves + 1,
+            state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $3 END,
+            hold_id = NULL, zone_change = NULL, problem = NULL, version = version + 1, updated_at = $3
+         WHERE id = $1 AND version = $2 AND state IN ('pending_approval', 'scheduled', 'held')";
     ADOPT =
         "UPDATE deliveries SET state = 'published', state_since = $2, remote_id = $3, permalink = $4,
             published_at = $5, problem = NULL, waits_for = NULL, version = version + 1, updated_at = $2
@@ -246,7 +268,7 @@ statements! {
          WHERE id = $1 AND state = 'needs_human'";
 }
 
-/// Writes new deliveries as scheduled.
+/// Writes new deliveries.
 pub async fn insert(tx: &mut Tx, new: &[&NewDelivery]) -> Result<(), Error> {
     if new.is_empty() {
         return Ok(());
@@ -269,6 +291,9 @@ pub async fn insert(tx: &mut Tx, new: &[&NewDelivery]) -> Result<(), Error> {
             content_hash: &one.content_hash,
             text_hash: &one.text_hash,
             intended_repeat: one.intended_repeat,
+            asks_approval: one.asks_approval,
+            state: one.state(),
+            waits_for: one.waits_for(),
             part: one.part.number,
             parts: one.part.of,
             follows: one.part.follows.as_ref(),
@@ -452,6 +477,7 @@ pub async fn reschedule(
             .bind(At(to.due_at))
             .bind(At(to.publish_by))
             .bind(to.civil.as_ref().map(Json))
+            .bind(to.asks_approval.then(WaitsFor::approval).map(Json))
             .execute(conn)
             .await?
             .rows_affected()

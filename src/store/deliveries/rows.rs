@@ -70,6 +70,8 @@ pub struct Delivery {
     pub recall: Option<Recall>,
     /// Which part of the content it sends.
     pub part: Part,
+    /// Its time and place are part of what is to be approved.
+    pub asks_approval: bool,
     /// Counts changes.
     pub version: i64,
     /// Who scheduled it.
@@ -114,6 +116,7 @@ pub(super) struct Row {
     parts: i64,
     follows: Option<DeliveryId>,
     root: Option<DeliveryId>,
+    asks_approval: bool,
     version: i64,
     created_by: String,
     created_at: At,
@@ -154,6 +157,7 @@ impl From<Row> for Delivery {
             zone_change: row.zone_change.map(|change| change.0),
             recall: row.recall.map(|recall| recall.0),
             part: Part { number: row.part, of: row.parts, follows: row.follows, root: row.root },
+            asks_approval: row.asks_approval,
             version: row.version,
             created_by: row.created_by,
             created_at: row.created_at.0,
