@@ -21,7 +21,7 @@ use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
 use crate::engine::watchdog::Watch;
 use crate::engine::{Pace, QuietWait, Tools};
-use crate::media::{self, Files};
+use crate::media::{self, Files, Owner};
 use crate::outbound::mail::Mailer;
 use crate::outbound::{self, Outbound, SetupError};
 use crate::platforms::{self, Platforms};
@@ -230,12 +230,14 @@ impl Parts {
         let witnesses = asked.map(|platform| platform.id()).collect();
         let steady = Steady::new(clock, limits, witnesses);
         let clock: SharedClock = Arc::new(steady.clone());
+        let base = Base::open(config, &clock).await?;
+        let owner = Owner::new(base.store.clone());
         Ok(Self {
-            base: Base::open(config, &clock).await?,
+            base,
             outbound: Outbound::configured(&config.outbound)?.heard_by(steady.clone()),
             platforms,
             steady,
-            files: Files::configured(config)?,
+            files: Files::configured(config, Some(owner))?,
             queue: Queue::default(),
             clock,
         })

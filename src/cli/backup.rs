@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<(), Failure
              docs/operations/backup.md says how to bring it back",
         ));
     };
-    let files = Files::configured(config).map_err(app::Error::from)?;
+    let files = Files::configured(config, None).map_err(app::Error::from)?;
     let manifest = backup::make(file, &files, &path, SystemClock.now()).await?;
     tell("written", &manifest)
 }

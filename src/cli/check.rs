@@ -8,11 +8,12 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::exit::{Failure, say};
-use crate::app::Parts;
+use crate::app::{self, Parts};
 use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::config::Config;
 use crate::outbound::{self, Label, Request};
 use crate::platforms::Platform;
+use crate::store::media;
 use crate::telemetry::Chain;
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
@@ -24,9 +25,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let parts = Parts::open(config, clock).await?;
     say("database: open, schema up to date, waits for the disk")?;
     say("key: opens what this database has sealed")?;
-    let kept = parts.files.check().await;
+    let kept = media(&parts).await;
     match &kept {
-        Ok(place) => say(format_args!("media: kept {place}"))?,
+        Ok(told) => say(format_args!("media: kept {told}"))?,
         Err(error) => say(format_args!("media: {}", Chain(error)))?,
     }
     say(format_args!("clock: {} (compare it with a clock that you trust)", SystemClock.now()))?;
@@ -46,9 +47,18 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     }
     parts.base.store.close().await;
     if kept.is_err() {
-        return Err(Failure::because("media cannot be kept"));
+        return Err(Failure::because("media cannot be kept, or are not where they were"));
     }
     if unreachable == 0 { Ok(()) } else { Err(Failure::because("a platform does not answer")) }
+}
+
+/// Where files are kept, once that was tried, and the newest of them was read to its end.
+async fn media(parts: &Parts) -> Result<String, app::Error> {
+    let place = parts.files.check().await?;
+    let newest = media::newest(&mut parts.base.store.read().await?).await?;
+    let Some((sha256, size)) = newest else { return Ok(format!("{place}; there is no file yet")) };
+    let opened = parts.files.open(&sha256, size).await?;
+    Ok(format!("{place}; the newest file is there and proven ({} bytes)", opened.size()))
 }
 
 /// Asks for the platform's base address; any answer at all will do.

@@ -24,7 +24,7 @@ pub(super) async fn run(config: &Config, what: Media) -> Result<(), Failure> {
 
 async fn copy(config: &Config) -> Result<(), Failure> {
     let from = Files::new(config.data_dir.join(MEDIA));
-    let into = Files::configured(config).map_err(app::Error::from)?;
+    let into = Files::configured(config, None).map_err(app::Error::from)?;
     if !into.are_elsewhere() {
         return Err(Failure::usage(
             "media.store is disk: set CHANCERY_MEDIA__STORE=s3 for this command, and the options of \
@@ -35,7 +35,7 @@ async fn copy(config: &Config) -> Result<(), Failure> {
     say(format_args!("media: kept {place}"))?;
     let (mut files, mut bytes, mut damaged) = (0_u64, 0_u64, 0_u64);
     for sha256 in from.on_disk().await.map_err(app::Error::from)? {
-        match from.copy(&sha256, &into).await {
+        match from.copy(&sha256, u64::MAX, &into).await {
             Ok(size) => {
                 files += 1;
                 bytes += size;

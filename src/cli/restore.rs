@@ -66,7 +66,7 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
             Ok(()) | Err(_) => {}
         }
     }
-    let files = Files::configured(config).map_err(app::Error::from)?;
+    let files = Files::configured(config, None).map_err(app::Error::from)?;
     backup::bring_back(path, &aside, &files).await?;
     // In quarantine before it has its name: a restore that breaks off leaves nothing to be sent.
     let mut there = config.clone();

@@ -125,7 +125,7 @@ impl Bring {
             return not_now(progress, "this build does not have the platform");
         };
         let rule = &platform.rules().images;
-        let media = match files::of(&self.tools, rule, &errand.said).await {
+        let media = match files::of(&self.tools, rule, &errand.said, &progress).await {
             Ok(media) => media,
             Err(Report::NotNow { detail, .. } | Report::Unfit { detail, .. }) => {
                 return not_now(progress, &detail);

@@ -1,32 +1,33 @@
 //! The files of a delivery, proven to be what was scheduled, as its platform is handed them: of
-//! pictures what may leave, videos to be read in parts.
+//! pictures what may leave, videos to be read in parts. What a platform has already is not opened.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::OnceCell;
 
 use super::Tools;
 use super::publish::Report;
 use crate::domain::media::MediaKind;
 use crate::domain::variant::{Content, ContentMedia};
-use crate::media::{Error, Opened, Quiet, Recipe};
+use crate::media::{Error, Files, Quiet, Recipe};
 use crate::platforms::Answer;
 use crate::platforms::rules::ImageRule;
-use crate::platforms::session::{Gone, ItemMedia, MediaSource, Parts};
+use crate::platforms::session::{Gone, ItemMedia, MediaSource, Parts, Progress};
 
 /// All files of a delivery, in order.
 pub(super) async fn of(
     tools: &Tools,
     rule: &ImageRule,
     content: &Content,
+    progress: &Progress,
 ) -> Result<Vec<ItemMedia>, Report> {
     let mut media = Vec::with_capacity(content.media.len());
     for one in &content.media {
         media.push(match one.kind {
             MediaKind::Image => picture(tools, rule, one).await?,
-            MediaKind::Video => film(tools, one).await?,
-            MediaKind::Animation => animation(tools, one).await?,
+            MediaKind::Video | MediaKind::Animation => moving(tools, one, progress).await?,
         });
     }
     Ok(media)
@@ -39,7 +40,7 @@ async fn picture(tools: &Tools, rule: &ImageRule, one: &ContentMedia) -> Result<
         max_side: rule.max_side,
         png: rule.sent_as.contains(&"image/png"),
     };
-    let made = tools.files.rendition(&one.sha256, &recipe).await;
+    let made = tools.files.rendition(&one.sha256, one.size_bytes, &recipe).await;
     let made = made.map_err(|error| unusable(one, &error))?;
     Ok(ItemMedia {
         sha256: made.sha256,
@@ -50,27 +51,22 @@ async fn picture(tools: &Tools, rule: &ImageRule, one: &ContentMedia) -> Result<
     })
 }
 
-/// What leaves of a film: its pictures and its sound, in the places where they were.
-async fn film(tools: &Tools, one: &ContentMedia) -> Result<ItemMedia, Report> {
-    let opened = tools.files.open(&one.sha256).await.map_err(|error| unusable(one, &error))?;
-    let quiet = opened.quiet().await.map_err(|error| unusable(one, &error))?;
-    Ok(ItemMedia {
-        sha256: quiet.sha256().to_owned(),
-        mime: one.mime.clone(),
-        alt: one.alt.clone(),
-        kind: one.kind,
-        source: MediaSource::Parts(Arc::new(Film(quiet))),
-    })
-}
-
-async fn animation(tools: &Tools, one: &ContentMedia) -> Result<ItemMedia, Report> {
-    let opened = tools.files.open(&one.sha256).await.map_err(|error| unusable(one, &error))?;
+/// A film or an animation. Where it is kept may not answer just when its platform needs nothing of it.
+async fn moving(
+    tools: &Tools,
+    one: &ContentMedia,
+    progress: &Progress,
+) -> Result<ItemMedia, Report> {
+    let moving = Moving::new(tools.files.clone(), one);
+    if !progress.has_all_of(&one.sha256, tools.clock.now()) {
+        moving.opened().await.map_err(|error| unusable(one, &error))?;
+    }
     Ok(ItemMedia {
         sha256: one.sha256.clone(),
         mime: one.mime.clone(),
         alt: one.alt.clone(),
         kind: one.kind,
-        source: MediaSource::Parts(Arc::new(Animation(opened))),
+        source: MediaSource::Parts(Arc::new(moving)),
     })
 }
 
@@ -94,30 +90,45 @@ fn unusable(one: &ContentMedia, error: &Error) -> Report {
     }
 }
 
-/// A video in the words of the platforms.
+/// A film or an animation in the words of the platforms; opened when it is first read.
 #[derive(Debug)]
-struct Film(Quiet);
+struct Moving {
+    files: Files,
+    sha256: String,
+    size: u64,
+    kind: MediaKind,
+    opened: OnceCell<Quiet>,
+}
 
-impl Parts for Film {
-    fn size(&self) -> u64 {
-        self.0.size()
+impl Moving {
+    fn new(files: Files, one: &ContentMedia) -> Self {
+        let ContentMedia { sha256, size_bytes: size, kind, .. } = one.clone();
+        Self { files, sha256, size, kind, opened: OnceCell::new() }
     }
 
-    fn read(&self, part: Range<u64>) -> Answer<'_, Result<Bytes, Gone>> {
-        Box::pin(async move { self.0.read(part).await.map_err(|error| Gone(Box::new(error))) })
+    /// What leaves of it: of a film its pictures and its sound, in the places where they were.
+    async fn opened(&self) -> Result<&Quiet, Error> {
+        let open = async || {
+            let opened = self.files.open(&self.sha256, self.size).await?;
+            match self.kind {
+                MediaKind::Video => opened.quiet().await,
+                MediaKind::Animation | MediaKind::Image => Ok(opened.as_it_is()),
+            }
+        };
+        self.opened.get_or_try_init(open).await
+    }
+
+    async fn part(&self, part: Range<u64>) -> Result<Bytes, Error> {
+        self.opened().await?.read(part).await
     }
 }
 
-/// An animation in the words of the platforms.
-#[derive(Debug)]
-struct Animation(Opened);
-
-impl Parts for Animation {
+impl Parts for Moving {
     fn size(&self) -> u64 {
-        self.0.size()
+        self.size
     }
 
     fn read(&self, part: Range<u64>) -> Answer<'_, Result<Bytes, Gone>> {
-        Box::pin(async move { self.0.read(part).await.map_err(|error| Gone(Box::new(error))) })
+        Box::pin(async move { self.part(part).await.map_err(|error| Gone(Box::new(error))) })
     }
 }

@@ -263,7 +263,9 @@ impl Publish {
             permit = permits.acquire() => permit,
         };
         let Ok(_permit) = permit else { return Report::TakenBack };
-        let media = match files::of(&self.tools, &platform.rules().images, &errand.content).await {
+        let mut progress = progress(&errand.prepared);
+        let rule = &platform.rules().images;
+        let media = match files::of(&self.tools, rule, &errand.content, &progress).await {
             Ok(media) => media,
             Err(unfit) => return unfit,
         };
@@ -276,7 +278,6 @@ impl Publish {
             };
         };
         let item = item(errand, media, Kept::of(&self.tools, &self.lease, errand).shared());
-        let mut progress = progress(&errand.prepared);
         let sent_at = OnceLock::new();
         let leave = self.leave(errand, pass, &sent_at);
         let started = self.tools.clock.elapsed();

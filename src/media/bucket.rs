@@ -20,6 +20,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::carrier::Carrier;
 use super::files::{Error, at};
+use super::owner::Owner;
 use super::trouble::{Refused, Trouble};
 use crate::config;
 use crate::outbound::{Failure, Outbound};
@@ -37,6 +38,8 @@ pub(super) struct Bucket {
     store: Arc<AmazonS3>,
     name: String,
     prefix: String,
+    /// Whose it must be; anybody's where nobody is named.
+    owner: Option<Owner>,
     /// What was the matter when it was last asked.
     last: Arc<Mutex<Option<Trouble>>>,
 }
@@ -54,6 +57,7 @@ impl Bucket {
     pub(super) fn new(
         settings: &config::Bucket,
         outbound: &config::Outbound,
+        owner: Option<Owner>,
     ) -> Result<Self, Trouble> {
         let other = |error: &dyn StdError| Trouble::Other(error.to_string());
         let mut endpoint = settings.endpoint.clone();
@@ -80,7 +84,7 @@ impl Bucket {
             .build()
             .map_err(|error| other(&error))?;
         let (name, prefix) = (settings.bucket.clone(), settings.prefix.clone());
-        Ok(Self { store: Arc::new(store), name, prefix, last: Arc::default() })
+        Ok(Self { store: Arc::new(store), name, prefix, owner, last: Arc::default() })
     }
 
     /// How it is called.
@@ -88,32 +92,48 @@ impl Bucket {
         &self.name
     }
 
-    /// What was the matter when it was last asked.
+    /// What was the matter when it was last asked, or when it was last looked at whose it is.
     pub(super) fn last(&self) -> Option<Trouble> {
+        self.answered().or_else(|| self.owner.as_ref()?.last())
+    }
+
+    /// Whether its files are those of whoever keeps them here.
+    pub(super) async fn is_ours(&self) -> Result<(), Trouble> {
+        match &self.owner {
+            Some(owner) => owner.owns(self).await,
+            None => Ok(()),
+        }
+    }
+
+    fn answered(&self) -> Option<Trouble> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whoever does not answer is left alone until [`Self::ask`] finds that it does: a store that hangs
     /// must not keep those who have something else to do.
     fn answers(&self) -> Result<(), Trouble> {
-        match self.last() {
+        match self.answered() {
             Some(silent @ Trouble::Silent(_)) => Err(silent),
             Some(_) | None => Ok(()),
         }
     }
 
     /// A part of an object, shorter where it ends, with the size of the whole; nothing when there is no
-    /// such object. At most [`PART`].
+    /// such object in a bucket that is ours. At most [`PART`].
     pub(super) async fn get(
         &self,
         key: &str,
         range: Range<u64>,
     ) -> Result<Option<(Bytes, u64)>, Trouble> {
         self.answers()?;
-        self.ask(key, range).await
+        let got = self.ask(key, range).await?;
+        if got.is_none() {
+            self.is_ours().await?;
+        }
+        Ok(got)
     }
 
-    /// The same, also of a store that did not answer before.
+    /// The same of any bucket, also of a store that did not answer before.
     pub(super) async fn ask(
         &self,
         key: &str,

@@ -14,6 +14,7 @@ use super::bucket::Bucket;
 use super::incoming::{Incoming, Received};
 use super::inspect::Unfit;
 use super::opened::Opened;
+use super::owner::Owner;
 use super::place::Place;
 use super::rendition::MEGAPIXELS_AT_ONCE;
 use super::resumable::{Resumables, Turns};
@@ -83,13 +84,13 @@ impl Files {
         Self::kept(directory.clone(), Place::Disk(directory))
     }
 
-    /// Files where the configuration says.
-    pub fn configured(config: &Config) -> Result<Self, Error> {
+    /// Files where the configuration says, which must be `owner`'s when they lie elsewhere.
+    pub fn configured(config: &Config, owner: Option<Owner>) -> Result<Self, Error> {
         let directory = config.data_dir.join(MEDIA);
         let place = match &config.media.keep {
             Keep::Disk => Place::Disk(directory.clone()),
             Keep::Bucket(bucket) => {
-                Place::Bucket(Bucket::new(bucket, &config.outbound).map_err(Error::Store)?)
+                Place::Bucket(Bucket::new(bucket, &config.outbound, owner).map_err(Error::Store)?)
             }
         };
         Ok(Self::kept(directory, place))
@@ -149,7 +150,7 @@ impl Files {
 
     /// Keeps a file that has come in; it is either whole in its place, or not there.
     pub async fn keep(&self, received: &Received) -> Result<(), Error> {
-        match self.open(received.sha256()).await {
+        match self.open(received.sha256(), received.size()).await {
             Ok(_whole) => return Ok(()),
             // What does not give now does not take now either.
             Err(error @ Error::Store(_)) => return Err(error),
@@ -166,7 +167,7 @@ impl Files {
             return Ok(());
         }
         // Nobody else's word is taken for it: what lies there now is read again, to its end.
-        match self.open(received.sha256()).await {
+        match self.open(received.sha256(), received.size()).await {
             Ok(_whole) => Ok(()),
             Err(Error::Missing(_) | Error::Changed(_)) => Err(Error::Store(Trouble::Unfaithful)),
             Err(error) => Err(error),
@@ -182,10 +183,10 @@ impl Files {
         Ok(received.sha256().to_owned())
     }
 
-    /// Copies a file, in parts, and gives its size.
-    pub async fn copy(&self, sha256: &str, into: &Self) -> Result<u64, Error> {
+    /// Copies a file of at most so many bytes, in parts, and gives its size.
+    pub async fn copy(&self, sha256: &str, most: u64, into: &Self) -> Result<u64, Error> {
         const PART: u64 = 4 << 20;
-        let opened = self.open(sha256).await?;
+        let opened = self.open(sha256, most).await?;
         let mut incoming = into.receive().await?;
         while incoming.size() < opened.size() {
             let from = incoming.size();
@@ -237,14 +238,15 @@ impl Files {
         Ok(())
     }
 
-    /// Opens a file for reading it in parts, after making sure that it is the one that was put in.
-    pub async fn open(&self, sha256: &str) -> Result<Opened, Error> {
-        Opened::open(self.place.spot(sha256)?, sha256.to_owned()).await
+    /// Opens a file for reading it in parts, after making sure that it is the one that was put in. What has
+    /// more than `most` bytes is another one, and is not read.
+    pub async fn open(&self, sha256: &str, most: u64) -> Result<Opened, Error> {
+        Opened::open(self.place.spot(sha256)?, sha256.to_owned(), most).await
     }
 
-    /// Reads a file and makes sure that it is the one that was put in.
-    pub async fn read(&self, sha256: &str) -> Result<Bytes, Error> {
-        self.place.spot(sha256)?.read(sha256).await
+    /// Reads a file of at most so many bytes and makes sure that it is the one that was put in.
+    pub async fn read(&self, sha256: &str, most: u64) -> Result<Bytes, Error> {
+        self.place.spot(sha256)?.read(sha256, most).await
     }
 }
 
@@ -275,12 +277,12 @@ mod tests {
         let files = Files::new(directory.path());
         let sha256 = files.put(&Bytes::from_static(b"picture")).await.unwrap();
         assert_eq!(files.put(&Bytes::from_static(b"picture")).await.unwrap(), sha256);
-        assert_eq!(files.read(&sha256).await.unwrap(), "picture");
+        assert_eq!(files.read(&sha256, 7).await.unwrap(), "picture");
 
         let path = directory.path().join(&sha256[..2]).join(&sha256[2..]);
         std::fs::write(path, b"Picture").unwrap();
-        assert!(matches!(files.read(&sha256).await, Err(Error::Changed(_))));
-        assert!(matches!(files.read(&"0".repeat(64)).await, Err(Error::Missing(_))));
+        assert!(matches!(files.read(&sha256, 7).await, Err(Error::Changed(_))));
+        assert!(matches!(files.read(&"0".repeat(64), 7).await, Err(Error::Missing(_))));
         let left = |at: &Path| std::fs::read_dir(at).unwrap().count();
         assert_eq!(left(&directory.path().join(ASIDE)), 0);
         let mut broken = files.receive().await.unwrap();
@@ -293,6 +295,6 @@ mod tests {
         assert_eq!(left(&directory.path().join(ASIDE)), 1);
         files.sweep("2120-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
         assert_eq!(left(&directory.path().join(ASIDE)), 0);
-        assert!(matches!(files.read("../../etc/passwd").await, Err(Error::NoHash)));
+        assert!(matches!(files.read("../../etc/passwd", 7).await, Err(Error::NoHash)));
     }
 }

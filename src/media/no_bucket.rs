@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::files::Error;
+use super::owner::Owner;
 use super::trouble::Trouble;
 use crate::config;
 
@@ -17,7 +18,11 @@ pub(super) enum Bucket {}
 
 #[expect(clippy::unused_async, reason = "called like the other one")]
 impl Bucket {
-    pub(super) fn new(_: &config::Bucket, _: &config::Outbound) -> Result<Self, Trouble> {
+    pub(super) fn new(
+        _: &config::Bucket,
+        _: &config::Outbound,
+        _: Option<Owner>,
+    ) -> Result<Self, Trouble> {
         Err(Trouble::Other("nothing: this build was made without the feature s3".to_owned()))
     }
 
@@ -26,6 +31,10 @@ impl Bucket {
     }
 
     pub(super) fn last(&self) -> Option<Trouble> {
+        match *self {}
+    }
+
+    pub(super) async fn is_ours(&self) -> Result<(), Trouble> {
         match *self {}
     }
 

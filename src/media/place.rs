@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::fs;
+use tokio::io::AsyncReadExt as _;
 
 use super::bucket::{Bucket, PART};
 use super::files::{Error, at};
@@ -38,14 +39,10 @@ pub(super) enum Spot {
 impl Place {
     /// Where the file with this hash lies, if it is there.
     pub(super) fn spot(&self, sha256: &str) -> Result<Spot, Error> {
-        let hexadecimal = sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let (first, rest) = sha256
-            .split_at_checked(2)
-            .filter(|_| hexadecimal && sha256.len() == 64)
-            .ok_or(Error::NoHash)?;
+        let name = name_of(sha256).ok_or(Error::NoHash)?;
         Ok(match self {
-            Self::Disk(directory) => Spot::Disk(directory.join(first).join(rest)),
-            Self::Bucket(bucket) => Spot::Bucket(bucket.clone(), format!("{first}/{rest}")),
+            Self::Disk(directory) => Spot::Disk(directory.join(name)),
+            Self::Bucket(bucket) => Spot::Bucket(bucket.clone(), name),
         })
     }
 
@@ -57,13 +54,15 @@ impl Place {
         }
     }
 
-    /// Whether it answers. A name that is never there tells more than one that is: without the right to
-    /// list, a store says "forbidden" to it, and so it would of a file that is lost.
+    /// Whether it answers, and is ours. A name that is never there tells more than one that is: without
+    /// the right to list, a store says "forbidden" to it, and so it would of a file that is lost.
     pub(super) async fn look(&self) -> Result<(), Trouble> {
-        match self {
-            Self::Disk(_) => Ok(()),
-            Self::Bucket(bucket) => bucket.ask(NEVER, 0..2).await.map(drop),
-        }
+        let bucket = match self {
+            Self::Disk(_) => return Ok(()),
+            Self::Bucket(bucket) => bucket,
+        };
+        bucket.ask(NEVER, 0..2).await?;
+        bucket.is_ours().await
     }
 
     /// Whether it can be read and written, tried; and what it is called.
@@ -85,6 +84,13 @@ impl Place {
     }
 }
 
+/// The name of a file with this hash, below the directory or the prefix.
+pub(super) fn name_of(sha256: &str) -> Option<String> {
+    let hexadecimal = sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let (first, rest) = sha256.split_at_checked(2).filter(|_| hexadecimal && sha256.len() == 64)?;
+    Some(format!("{first}/{rest}"))
+}
+
 impl Spot {
     /// Puts what has come in there: whole and durable, or not at all.
     pub(super) async fn put(&self, received: &Received) -> Result<(), Error> {
@@ -96,15 +102,11 @@ impl Spot {
         }
     }
 
-    /// All of it, once it has proven to be what was put in.
-    pub(super) async fn read(&self, sha256: &str) -> Result<Bytes, Error> {
+    /// All of it, once it has proven to be what was put in. Of what is longer than that no more is read.
+    pub(super) async fn read(&self, sha256: &str, most: u64) -> Result<Bytes, Error> {
         let bytes = match self {
-            Self::Disk(path) => match fs::read(path).await {
-                Ok(bytes) => Some(Bytes::from(bytes)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(source) => return Err(Error::Disk { path: path.clone(), source }),
-            },
-            Self::Bucket(bucket, key) => all(bucket, key).await?,
+            Self::Disk(path) => from_disk(path, most).await?,
+            Self::Bucket(bucket, key) => all(bucket, key, most).await?,
         };
         let bytes = bytes.ok_or_else(|| Error::Missing(sha256.to_owned()))?;
         if hex::encode(Sha256::digest(&bytes)) == sha256 {
@@ -126,7 +128,19 @@ async fn to_disk(received: &Received, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-async fn all(bucket: &Bucket, key: &str) -> Result<Option<Bytes>, Error> {
+/// One byte more than the most shows that it is longer.
+async fn from_disk(path: &Path, most: u64) -> Result<Option<Bytes>, Error> {
+    let file = match fs::File::open(path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::Disk { path: path.to_owned(), source }),
+    };
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).await.map_err(at(path))?;
+    Ok(Some(bytes.into()))
+}
+
+async fn all(bucket: &Bucket, key: &str, most: u64) -> Result<Option<Bytes>, Error> {
     let mut bytes = Vec::new();
     loop {
         let from = bytes.len() as u64;
@@ -137,7 +151,7 @@ async fn all(bucket: &Bucket, key: &str) -> Result<Option<Bytes>, Error> {
             return Ok(Some(part));
         }
         bytes.extend_from_slice(&part);
-        if part.is_empty() || bytes.len() as u64 >= size {
+        if part.is_empty() || bytes.len() as u64 >= size || size > most {
             return Ok(Some(bytes.into()));
         }
     }

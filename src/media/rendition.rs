@@ -35,14 +35,19 @@ struct Note {
 }
 
 impl Files {
-    /// What leaves of a kept picture.
-    pub async fn rendition(&self, sha256: &str, recipe: &Recipe) -> Result<Rendition, Error> {
+    /// What leaves of a kept picture of at most so many bytes.
+    pub async fn rendition(
+        &self,
+        sha256: &str,
+        most: u64,
+        recipe: &Recipe,
+    ) -> Result<Rendition, Error> {
         let beside = self.beside(BESIDE);
         let note = beside.directory().join(format!("{}.json", key(sha256, recipe)));
-        if let Some(kept) = kept(&beside, &note).await {
+        if let Some(kept) = kept(&beside, &note, recipe).await {
             return Ok(kept);
         }
-        let original = self.read(sha256).await?;
+        let original = self.read(sha256, most).await?;
         let unfit = |why: Unfit| Error::Unfit { sha256: sha256.to_owned(), why };
         let pixels = render::pixels(&original).map_err(unfit)?;
         let weight = u32::try_from(pixels.div_ceil(1_000_000)).unwrap_or(u32::MAX);
@@ -71,9 +76,9 @@ fn key(sha256: &str, recipe: &Recipe) -> String {
 }
 
 /// What was made before, if all of it is still there and unchanged.
-async fn kept(beside: &Files, note: &std::path::Path) -> Option<Rendition> {
+async fn kept(beside: &Files, note: &std::path::Path, recipe: &Recipe) -> Option<Rendition> {
     let note: Note = serde_json::from_slice(&fs::read(note).await.ok()?).ok()?;
-    let bytes = beside.read(&note.sha256).await.ok()?;
+    let bytes = beside.read(&note.sha256, recipe.max_bytes).await.ok()?;
     Some(Rendition { sha256: note.sha256, mime: note.mime, bytes })
 }
 
@@ -101,21 +106,21 @@ mod tests {
         picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
         let sha256 = files.put(&png.into_inner().into()).await.unwrap();
         let recipe = Recipe { max_bytes: 100_000, max_side: 20, png: false };
-        let first = files.rendition(&sha256, &recipe).await.unwrap();
+        let first = files.rendition(&sha256, 10_000, &recipe).await.unwrap();
         assert_eq!((first.mime.as_str(), &first.bytes[..2]), ("image/jpeg", &[0xff, 0xd8][..]));
-        assert_eq!(files.rendition(&sha256, &recipe).await.unwrap(), first);
+        assert_eq!(files.rendition(&sha256, 10_000, &recipe).await.unwrap(), first);
         let other = Recipe { png: true, ..recipe.clone() };
-        assert_eq!(files.rendition(&sha256, &other).await.unwrap().mime, "image/png");
+        assert_eq!(files.rendition(&sha256, 10_000, &other).await.unwrap().mime, "image/png");
 
         // What somebody has changed on the disk does not leave.
         let beside = directory.path().join(BESIDE);
         let place = beside.join(&first.sha256[..2]).join(&first.sha256[2..]);
         std::fs::write(&place, b"another picture").unwrap();
-        assert_eq!(files.rendition(&sha256, &recipe).await.unwrap(), first);
+        assert_eq!(files.rendition(&sha256, 10_000, &recipe).await.unwrap(), first);
         std::fs::remove_dir_all(&beside).unwrap();
-        assert_eq!(files.rendition(&sha256, &recipe).await.unwrap(), first);
+        assert_eq!(files.rendition(&sha256, 10_000, &recipe).await.unwrap(), first);
 
         let text = files.put(&Bytes::from_static(b"no picture")).await.unwrap();
-        assert!(matches!(files.rendition(&text, &recipe).await, Err(Error::Unfit { .. })));
+        assert!(matches!(files.rendition(&text, 10, &recipe).await, Err(Error::Unfit { .. })));
     }
 }

@@ -30,6 +30,20 @@ pub enum Trouble {
     /// The bucket is somewhere else.
     #[error("the bucket is elsewhere: look at media.s3.region and media.s3.endpoint ({0})")]
     Elsewhere(String),
+    /// It has no mark of anybody, and not the file that must be there.
+    #[error(
+        "it has none of the files that must be there, and no mark: look at media.s3.bucket and \
+         media.s3.prefix"
+    )]
+    NotThere,
+    /// It has the mark of another installation.
+    #[error(
+        "it has the files of another installation: look at media.s3.bucket and media.s3.prefix"
+    )]
+    Anothers,
+    /// Whose it is cannot be told now.
+    #[error("it has no mark, and which files must be there cannot be told now: {0}")]
+    Unproven(String),
     /// Something else.
     #[error("it answered {0}")]
     Other(String),

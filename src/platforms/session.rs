@@ -74,7 +74,8 @@ pub enum Place {
 /// One picture or video of an [`Item`].
 #[derive(Debug, Clone)]
 pub struct ItemMedia {
-    /// Lower-case hexadecimal SHA-256; the key under which progress is kept.
+    /// Lower-case hexadecimal SHA-256, of a film the one of the file that was handed in; the key under
+    /// which progress is kept.
     pub sha256: String,
     /// Sniffed type, such as `image/jpeg`.
     pub mime: String,
@@ -95,7 +96,7 @@ pub enum MediaSource {
     Parts(Arc<dyn Parts>),
 }
 
-/// A file that is read in parts. It is open and proven: what is read is what was scheduled.
+/// A file that is read in parts: what is read is what was scheduled.
 pub trait Parts: fmt::Debug + Send + Sync {
     /// How many bytes it has.
     fn size(&self) -> u64;
@@ -158,6 +159,17 @@ impl Progress {
     /// Whether nothing is worth keeping.
     pub fn is_empty(&self) -> bool {
         self.staged.is_empty() && self.under_way.is_empty() && self.made.is_none()
+    }
+
+    /// Whether the platform has all bytes of a file, so that none of them is needed as it seems now.
+    pub fn has_all_of(&self, sha256: &str, now: jiff::Timestamp) -> bool {
+        let staged = |it: &Staged| it.sha256 == sha256 && it.expires_at > now;
+        let under_way = |it: &UnderWay| it.sha256 == sha256 && it.is_whole && it.expires_at > now;
+        // A film that stands for itself is named by what it becomes and its file.
+        let made = |it: &Made| it.whole && it.key.ends_with(sha256);
+        self.staged.iter().any(staged)
+            || self.under_way.iter().any(under_way)
+            || self.made.as_ref().is_some_and(made)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A backup: a directory with a consistent copy of the database, the media by their hashes, and a
 //! manifest that is written last and says what there must be. The key is never in it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -109,8 +109,8 @@ pub async fn make(
     // The file of a row is on disk before the row is: whatever the copy knows is there.
     let into = Files::new(directory.join(MEDIA));
     let mut media_bytes = 0;
-    for sha256 in &hashes {
-        media_bytes += files.copy(sha256, &into).await?;
+    for (sha256, size) in &hashes {
+        media_bytes += files.copy(sha256, *size, &into).await?;
     }
     let manifest = Manifest {
         form: FORM,
@@ -148,8 +148,8 @@ pub async fn verify(directory: &Path) -> Result<Manifest, Error> {
         return Err(Error::NotWhole("the database is another than the manifest says".to_owned()));
     }
     let files = Files::new(directory.join(MEDIA));
-    for sha256 in &hashes {
-        files.open(sha256).await?;
+    for (sha256, size) in &hashes {
+        files.open(sha256, *size).await?;
     }
     Ok(manifest)
 }
@@ -162,8 +162,8 @@ pub async fn bring_back(directory: &Path, aside: &Path, files: &Files) -> Result
     let hashes = hashes(&copy).await?;
     copy.close().await;
     let from = Files::new(directory.join(MEDIA));
-    for sha256 in &hashes {
-        from.copy(sha256, files).await?;
+    for (sha256, size) in &hashes {
+        from.copy(sha256, *size, files).await?;
     }
     fs::copy(&kept, aside).await.map_err(at(aside))?;
     sync(aside).await
@@ -181,15 +181,19 @@ async fn must_be_empty(directory: &Path) -> Result<(), Error> {
     }
 }
 
-async fn hashes(copy: &Copy) -> Result<BTreeSet<String>, Error> {
-    let mut all: BTreeSet<String> = BTreeSet::new();
+/// The hashes and sizes of all files that the copy knows.
+async fn hashes(copy: &Copy) -> Result<BTreeMap<String, u64>, Error> {
+    let mut all = BTreeMap::new();
     loop {
-        let after = all.last().cloned().unwrap_or_default();
+        let after: String = all
+            .last_key_value()
+            .map(|(sha256, _): (&String, &u64)| sha256.clone())
+            .unwrap_or_default();
         let page = copy.files(&after).await?;
         if page.is_empty() {
             return Ok(all);
         }
-        all.extend(page);
+        all.extend(page.into_iter().map(|(sha256, size)| (sha256, size.unsigned_abs())));
     }
 }
 

@@ -178,7 +178,7 @@ pub async fn fetch(
     id: &MediaId,
 ) -> Result<(Media, Opened), Error> {
     let media = show(services, caller, id).await?;
-    let opened = services.files.open(&media.sha256).await.map_err(unkept)?;
+    let opened = services.files.open(&media.sha256, media.size_bytes).await.map_err(unkept)?;
     Ok((media, opened))
 }
 

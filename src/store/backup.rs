@@ -28,7 +28,7 @@ statements! {
         "SELECT (SELECT COUNT(*) FROM posts), (SELECT COUNT(*) FROM deliveries),
                 (SELECT COUNT(*) FROM attempts), (SELECT COUNT(*) FROM audit)";
     FILES =
-        "SELECT DISTINCT sha256 FROM media WHERE sha256 > $1 ORDER BY sha256 LIMIT 1000";
+        "SELECT DISTINCT sha256, size_bytes FROM media WHERE sha256 > $1 ORDER BY sha256 LIMIT 1000";
 }
 
 /// What a copy has.
@@ -118,10 +118,10 @@ impl Copy {
     }
 
     /// The hashes of all files that it knows, after `after`, in order, a page at a time.
-    pub async fn files(&self, after: &str) -> Result<Vec<String>, Error> {
+    pub async fn files(&self, after: &str) -> Result<Vec<(String, i64)>, Error> {
         let mut reader = Reader::of(self.0.acquire().await?);
         Ok(on!(reader, FILES, |sql, conn| {
-            sqlx::query_scalar(sql).bind(after).fetch_all(conn).await?
+            sqlx::query_as(sql).bind(after).fetch_all(conn).await?
         }))
     }
 

@@ -17,6 +17,8 @@ statements! {
     FIND = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE id = $1 AND removed_at IS NULL";
     FIND_MANY = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE removed_at IS NULL AND id IN " ids(1) " ORDER BY id";
     LIST = "SELECT media.id, kind, mime, width, height, duration_ms, video, size_bytes, media.sha256, created_at, t.sha256 IS NOT NULL AS has_terms, licence, credit, embargo_until, licensed_until FROM media LEFT JOIN terms AS t ON t.sha256 = media.sha256 WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2";
+    /// Also of what was removed: its bytes stay.
+    NEWEST = "SELECT sha256, size_bytes FROM media ORDER BY id DESC LIMIT 1";
     REMOVE = "UPDATE media SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
 }
 
@@ -127,6 +129,13 @@ pub async fn list(
             .await?
     });
     rows.into_iter().map(Row::media).collect()
+}
+
+/// The hash and the size of the newest file, if there is any.
+pub async fn newest(reader: &mut Reader) -> Result<Option<(String, u64)>, Error> {
+    let row: Option<(String, i64)> =
+        on!(reader, NEWEST, |sql, conn| sqlx::query_as(sql).fetch_optional(conn).await?);
+    Ok(row.map(|(sha256, size)| (sha256, size.unsigned_abs())))
 }
 
 /// Hides a file; false when it was hidden already. The bytes stay: what was scheduled needs them.

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::{DeliveryId, MediaId};
 use chancery::service::{Error, media};
@@ -189,6 +190,33 @@ async fn while_the_bucket_is_away_files_wait_on_postgres() {
     Box::pin(away_and_back(Kind::Postgres)).await;
 }
 
+/// A film that was brought ahead leaves at its instant, also when it cannot be read any more just then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_at_x_leaves_without_the_bucket() {
+    let server = Server::start().await;
+    let stage = stage(Kind::Sqlite, &server).await.unwrap();
+    let (film, quiet) = travelled();
+    let film = stage.hand_in(&film).await;
+    let outlet = stage.outlet(Platform::X).await;
+    let at = after(stage.now(), Duration::from_hours(3));
+    let wanted = Wanted::text("ahead").picture(&film, ALT).at(at);
+    let id = stage.deliver(&outlet, &wanted).await;
+    stage.advance(Duration::from_mins(151));
+    let sql = format!("SELECT CAST(progress AS TEXT) FROM deliveries WHERE id = '{id}'");
+    eventually("the film is at X", async || {
+        let kept = stage.setting().database.rows(&sql).await;
+        let is_there = kept[0][0].contains("remote_id") && !kept[0][0].contains("under_way");
+        if is_there { Ok(()) } else { Err(kept[0][0].clone()) }
+    })
+    .await;
+    server.leave();
+    stage.advance(Duration::from_mins(30));
+    stage.published(&id).await;
+    assert_eq!(stage.posts(&outlet)[0].photos[0].sha256, quiet);
+    server.come_back();
+    stage.finish().await;
+}
+
 /// Somebody has written something else in the place of two objects.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_what_was_put_in_does_not_leave() {
@@ -215,6 +243,15 @@ async fn what_is_not_what_was_put_in_does_not_leave() {
         assert_eq!(shown.delivery.problem.unwrap().code, "media_missing");
         assert!(stage.creates(outlet).is_empty());
     }
+    // What has become longer is not read to its end.
+    let (long, long_bytes) = stage.picture(8).await;
+    let object = std::fs::OpenOptions::new().write(true).open(server.object(&sha256(&long_bytes)));
+    object.unwrap().set_len(1 << 30).unwrap();
+    let before = server.heard();
+    let id = stage.deliver(&page, &Wanted::text("too long").picture(&long, ALT)).await;
+    let shown = stage.until(&id, DeliveryState::Failed).await;
+    assert_eq!(shown.delivery.problem.unwrap().code, "media_missing");
+    assert!(server.heard() - before < 30, "{} requests", server.heard() - before);
     // Whoever hands it in again puts it right.
     stage.hand_in(&picture_bytes).await;
     let id = stage.deliver(&page, &Wanted::text("put right").picture(&picture, ALT)).await;
@@ -264,6 +301,55 @@ async fn a_check_says_what_is_wrong_with_the_bucket() {
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("media.s3.bucket"), "{told}");
     stage.resume().await;
+    stage.finish().await;
+}
+
+/// Where nothing of ours lies no file is missing: that is said of the place, by everybody who may be asked,
+/// and what is due waits for the right one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_wrong_place_no_file_is_missing() {
+    const PREFIX: &str = "CHANCERY_MEDIA__S3__PREFIX";
+    let server = Server::start().await;
+    let mut stage = stage(Kind::Sqlite, &server).await.unwrap();
+    let (picture, _) = stage.picture(7).await;
+    stage.stop().await;
+    let mark = server.below("media/one").join(".chancery");
+    assert!(mark.exists());
+    std::fs::write(server.below("media/anothers").join(".chancery"), "Somebody's").unwrap();
+    for (prefix, says) in [
+        ("media/empty", "none of the files that must be there"),
+        ("media/anothers", "files of another installation"),
+    ] {
+        let (output, told) = chancery(&stage, &[(PREFIX, prefix)], &["check"]);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(says) && told.contains("media.s3.prefix"), "{told}");
+    }
+    assert!(!server.below("media/empty").join(".chancery").exists(), "nobody's place was taken");
+
+    stage.set_option(PREFIX, "media/empty");
+    stage.resume().await;
+    let outlet = stage.outlet(Platform::Facebook).await;
+    let id = stage.deliver(&outlet, &Wanted::text("kept").picture(&picture, ALT)).await;
+    waits_for(&stage, &id, "media_unreadable").await;
+    let told = readiness(&stage).await.to_string();
+    assert!(told.contains("media.s3.prefix"), "{told}");
+    let refused = try_to_hand_in(&stage, &png(33, 21)).await.unwrap_err();
+    assert!(matches!(&refused, Error::Unfinished(_)), "{refused:?}");
+
+    stage.stop().await;
+    stage.set_option(PREFIX, "media/one");
+    // Files that lay there before there were marks prove the same.
+    std::fs::remove_file(&mark).unwrap();
+    stage.resume().await;
+    stage.advance(Duration::from_secs(61));
+    stage.published(&id).await;
+    eventually(
+        "the mark is there again",
+        async || {
+            if mark.exists() { Ok(()) } else { Err("it is not") }
+        },
+    )
+    .await;
     stage.finish().await;
 }
 

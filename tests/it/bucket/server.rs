@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
 use hyper::server::conn::http1;
@@ -36,6 +38,8 @@ pub(crate) struct Server {
     secret: String,
     address: SocketAddr,
     mood: watch::Sender<Mood>,
+    /// How many requests it has heard.
+    heard: Arc<AtomicUsize>,
     /// How many requests to put something it has kept without answering.
     kept: watch::Receiver<usize>,
     listening: JoinHandle<()>,
@@ -61,9 +65,10 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mood = watch::Sender::new(Mood::Well);
+        let heard = Arc::<AtomicUsize>::default();
         let (count, kept) = watch::channel(0);
-        let listening = tokio::spawn(listen(listener, service, mood.clone(), count));
-        Self { directory, secret, address, mood, kept, listening }
+        let listening = tokio::spawn(listen(listener, service, mood.clone(), heard.clone(), count));
+        Self { directory, secret, address, mood, heard, kept, listening }
     }
 
     /// The options with which a service keeps its files here.
@@ -98,6 +103,18 @@ impl Server {
         self.kept.clone().wait_for(|count| *count > 0).await.unwrap();
     }
 
+    /// How many requests it has heard.
+    pub(crate) fn heard(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// A directory of the bucket, made when it is not there.
+    pub(crate) fn below(&self, prefix: &str) -> PathBuf {
+        let directory = self.directory.path().join(BUCKET).join(prefix);
+        std::fs::create_dir_all(&directory).unwrap();
+        directory
+    }
+
     /// Where an object's bytes lie.
     pub(crate) fn object(&self, sha256: &str) -> PathBuf {
         let bucket = self.directory.path().join(BUCKET).join(PREFIX);
@@ -109,6 +126,7 @@ async fn listen(
     listener: TcpListener,
     service: S3Service,
     mood: watch::Sender<Mood>,
+    heard: Arc<AtomicUsize>,
     kept: watch::Sender<usize>,
 ) {
     loop {
@@ -117,9 +135,11 @@ async fn listen(
             continue;
         }
         let (service, seen, kept) = (service.clone(), mood.subscribe(), kept.clone());
+        let heard = heard.clone();
         let mut away = mood.subscribe();
         let answer = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let (service, kept) = (service.clone(), kept.clone());
+            heard.fetch_add(1, Ordering::Relaxed);
             let deaf = *seen.borrow() == Mood::Deaf && request.method() == Method::PUT;
             async move {
                 if deaf {
