@@ -30,12 +30,14 @@ statements! {
     LIST =
         "SELECT id, person_id, unit_id, platform, account_id, expected_remote_id, wishes, status, verifier, sealed, granted, chosen, accounts, approved_by, problem, problem_detail, version, created_at, updated_at, expires_at
          FROM connections
-         WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) AND ($2 IS NULL OR account_id IN (SELECT value FROM jsonb_each($2)))
+         WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) AND ($2 IS NULL OR account_id IN (SELECT value FROM jsonb_each($2))
+            OR (account_id IS NULL AND unit_id IN (SELECT value FROM jsonb_each($4))))
          ORDER BY id DESC LIMIT $3"
       | "SELECT id, person_id, unit_id, platform, account_id, expected_remote_id, wishes, status, verifier, sealed, granted, chosen, accounts, approved_by, problem, problem_detail, version, created_at, updated_at, expires_at
          FROM connections
          WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) AND (CAST($2 AS JSONB) IS NULL
-            OR account_id IN (SELECT jsonb_array_elements_text($2)))
+            OR account_id IN (SELECT jsonb_array_elements_text($2))
+            OR (account_id IS NULL AND unit_id IN (SELECT jsonb_array_elements_text($4))))
          ORDER BY id DESC LIMIT $3";
     UPDATE =
         "UPDATE connections SET status = $3, verifier = $4, sealed = $5, granted = $6, chosen = $7,
@@ -205,14 +207,15 @@ pub async fn find(reader: &mut Reader, id: &ConnectionId) -> Result<Option<Kept>
 pub async fn list(
     reader: &mut Reader,
     before: Option<&ConnectionId>,
-    among: Option<&[AccountId]>,
+    among: Option<(&[AccountId], &[UnitId])>,
     limit: u32,
 ) -> Result<Vec<Connection>, Error> {
     let rows: Vec<Row> = on!(reader, LIST, |sql, conn| {
         sqlx::query_as(sql)
             .bind(before)
-            .bind(among.map(Json))
+            .bind(among.map(|it| Json(it.0)))
             .bind(i64::from(limit))
+            .bind(among.map_or(Json(&[][..]), |it| Json(it.1)))
             .fetch_all(conn)
             .await?
     });

@@ -141,7 +141,7 @@ both! {
         assert_eq!(newest[0].id, done.connection.id);
         let before = connections::list(&mut tx, Some(&done.connection.id), None, 5).await.unwrap();
         assert_eq!(before[0].id, open.connection.id);
-        assert!(connections::list(&mut tx, None, Some(&[]), 5).await.unwrap().is_empty());
+        assert!(connections::list(&mut tx, None, Some((&[], &[])), 5).await.unwrap().is_empty());
         tx.commit().await.unwrap();
     }
 }

@@ -447,11 +447,15 @@ pub async fn list(
     permit(caller, Action::ReadAccounts, Subject::Any)?;
     let among: Option<Vec<AccountId>> =
         caller.actor.accounts_for(Action::ReadAccounts).map(|own| own.into_iter().collect());
+    // One that has no account yet is its unit's; whoever is limited to accounts knows of none.
+    let units = caller.actor.units_for(Action::ReadAccounts).unwrap_or_default();
+    let units: Vec<UnitId> =
+        units.into_iter().filter(|_| caller.actor.accounts.is_none()).collect();
     let before: Option<ConnectionId> = window.after_id()?;
     let now = services.clock.now();
     let mut reader = services.store.read().await?;
-    let rows =
-        connections::list(&mut reader, before.as_ref(), among.as_deref(), window.rows()).await?;
+    let among = among.as_deref().map(|accounts| (accounts, units.as_slice()));
+    let rows = connections::list(&mut reader, before.as_ref(), among, window.rows()).await?;
     let page = window.page(rows, |it| vec![it.id.to_string()]);
     let items = page.items.into_iter().map(|it| as_it_is(it, now)).collect();
     Ok(Page { items, next: page.next })

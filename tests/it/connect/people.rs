@@ -132,6 +132,12 @@ both! { with APP;
         // An administrator of the unit is none of everything.
         world.appoint("chi.le@mofa.example", &unit, "administrator").await;
         world.ask_as(&colleague, "GET", &place).send().await.expect(200);
+        // In his list are those of his units, also without an account yet, and no others.
+        let elsewhere = world.unit().await;
+        begin(world, &json!({"unit_id": elsewhere["id"], "platform": "x"})).await;
+        let listed = world.ask_as(&colleague, "GET", "/api/v1/accounts/connections").send().await;
+        let listed = listed.expect(200)["items"].as_array().unwrap().clone();
+        assert_eq!(listed.iter().map(|it| &it["id"]).collect::<Vec<_>>(), [&json!(begun.id)]);
         let approve = format!("{place}/approve");
         let refused = world.ask_as(&colleague, "POST", &approve).send().await;
         refused.problem(403, "needs_administrator");
