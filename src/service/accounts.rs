@@ -214,7 +214,9 @@ pub async fn change(
         publishing::stand_still(&mut tx).await?;
     }
     if moved {
+        accounts::lock(&mut tx, id).await?;
         check_unit(&mut tx, &account, now).await?;
+        nothing_waits(&mut tx, id).await?;
     }
     accounts::update(&mut tx, &account, from).await?;
     if let Some(credential) = &change.credential {
@@ -353,17 +355,24 @@ pub async fn remove(
     let mut tx = services.store.begin().await?;
     accounts::lock(&mut tx, id).await?;
     let account = seen_version(&mut tx, id, seen).await?;
-    let waiting = accounts::waiting(&mut tx, id).await?;
-    if waiting > 0 {
-        let detail = format!("{waiting} deliveries have not come to their end; cancel them first");
-        let told = Told::new("account_in_use", detail).with("count", waiting);
-        return Err(Error::Conflict(told.member("deliveries", waiting)));
-    }
+    nothing_waits(&mut tx, id).await?;
     accounts::remove(&mut tx, id, account.version, services.clock.now()).await?;
     credentials::remove(&mut tx, id).await?;
     let entry = caller.entry("account.remove", id, json!({"remote_id": account.remote_id}));
     finish(services, caller, tx, (), &[entry]).await?;
     Ok(())
+}
+
+/// What waits for an account was scheduled where it is now: neither does it end with the account, nor
+/// does it come under other people with it. To be called once the account is locked.
+async fn nothing_waits(tx: &mut Tx, id: &AccountId) -> Result<(), Error> {
+    let waiting = accounts::waiting(tx, id).await?;
+    if waiting == 0 {
+        return Ok(());
+    }
+    let detail = format!("{waiting} deliveries have not come to their end; cancel them first");
+    let told = Told::new("account_in_use", detail).with("count", waiting);
+    Err(Error::Conflict(told.member("deliveries", waiting)))
 }
 
 /// Asks the platform now whether the credential is good, and notes what it says.

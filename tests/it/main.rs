@@ -87,6 +87,8 @@ mod media;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod moved;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod notifications;
