@@ -52,13 +52,19 @@ pub(super) const WORDS: &[Words] = &[
         "approval_not_needed",
         "No approval is needed",
         "Không cần phê duyệt",
-        "Bài của đơn vị này không cần duyệt: hãy lên lịch luôn.",
+        "Bài của đơn vị này không cần duyệt: hãy lên lịch, huỷ hoặc tạm dừng các lượt đăng.",
     ),
     words(
         "approval_outdated",
         "The post has changed since",
         "Bài đã thay đổi",
         "Bài đã được sửa sau khi bạn xem: hãy xem bản hiện tại rồi quyết định.",
+    ),
+    words(
+        "settings_not_approved",
+        "The settings are not approved",
+        "Thiết lập chưa được duyệt",
+        "Thiết lập riêng của lượt đăng chỉ được duyệt cùng kế hoạch: hãy lên lịch với awaiting_approval.",
     ),
     words(
         "plan_changed",

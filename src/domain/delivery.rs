@@ -210,9 +210,8 @@ impl DeliveryState {
             (S::Publishing | S::Unknown, Event::Refused) | (S::Scheduled, Event::GuardRefused) => {
                 S::Failed
             }
-            (S::Publishing, Event::Doubted) | (S::Scheduled | S::Held, Event::Restored) => {
-                S::Unknown
-            }
+            (S::Publishing, Event::Doubted)
+            | (S::PendingApproval | S::Scheduled | S::Held, Event::Restored) => S::Unknown,
             (S::Publishing, Event::Deferred | Event::Withdrawn)
             | (S::Unknown, Event::Absent)
             | (S::NeedsHuman, Event::SentAgain)
@@ -223,9 +222,10 @@ impl DeliveryState {
             | (S::PendingApproval, Event::Rescheduled) => S::PendingApproval,
             (S::Published, Event::Vanished) => S::Vanished,
             (S::Published, Event::Recalled) => S::Recalled,
-            (S::Scheduled | S::Held | S::Publishing | S::Unknown, Event::NeedsPerson) => {
-                S::NeedsHuman
-            }
+            (
+                S::PendingApproval | S::Scheduled | S::Held | S::Publishing | S::Unknown,
+                Event::NeedsPerson,
+            ) => S::NeedsHuman,
             (S::Scheduled | S::Held | S::PendingApproval, Event::Late) => S::Missed,
             (S::Scheduled | S::Publishing, Event::AccountUnfit)
             | (S::Scheduled | S::Held, Event::Stopped) => S::Held,

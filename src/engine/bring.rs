@@ -33,6 +33,8 @@ use crate::store::{Error, Tx, audit};
 const HANDS: usize = 2;
 /// Between tries that nobody has said a time for.
 const BACK_OFF: BackOff = BackOff { first: Duration::from_secs(10), most: Duration::from_mins(5) };
+/// How often it is looked at whether it is approved by now.
+const UNAPPROVED: Duration = Duration::from_mins(1);
 /// The shortest pause between two runs for one delivery.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -92,8 +94,14 @@ impl Bring {
             };
             let prepared = delivery_of(job).filter(waits).and_then(|id| prepared.remove(&id));
             let said = prepared.as_ref().and_then(place::said);
+            let pending = delivery_of(job).and_then(|id| states.get(&id).copied())
+                == Some(DeliveryState::PendingApproval);
             match prepared.zip(said) {
                 Some((prepared, said)) => self.admit_one(prepared, said, now),
+                // Nothing leaves the house before that.
+                None if pending => {
+                    Admission::Not(Ending::Again(after(now, UNAPPROVED)), "not approved".to_owned())
+                }
                 None => Admission::Not(Ending::Done, "nothing to bring".to_owned()),
             }
         };

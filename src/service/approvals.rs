@@ -8,6 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::holds::InFlight;
+use super::plan::Ready;
 use super::posts::see;
 use super::recall::{self, Back};
 use super::{Caller, Done, Error, Services, Told, all_well, finish, permit};
@@ -214,6 +215,18 @@ pub(super) async fn asked(
     Ok(waits)
 }
 
+/// What the settings of a delivery show, such as the answers of a poll, is not part of what was approved with
+/// the post, only of a plan.
+pub(super) fn check_settings(unit: &Unit, ready: &[Ready]) -> Result<(), Error> {
+    let plain = |one: &Ready| one.row.settings.as_object().is_none_or(serde_json::Map::is_empty);
+    let covered = |one: &Ready| one.row.asks_approval || plain(one);
+    if unit.approval.needed() == 0 || ready.iter().all(covered) {
+        return Ok(());
+    }
+    let detail = "settings of a delivery are approved with the plan alone: schedule it with awaiting_approval";
+    Err(Error::Conflict(Told::new("settings_not_approved", detail)))
+}
+
 /// Asks for approval of what a post says now: whoever may approve it is told.
 pub async fn submit(
     services: &Services,
@@ -229,10 +242,7 @@ pub async fn submit(
     approvals::lock(&mut tx, id).await?;
     let post = see(&mut tx, caller, Action::WritePosts, id).await?;
     let unit = units::find(&mut tx, &post.unit_id).await?.ok_or(Error::NotFound)?;
-    if unit.approval.needed() == 0 {
-        let detail = "posts of this unit need no approval: schedule it";
-        return Err(Error::Conflict(Told::new("approval_not_needed", detail)));
-    }
+    check_needed(&unit)?;
     super::schedule::check_open(services, &unit)?;
     let by = caller.actor.person_id.clone();
     let asked = Submission { content_hash: post.content_hash.clone(), by, at: now };
@@ -243,10 +253,10 @@ pub async fn submit(
     let detail = json!({
         "revision": post.revision, "content_hash": post.content_hash, "plan_hash": view.plan_hash,
     });
-    // With nobody in the unit who could, those who may everything must.
+    // Where too few in the unit could, those who may everything must.
     let told = json!({
         "post_id": id, "unit_id": post.unit_id, "title": post.title, "owners": owners,
-        "administrators": owners.is_empty(),
+        "administrators": owners.len() < unit.approval.needed(),
     });
     let entries = [caller.entry("post.submit", id, detail), told_of("approval.wanted", id, told)];
     finish(services, caller, tx, view, &entries).await
@@ -279,6 +289,8 @@ async fn write(
     said: Deciding,
 ) -> Result<Done<Decided>, Error> {
     let now = services.clock.now();
+    // Before anybody waits for it.
+    see(&mut services.store.read().await?, caller, Action::Approve, id).await?;
     let mut tx = services.store.begin().await?;
     if said.decision != Decision::Approve {
         // What a guard that is open lets pass must be there to be taken back before the answer.
@@ -287,8 +299,9 @@ async fn write(
     approvals::lock(&mut tx, id).await?;
     let post = see(&mut tx, caller, Action::Approve, id).await?;
     let unit = units::find(&mut tx, &post.unit_id).await?.ok_or(Error::NotFound)?;
+    check_needed(&unit)?;
     let before = shown(&mut tx, &post, now).await?;
-    let jobs = apply(&mut tx, caller, (&post, &unit), (&before, &said), now).await?;
+    let jobs = apply(&mut tx, caller, (&post, &unit), &said, now).await?;
     let after = shown(&mut tx, &post, now).await?;
     if after.given < after.needed {
         approvals::stop(&mut tx, id, &WaitsFor::approval(), now).await?;
@@ -310,7 +323,7 @@ async fn apply(
     tx: &mut Tx,
     caller: &Caller,
     (post, unit): (&Post, &Unit),
-    (seen, said): (&ApprovalsView, &Deciding),
+    said: &Deciding,
     now: Timestamp,
 ) -> Result<Vec<NewJob>, Error> {
     let (id, me, label) = (&post.id, &caller.actor.person_id, caller.actor.label());
@@ -328,15 +341,16 @@ async fn apply(
     };
     match said.decision {
         Decision::Approve => {
-            is_current(post, seen, said)?;
+            // Read once: what is moved from here on has another number of moves than what is covered.
+            let planned = approvals::planned(tx, &[id]).await?.remove(id).unwrap_or_default();
+            is_current(post, plan_hash(&planned).as_ref(), said)?;
             is_anothers(tx, post, me).await?;
             approvals::end(tx, id, Some(me), &label, now).await?;
-            let planned = approvals::planned(tx, &[id]).await?.remove(id).unwrap_or_default();
             approvals::insert(tx, &verdict, &planned).await?;
             return Ok(approvals::release(tx, id, unit.approval.needed(), now).await?);
         }
         Decision::Reject => {
-            is_current(post, seen, said)?;
+            is_current(post, None, said)?;
             approvals::end(tx, id, None, &label, now).await?;
         }
         Decision::Withdraw => {
@@ -350,6 +364,15 @@ async fn apply(
     Ok(Vec::new())
 }
 
+/// Where nobody's yes is needed, nobody's no would stop anything.
+fn check_needed(unit: &Unit) -> Result<(), Error> {
+    if unit.approval.needed() > 0 {
+        return Ok(());
+    }
+    let detail = "posts of this unit need no approval: schedule, cancel or hold its deliveries";
+    Err(Error::Conflict(Told::new("approval_not_needed", detail)))
+}
+
 /// The note in its one form.
 fn note(raw: Option<&str>) -> Result<Option<String>, Error> {
     let mut faults = Vec::new();
@@ -359,20 +382,20 @@ fn note(raw: Option<&str>) -> Result<Option<String>, Error> {
 }
 
 /// Refuses a word about something else than what the post is now.
-fn is_current(post: &Post, now: &ApprovalsView, said: &Deciding) -> Result<(), Error> {
+fn is_current(post: &Post, plan: Option<&String>, said: &Deciding) -> Result<(), Error> {
     let told = |code, detail: &str| {
         Err(Error::Conflict(
             Told::new(code, detail)
                 .member("revision", post.revision)
                 .member("content_hash", post.content_hash.clone())
-                .member("plan_hash", now.plan_hash.clone()),
+                .member("plan_hash", plan.cloned()),
         ))
     };
     if said.revision != post.revision || said.content_hash != post.content_hash {
         let detail = "the post has changed since: look at it as it is now and decide about that";
         return told("approval_outdated", detail);
     }
-    if said.decision == Decision::Approve && said.plan_hash != now.plan_hash {
+    if said.decision == Decision::Approve && said.plan_hash.as_ref() != plan {
         let detail = "deliveries of the post wait for approval of where and when they go, or were moved \
                       since: look at them, and name approvals.plan_hash of the post as plan_hash";
         return told("plan_changed", detail);

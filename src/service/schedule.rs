@@ -82,6 +82,7 @@ pub async fn schedule(
         let mut plan =
             plan::plan(services, caller, &mut reader, &source, wanted, Look::Text).await?;
         permit_each(caller, &mut plan.ready, asks_approval)?;
+        approvals::check_settings(&unit, &plan.ready)?;
         (post.revision, plan)
     };
     super::all_well(plan.faults)?;

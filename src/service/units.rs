@@ -122,7 +122,7 @@ pub async fn change(
     if seen.is_some_and(|seen| seen != from) {
         return Err(Error::Stale);
     }
-    let was = unit.parent_id.clone();
+    let (was, wanted) = (unit.parent_id.clone(), unit.approval.needed());
     let before = serde_json::to_value(&unit).map_err(Error::internal)?;
     apply(&mut unit, change);
     if unit.parent_id != was {
@@ -130,6 +130,10 @@ pub async fn change(
         permit(caller, Action::WriteUnits, place(was.as_ref()))?;
         let parent = named(caller, unit.parent_id.as_ref())?;
         permit(caller, Action::WriteUnits, place(parent))?;
+    }
+    if unit.approval.needed() < wanted {
+        // Nobody frees himself from those who must agree.
+        permit(caller, Action::WriteUnits, place(unit.parent_id.as_ref()))?;
     }
     unit.version = from + 1;
     unit.updated_at = services.clock.now();

@@ -57,7 +57,8 @@ statements! {
     WRITERS = "SELECT person_id FROM post_writers WHERE post_id = $1 ORDER BY person_id";
     PLANNED =
         "SELECT post_id, id, account_id, due_at, moves FROM deliveries
-         WHERE asks_approval AND (state IN ('pending_approval', 'scheduled', 'held')) IS TRUE
+         WHERE asks_approval AND (state IN ('pending_approval', 'scheduled', 'held', 'publishing', 'unknown',
+                                            'needs_human')) IS TRUE
            AND post_id IN " ids(1) " ORDER BY id";
     WANTED =
         "SELECT p.id, u.approval FROM posts AS p JOIN units AS u ON u.id = p.unit_id
@@ -342,6 +343,10 @@ pub async fn release(
         on!(tx, RELEASE, |sql, conn| {
             sqlx::query_as(sql).bind(Json(&ready)).bind(At(now)).fetch_all(conn).await?
         });
+    if released.len() < ready.len() {
+        // Somebody has moved one since, and given it a job that was just removed: not so.
+        return Err(Error::Busy);
+    }
     let entries: Vec<NewEntry> =
         released.iter().map(|(id, ..)| entry("delivery.scheduled", id, "approved")).collect();
     let jobs: Vec<NewJob> = released

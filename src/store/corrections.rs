@@ -74,6 +74,8 @@ pub struct Hindrance {
     pub account_unfit: bool,
     /// Its unit is closed, or its post was removed.
     pub withdrawn: bool,
+    /// Its post does not say the new text any more, or is not approved any more, where the unit wants that.
+    pub unapproved: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -163,7 +165,15 @@ statements! {
                 (CAST($4 AS BIGINT) <> 0 AND NOT EXISTS (
                     SELECT 1 FROM audit WHERE seq = $4 AND hash = $5)) AS moved,
                 (a.status <> 'connected' OR a.removed_at IS NOT NULL) AS account_unfit,
-                (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $3, FALSE)) AS withdrawn
+                (p.removed_at IS NOT NULL OR COALESCE(u.closed_on <= $3, FALSE)) AS withdrawn,
+                (u.approval <> 'none' AND (NOT EXISTS (
+                    SELECT 1 FROM variants AS v JOIN corrections AS k
+                    ON k.delivery_id = d.id AND k.state IN ('wanted', 'stuck')
+                    WHERE v.post_id = d.post_id AND v.language = d.language
+                      AND v.content->>'text' = k.text)
+                    OR (SELECT COUNT(DISTINCT y.person_id) FROM post_approvals AS y
+                        WHERE y.post_id = d.post_id AND (y.until IS NULL OR y.until > $2))
+                    < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END)) AS unapproved
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          JOIN posts AS p ON p.id = d.post_id
@@ -185,7 +195,13 @@ statements! {
                        JOIN units AS u ON u.id = p.unit_id
                        WHERE d.id = $1 AND (d.state = 'published') IS TRUE AND d.recall IS NULL
                          AND a.status = 'connected' AND a.removed_at IS NULL
-                         AND p.removed_at IS NULL AND (u.closed_on IS NULL OR u.closed_on > $7))
+                         AND p.removed_at IS NULL AND (u.closed_on IS NULL OR u.closed_on > $7)
+                         AND (u.approval = 'none' OR (EXISTS (
+                             SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
+                             AND v.language = d.language AND v.content->>'text' = corrections.text)
+                             AND (SELECT COUNT(DISTINCT y.person_id) FROM post_approvals AS y
+                                  WHERE y.post_id = d.post_id AND (y.until IS NULL OR y.until > $3))
+                             >= CASE u.approval WHEN 'two' THEN 2 ELSE 1 END)))
            AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
                SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)

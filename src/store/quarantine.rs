@@ -29,7 +29,7 @@ statements! {
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          LEFT JOIN credentials AS c ON c.account_id = d.account_id
-         WHERE d.state IN ('scheduled', 'held') AND d.due_at <= $1
+         WHERE d.state IN ('pending_approval', 'scheduled', 'held') AND d.due_at <= $1
          ORDER BY d.due_at, d.id LIMIT 500";
 }
 
@@ -55,7 +55,7 @@ pub struct SentPerhaps {
     pub platform: String,
     /// How urgent it is.
     pub class: Class,
-    /// `scheduled` or `held`.
+    /// `scheduled` or `held`, or `pending_approval`: it may have been approved after the backup.
     pub state: DeliveryState,
     /// Its instant.
     #[sqlx(try_from = "At")]

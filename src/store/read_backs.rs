@@ -21,7 +21,7 @@ statements! {
          SELECT a.id, $1, $2 FROM accounts AS a
          WHERE a.removed_at IS NULL
            AND (EXISTS (SELECT 1 FROM credentials AS c WHERE c.account_id = a.id)
-                OR a.id IN (SELECT account_id FROM deliveries WHERE state IN ('scheduled', 'held')))
+                OR a.id IN (SELECT account_id FROM deliveries WHERE state IN ('pending_approval', 'scheduled', 'held')))
          ON CONFLICT (account_id) DO UPDATE SET begun_at = excluded.begun_at,
              since = CASE WHEN excluded.since < read_backs.since THEN excluded.since
                           ELSE read_backs.since END,
@@ -43,7 +43,7 @@ statements! {
     TO_COME =
         "SELECT id, content, part, root FROM deliveries
          WHERE account_id = $1 AND due_at >= $2
-           AND (state IN ('scheduled', 'held')) IS TRUE ORDER BY part, due_at, id";
+           AND (state IN ('pending_approval', 'scheduled', 'held')) IS TRUE ORDER BY part, due_at, id";
     KNOWN =
         "SELECT remote_id FROM deliveries
          WHERE account_id = $1 AND remote_id IS NOT NULL AND published_at >= $2";
@@ -52,13 +52,13 @@ statements! {
         "SELECT d.id, d.account_id, d.platform, d.class, d.state, d.due_at, d.attempts,
                 d.content_hash, a.high_water, TRUE AS can_be_read
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
-         WHERE (d.state IN ('scheduled', 'held')) IS TRUE
+         WHERE (d.state IN ('pending_approval', 'scheduled', 'held')) IS TRUE
            AND d.id IN (SELECT value FROM jsonb_each($1)) ORDER BY d.id"
         |
         "SELECT d.id, d.account_id, d.platform, d.class, d.state, d.due_at, d.attempts,
                 d.content_hash, a.high_water, TRUE AS can_be_read
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
-         WHERE d.state IN ('scheduled', 'held')
+         WHERE d.state IN ('pending_approval', 'scheduled', 'held')
            AND d.id IN (SELECT jsonb_array_elements_text($1)) ORDER BY d.id FOR UPDATE OF d";
     DONE =
         "UPDATE read_backs SET read_at = $3, problem = NULL, posts = $4, not_known = $5
@@ -72,7 +72,7 @@ statements! {
                 COUNT(CASE WHEN r.read_at IS NULL AND r.problem IS NOT NULL THEN 1 END) AS blind,
                 COUNT(CASE WHEN r.read_at IS NULL AND r.account_id IN (
                     SELECT account_id FROM deliveries
-                    WHERE state IN ('scheduled', 'held')) THEN 1 END) AS in_the_way
+                    WHERE state IN ('pending_approval', 'scheduled', 'held')) THEN 1 END) AS in_the_way
          FROM read_backs AS r";
     UNREAD =
         "SELECT r.account_id, a.platform, a.display_name, r.tries, r.problem

@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::planning::{Desk, place_of, schedule_of};
-use crate::stage::{Outlet, Stage, Wanted, pass, staged};
+use crate::recovery::{lose, succeeds};
+use crate::stage::{Kind, Outlet, Stage, Wanted, pass, staged};
 use crate::world::{World, both};
 
 /// How many approvals the unit of the stage wants.
@@ -194,6 +195,33 @@ mod at_the_gate {
     }
 }
 
+/// It waited for approval when the backup was made, and was approved and sent after that: it is looked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_approved_and_sent_after_a_backup_is_not_sent_again() {
+    let mut stage = Stage::start(Kind::Sqlite, &[]).await.unwrap();
+    let [outlet, _] = stage.both().await;
+    let chief = approver(&stage, "chi").await;
+    wants(&stage, "one").await;
+    let wanted = Wanted::text("after the backup").at(after(stage.now(), Duration::from_secs(1)));
+    let wanted = wanted.publish_by(in_minutes(&stage, 240));
+    let post = stage.write(&wanted).await;
+    let id = planned(&stage, &post, &outlet, &wanted).await;
+    pass(Duration::from_millis(1_200)).await;
+    let kept = stage.setting().directory().join("backup");
+    let kept = kept.to_str().unwrap();
+    succeeds(&stage, &["backup", kept]);
+    says(&stage, &chief, &post, "approve").await.unwrap();
+    stage.published(&id).await;
+    stage.stop().await;
+    lose(&stage);
+    let told = succeeds(&stage, &["restore", kept]);
+    assert!(told.contains("1 deliveries may be out"), "{told}");
+    stage.resume().await;
+    stage.published(&id).await;
+    assert_eq!(stage.made(&outlet), 1);
+    stage.finish().await;
+}
+
 /// A token of somebody with one role in a unit.
 async fn officer(world: &World, name: &str, unit: &str, role: &str) -> String {
     let person = json!({
@@ -202,6 +230,29 @@ async fn officer(world: &World, name: &str, unit: &str, role: &str) -> String {
     let person = world.ask("POST", "/api/v1/people").json(&person).await.expect(201);
     let token = world.token(json!({"name": name, "person_id": person["id"]})).await;
     token["token"].as_str().unwrap().to_owned()
+}
+
+/// What is approved with a plan alone, and who frees a unit from all this.
+async fn settings_and_the_unit(world: &World, desk: &Desk, (publisher, plan): (&str, &str)) {
+    let unit = format!("/api/v1/units/{}", desk.unit);
+    let more = json!({"deliveries": [
+        {"account_id": desk.profile, "language": "vi", "at": "2031-09-02T02:00:00Z"},
+    ]});
+    let later = world.ask_as(publisher, "POST", plan).json(&more).await.expect(201);
+    assert_eq!(later["deliveries"][0]["state"], "scheduled", "what it says is approved");
+    // Readers see the answers of a poll, and nobody has approved them.
+    let poll = json!({"poll": {"options": ["Có", "Không"], "duration_minutes": 60}});
+    let asked = json!({"deliveries": [
+        {"account_id": desk.profile, "language": "vi", "at": "2031-09-03T02:00:00Z", "settings": poll},
+    ]});
+    let asked = world.ask_as(publisher, "POST", plan).json(&asked).await;
+    asked.problem(409, "settings_not_approved");
+    // Whoever answers for the unit alone does not free it; where nobody's yes counts, nobody's no does.
+    let own = officer(world, "quan", &desk.unit, "administrator").await;
+    let free = json!({"approval": "none"});
+    let freed = world.ask_as(&own, "PATCH", &unit).seen("*").json(&free).await;
+    freed.problem(403, "needs_administrator");
+    world.ask("PATCH", &unit).seen("*").json(&free).await.expect(200);
 }
 
 both! {
@@ -263,10 +314,7 @@ both! {
         let said: Vec<_> = approved["approvals"]["decisions"].as_array().unwrap().iter()
             .map(|one| one["decision"].as_str().unwrap()).collect();
         assert_eq!(said, ["reject", "approve"]);
-        let more = json!({"deliveries": [
-            {"account_id": desk.profile, "language": "vi", "at": "2031-09-02T02:00:00Z"},
-        ]});
-        let later = world.ask_as(&publisher, "POST", &plan).json(&more).await.expect(201);
-        assert_eq!(later["deliveries"][0]["state"], "scheduled", "what it says is approved");
+        settings_and_the_unit(world, &desk, (&publisher, &plan)).await;
+        says(&chief, &approved, "reject").await.problem(409, "approval_not_needed");
     }
 }

@@ -404,6 +404,8 @@ fn stopped_by(it: &Hindrance, now: Timestamp) -> Option<Wait> {
         ("its unit is closed or its post was removed", Some(again))
     } else if it.account_unfit {
         ("its account must be connected again", Some(again))
+    } else if it.unapproved {
+        ("its post does not say this any more, or that is not approved any more", Some(again))
     } else {
         return None;
     };

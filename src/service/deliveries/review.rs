@@ -296,7 +296,8 @@ async fn write(
             }
             Step::Reschedule(time) => {
                 let written = deliveries::reschedule(tx, id, version, time, now).await?;
-                (written, Some(time.due_at), "delivery.reschedule")
+                let word = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
+                (written, Some(time.due_at), word)
             }
             Step::Drop => {
                 let written = rows::give_up(tx, id, version, &dropped(), now).await?;
