@@ -383,22 +383,18 @@ fn note(raw: Option<&str>) -> Result<Option<String>, Error> {
 
 /// Refuses a word about something else than what the post is now.
 fn is_current(post: &Post, plan: Option<&String>, said: &Deciding) -> Result<(), Error> {
-    let told = |code, detail: &str| {
-        Err(Error::Conflict(
-            Told::new(code, detail)
-                .member("revision", post.revision)
-                .member("content_hash", post.content_hash.clone())
-                .member("plan_hash", plan.cloned()),
-        ))
+    let as_it_is = |told: Told| {
+        let told = told.member("revision", post.revision).member("plan_hash", plan.cloned());
+        Err(Error::Conflict(told.member("content_hash", post.content_hash.clone())))
     };
     if said.revision != post.revision || said.content_hash != post.content_hash {
         let detail = "the post has changed since: look at it as it is now and decide about that";
-        return told("approval_outdated", detail);
+        return as_it_is(Told::new("approval_outdated", detail));
     }
     if said.decision == Decision::Approve && said.plan_hash.as_ref() != plan {
         let detail = "deliveries of the post wait for approval of where and when they go, or were moved \
                       since: look at them, and name approvals.plan_hash of the post as plan_hash";
-        return told("plan_changed", detail);
+        return as_it_is(Told::new("plan_changed", detail));
     }
     Ok(())
 }
