@@ -112,11 +112,16 @@ impl Simulators {
         facebook: SocketAddr,
         x: SocketAddr,
     ) -> Result<Self, Error> {
-        Box::pin(Self::open(clock, Doors::of(facebook, x))).await
+        Box::pin(Self::open(clock, Doors::of(facebook, x), |_world| ())).await
     }
 
-    /// Starts all of them.
-    pub async fn open(clock: SharedClock, at: Doors) -> Result<Self, Error> {
+    /// Starts all of them with what `plant` puts there. Whoever asks in their first instant finds it:
+    /// an account that is not there yet would be refused, and need a person.
+    pub async fn open(
+        clock: SharedClock,
+        at: Doors,
+        plant: impl FnOnce(&World),
+    ) -> Result<Self, Error> {
         let world = Arc::new(World::new(clock));
         let stopping = CancellationToken::new();
         let doors = [
@@ -125,9 +130,12 @@ impl Simulators {
             bind(at.mastodon).await?,
             bind(at.bluesky).await?,
         ];
-        let mut servers = Vec::new();
-        for ((listener, address), platform) in doors.into_iter().zip(Platform::ALL) {
+        for ((_, address), platform) in doors.iter().zip(Platform::ALL) {
             world.set_base(platform, format!("http://{address}"));
+        }
+        plant(&world);
+        let mut servers = Vec::new();
+        for ((listener, _), platform) in doors.into_iter().zip(Platform::ALL) {
             let (shared, token) = (Arc::clone(&world), stopping.clone());
             let routes = match platform {
                 Platform::Facebook => router(Graph, shared, token),
@@ -192,8 +200,7 @@ pub async fn run(
     seed: WorldSeed,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let simulators = Simulators::open(clock, doors).await?;
-    seed.plant(&simulators.world());
+    let simulators = Simulators::open(clock, doors, |world| seed.plant(world)).await?;
     tracing::info!(
         facebook = simulators.facebook_url(),
         x = simulators.x_url(),

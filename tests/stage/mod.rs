@@ -27,8 +27,8 @@ use chancery::domain::id::{AccountId, DeliveryId, UnitId};
 use chancery::service::deliveries::{self, DeliveryDetail};
 use chancery::service::{Caller, Services, accounts, people, units};
 use chancery::simulator::{
-    CreateOutcome, Fault, JournalEntry, Kind as FaultKind, Operation, Page, Platform, PostRecord,
-    Simulators, User, World,
+    CreateOutcome, Doors, Fault, JournalEntry, Kind as FaultKind, Operation, Page, Platform,
+    PostRecord, Simulators, User, World,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -262,13 +262,13 @@ impl Stage {
     pub(crate) async fn platforms_return(&mut self) {
         let [facebook, x] = self.addresses;
         let [_, theirs] = shared(&self.clocks);
-        let simulators = Simulators::start(theirs, facebook, x).await.unwrap();
-        let world = simulators.world();
-        self.setting.tell(&world);
-        for outlet in self.outlets.lock().unwrap().iter() {
-            plant(&world, outlet.platform, &outlet.remote_id, &outlet.token);
-        }
-        self.simulators = Some(simulators);
+        let simulators = Simulators::open(theirs, Doors::of(facebook, x), |world| {
+            self.setting.tell(world);
+            for outlet in self.outlets.lock().unwrap().iter() {
+                plant(world, outlet.platform, &outlet.remote_id, &outlet.token);
+            }
+        });
+        self.simulators = Some(simulators.await.unwrap());
     }
 
     /// How the service is set up.
