@@ -29,6 +29,7 @@ use crate::clock::Steady;
 use crate::config;
 use crate::domain::attempt::Reach;
 use address::{Forbidden, Guard};
+pub use body::Pieces;
 use body::{Progress, Taken, Tracked};
 use hidden::Sent;
 
@@ -193,9 +194,22 @@ impl Outbound {
 
     /// Sends one request once.
     pub async fn send(&self, request: Request) -> Result<Response, Failure> {
+        self.send_with(request, None).await
+    }
+
+    /// The same with a body that is handed over meanwhile, in the place of the request's own.
+    pub async fn send_pieces(&self, request: Request, body: Pieces) -> Result<Response, Failure> {
+        self.send_with(request, Some(body)).await
+    }
+
+    async fn send_with(
+        &self,
+        request: Request,
+        pieces: Option<Pieces>,
+    ) -> Result<Response, Failure> {
         let label = request.label;
         let asked = self.listener.as_ref().map(|clock| (clock, clock.asking()));
-        let result = self.send_once(request).await;
+        let result = self.send_once(request, pieces).await;
         if let (Some((clock, asked)), Ok(response)) = (asked, &result)
             && let Some(date) = date(&response.headers)
         {
@@ -213,14 +227,18 @@ impl Outbound {
         result
     }
 
-    async fn send_once(&self, request: Request) -> Result<Response, Failure> {
+    async fn send_once(
+        &self,
+        request: Request,
+        pieces: Option<Pieces>,
+    ) -> Result<Response, Failure> {
         if !self.guard.permits(&request.url) {
             return Err(failure(Reach::NotConnected, FailureKind::Forbidden, None));
         }
         let max_answer = request.max_answer;
         let label = request.label;
         let sent = Sent::new(&request.url, &request.headers, &request.body);
-        let (request, progress) = prepare(request);
+        let (request, progress) = prepare(request, pieces);
         let answer = match self.client.execute(request).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -243,19 +261,22 @@ impl Outbound {
     }
 }
 
-fn prepare(request: Request) -> (reqwest::Request, Option<Progress>) {
+fn prepare(request: Request, pieces: Option<Pieces>) -> (reqwest::Request, Option<Progress>) {
     let Request { method, url, headers, body, timeout, max_answer: _, label: _ } = request;
     let carries = method == Method::POST || method == Method::PUT || method == Method::PATCH;
     let mut prepared = reqwest::Request::new(method, url);
     *prepared.headers_mut() = headers;
     *prepared.timeout_mut() = Some(timeout);
-    if body.is_empty() {
-        if carries {
-            prepared.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(0));
+    let (tracked, progress) = match pieces {
+        Some(pieces) => Tracked::pieces(pieces),
+        None if body.is_empty() => {
+            if carries {
+                prepared.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(0));
+            }
+            return (prepared, None);
         }
-        return (prepared, None);
-    }
-    let (tracked, progress) = Tracked::new(body);
+        None => Tracked::new(body),
+    };
     *prepared.body_mut() = Some(reqwest::Body::wrap(tracked));
     (prepared, Some(progress))
 }

@@ -213,13 +213,8 @@ impl<'a> Graph<'a> {
         self.caller.request("upload", Method::POST, url, body)
     }
 
-    /// All of a reel, to the address that the platform has named for it.
-    pub(super) fn reel_bytes(
-        &self,
-        address: &str,
-        size: u64,
-        bytes: bytes::Bytes,
-    ) -> Result<Request, Unsendable> {
+    /// What goes before the bytes of a reel, to the address that the platform has named for it.
+    pub(super) fn reel_head(&self, address: &str, size: u64) -> Result<Request, Unsendable> {
         let url: url::Url = address.parse().map_err(|_not_one| Unsendable::Address)?;
         let known = |host: &str| self.settings.upload_hosts.iter().any(|it| it == host);
         let public = url.scheme() == "https" && url.host_str().is_some_and(known);
@@ -227,7 +222,7 @@ impl<'a> Graph<'a> {
         if !public && !same_place(&url, &self.settings.graph_url) {
             return Err(Unsendable::Address);
         }
-        let body = Body::file("application/octet-stream", bytes);
+        let body = Body::file("application/octet-stream", bytes::Bytes::new());
         let mut request = self.caller.request("upload", Method::POST, url, body)?;
         let oauth = secret_header(&format!("OAuth {}", self.caller.token.expose_secret()))
             .ok_or(Unsendable::Token)?;

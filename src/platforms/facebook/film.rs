@@ -5,12 +5,13 @@
 
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::api::{Graph, usage};
 use super::classify::{doubt_about, finished, step};
 use super::post_settings::{FilmKind, PostSettings};
 use super::publish::note;
-use crate::outbound::{Request, Response};
+use crate::outbound::{Failure, Pieces, Request, Response};
 use crate::platforms::outcome::{Deferral, Outcome, Usage};
 use crate::platforms::session::{Item, ItemMedia, Made, MediaSource, Metered, Progress, Session};
 use crate::platforms::wire::{
@@ -20,6 +21,9 @@ use crate::platforms::{Leave, Withdrawn, settings};
 
 /// The most that is held of a film, and sent in one request, when the platform asks for more.
 const LARGEST_PART: u64 = 16 << 20;
+
+/// What is read at a time of a film that is sent in one request; three of them are held at most.
+const PIECE: u64 = 4 << 20;
 
 /// So many parts in a row may fail before the upload is begun anew at another time.
 const FAILURES: u32 = 3;
@@ -220,7 +224,7 @@ fn moved(answer: &Response) -> Option<Value> {
     data.as_str().map_or_else(|| Some(data.clone()), |text| serde_json::from_str(text).ok())
 }
 
-/// A reel, all of it in one request to the address that the platform has named.
+/// A reel, all of it in one request to the address that the platform has named, read while it is sent.
 async fn at_once(
     graph: &Graph<'_>,
     on: &Session,
@@ -230,14 +234,38 @@ async fn at_once(
 ) -> Result<(), Stop> {
     let address = text_at(begun, "upload_url").ok_or_else(|| again("no address in the answer"))?;
     let size = film.source.size();
-    let bytes = read(&film.source, 0, size).await?;
-    let mut request = graph.reel_bytes(&address, size, bytes)?;
+    let mut request = graph.reel_head(&address, size)?;
     request.timeout = on.timeout + std::time::Duration::from_secs(size / SLOWEST_LINE);
-    let said = asked(on, request, usage_seen).await?;
+    let (put, pieces) = Pieces::of(size);
+    let mut sending = std::pin::pin!(on.outbound.send_pieces(request, pieces));
+    let answer = tokio::select! {
+        biased;
+        // Who refuses it need not hear it to its end.
+        answer = &mut sending => answer,
+        handed = hand_over(&film.source, put) => {
+            handed?;
+            sending.await
+        }
+    };
+    let said = heard(on, answer, usage_seen)?;
     match said.get("success").and_then(Value::as_bool) {
         Some(true) => Ok(()),
         Some(false) | None => Err(again("no success in the answer")),
     }
+}
+
+/// Reads a film piece by piece, each when the one before it is on its way. Nobody waits for more once the
+/// request has ended.
+async fn hand_over(source: &MediaSource, put: mpsc::Sender<Bytes>) -> Result<(), Stop> {
+    let (mut from, size) = (0, source.size());
+    while from < size {
+        let bytes = read(source, from, PIECE.min(size - from)).await?;
+        from += bytes.len() as u64;
+        if put.send(bytes).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn read(source: &MediaSource, from: u64, length: u64) -> Result<Bytes, Stop> {
@@ -251,8 +279,17 @@ async fn asked(
     request: Request,
     usage_seen: &mut Vec<Usage>,
 ) -> Result<Value, Box<Outcome>> {
-    let answer =
-        on.outbound.send(request).await.map_err(|failure| Box::new(failed_step(&failure)))?;
+    let answer = on.outbound.send(request).await;
+    heard(on, answer, usage_seen)
+}
+
+/// What it says.
+fn heard(
+    on: &Session,
+    answer: Result<Response, Failure>,
+    usage_seen: &mut Vec<Usage>,
+) -> Result<Value, Box<Outcome>> {
+    let answer = answer.map_err(|failure| Box::new(failed_step(&failure)))?;
     let now = on.clock.now();
     note(usage_seen, usage(&answer.headers, now));
     step(&answer, now)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
 use super::notes::Notes;
 use super::outcome::{Alteration, Lookup, Outcome, Presence, Sighting, Witness};
@@ -16,19 +17,52 @@ use super::{Answer, Withdrawn};
 use crate::domain::media::MediaKind;
 use crate::simulator::{Fault, Kind, Operation, PostRecord};
 
-/// A film that is read in parts.
+/// A film that is read in parts; it counts how much of it others hold.
 #[derive(Debug)]
-struct Film(Vec<u8>);
+struct Film {
+    bytes: Vec<u8>,
+    held: watch::Sender<Held>,
+}
+
+/// How much is held just now, and was at most.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    now: usize,
+    most: usize,
+}
+
+/// A part that somebody holds.
+struct HeldPart {
+    bytes: Vec<u8>,
+    held: watch::Sender<Held>,
+}
+
+impl AsRef<[u8]> for HeldPart {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for HeldPart {
+    fn drop(&mut self) {
+        self.held.send_modify(|held| held.now -= self.bytes.len());
+    }
+}
 
 impl Parts for Film {
     fn size(&self) -> u64 {
-        self.0.len() as u64
+        self.bytes.len() as u64
     }
 
     fn read(&self, part: Range<u64>) -> Answer<'_, Result<Bytes, Gone>> {
         let at = |at: u64| usize::try_from(at).unwrap();
-        let bytes = Bytes::copy_from_slice(&self.0[at(part.start)..at(part.end)]);
-        Box::pin(std::future::ready(Ok(bytes)))
+        let bytes = self.bytes[at(part.start)..at(part.end)].to_vec();
+        self.held.send_modify(|held| {
+            held.now += bytes.len();
+            held.most = held.most.max(held.now);
+        });
+        let part = HeldPart { bytes, held: self.held.clone() };
+        Box::pin(std::future::ready(Ok(Bytes::from_owner(part))))
     }
 }
 
@@ -37,21 +71,28 @@ struct Set {
     notes: Arc<Notes>,
     item: Item,
     sha256: String,
+    /// Of the film.
+    held: watch::Sender<Held>,
 }
 
 impl Set {
     async fn of(kind: &str) -> Self {
+        Self::with(kind, 1_000_000).await
+    }
+
+    async fn with(kind: &str, size: u32) -> Self {
         let stage = Stage::new().await;
         stage.simulators.world().change_settings(|it| it.facebook.film_part_bytes = 300_000);
-        let bytes: Vec<u8> = (0..1_000_000_u32).map(|it| (it % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..size).map(|it| (it % 251) as u8).collect();
         let sha256 = hex::encode(Sha256::digest(&bytes));
         let notes = Notes::open();
+        let held = watch::Sender::default();
         let film = ItemMedia {
             sha256: sha256.clone(),
             mime: "video/mp4".to_owned(),
             alt: String::new(),
             kind: MediaKind::Video,
-            source: MediaSource::Parts(Arc::new(Film(bytes))),
+            source: MediaSource::Parts(Arc::new(Film { bytes, held: held.clone() })),
         };
         let item = Item {
             media: vec![film],
@@ -59,7 +100,7 @@ impl Set {
             ledger: notes.clone(),
             ..item("Phim về Quốc khánh", 0)
         };
-        Self { stage, notes, item, sha256 }
+        Self { stage, notes, item, sha256, held }
     }
 
     fn subject(&self) -> &Subject {
@@ -133,6 +174,19 @@ async fn the_id_is_written_down_before_anything_and_the_film_arrives_whole() {
         let again = set.publish(&mut progress).await.unwrap();
         assert!(matches!(again, Outcome::Pending(_)), "{kind}: {again:?}");
         assert_eq!(set.posts().len(), 1, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_size_of_a_film_costs_no_memory() {
+    for kind in ["video", "reel"] {
+        let set = Set::with(kind, 24_000_000).await;
+        set.stage.simulators.world().change_settings(|it| it.facebook.film_part_bytes = 8 << 20);
+        let said = set.publish(&mut Progress::default()).await.unwrap();
+        assert!(matches!(said, Outcome::Pending(_)), "{kind}: {said:?}");
+        assert_eq!(set.posts()[0].photos[0].sha256, set.sha256, "{kind}");
+        let held = *set.held.borrow();
+        assert!(held.most <= 16 << 20 && held.now == 0, "{kind}: {held:?}");
     }
 }
 
