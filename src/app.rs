@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,7 @@ use crate::queue::retry::BackOff;
 use crate::queue::{Queue, Timing};
 use crate::service::quarantine::AccountsRead;
 use crate::service::{Batches, Services};
+use crate::store::backup::Copy;
 use crate::store::read_backs::Counts;
 use crate::store::{self, Location, SCHEMA_VERSION, Schema, Store, installation};
 use crate::telemetry::{self, Metrics, MetricsError};
@@ -93,6 +95,7 @@ impl Error {
         match self {
             Self::Store(store::Error::InUse(_)) => 4,
             Self::Store(store::Error::Unsafe(_)) | Self::Vault(_) | Self::CheckValue => 3,
+            Self::Media(error) if error.is_anothers() => 3,
             Self::DataDir { .. }
             | Self::SchemaBehind(_)
             | Self::Mail(_)
@@ -133,6 +136,20 @@ pub async fn open_store(config: &Config) -> Result<Store, Error> {
         make_directory(file.parent().unwrap_or(Path::new(".")))?;
     }
     Ok(Store::open_within(&location(config), config.database.timeout).await?)
+}
+
+/// When the database was first used: by that the installation is known. The daemon may have it open.
+pub async fn first_used(config: &Config) -> Result<Timestamp, Error> {
+    if let Place::Sqlite(file) = &config.database.place {
+        let database = Copy::beside(file).await?;
+        let first_used = database.first_used().await;
+        database.close().await;
+        return Ok(first_used?);
+    }
+    let store = open_store(config).await?;
+    let known = installation::find(&mut store.read().await?).await?;
+    store.close().await;
+    Ok(known.ok_or(store::Error::NotFound)?.created_at)
 }
 
 fn make_directory(path: &Path) -> Result<(), Error> {

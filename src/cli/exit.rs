@@ -76,6 +76,7 @@ impl From<backup::Error> for Failure {
         use backup::Error as E;
         let code = match &error {
             E::NotEmpty(_) => 2,
+            E::Media(error) if error.is_anothers() => 3,
             E::Media(media::Error::Store(_)) => 1,
             E::NotWhole(_) | E::Newer(_) | E::Media(_) | E::Store(store::Error::Unsafe(_)) => 3,
             E::Store(_) | E::Disk { .. } => 1,

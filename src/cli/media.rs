@@ -4,15 +4,16 @@ use clap::Subcommand;
 
 use super::exit::{Failure, say};
 use crate::app;
-use crate::config::Config;
-use crate::media::{Error, Files, MEDIA};
+use crate::config::{Config, Keep};
+use crate::media::{Error, Files, MEDIA, Owner};
 use crate::telemetry::Chain;
 
 /// What to do about files.
 #[derive(Debug, Subcommand)]
 pub(super) enum Media {
-    /// Copies every file of the directory media into the bucket of the configuration; the daemon may run,
-    /// and what is there already is only looked at.
+    /// Copies every file of the directory media into the bucket of the configuration, and makes that this
+    /// installation's place unless it is another's; the daemon may run, and what is there already is only
+    /// looked at.
     Copy,
 }
 
@@ -24,13 +25,14 @@ pub(super) async fn run(config: &Config, what: Media) -> Result<(), Failure> {
 
 async fn copy(config: &Config) -> Result<(), Failure> {
     let from = Files::new(config.data_dir.join(MEDIA));
-    let into = Files::configured(config, None).map_err(app::Error::from)?;
-    if !into.are_elsewhere() {
+    if matches!(config.media.keep, Keep::Disk) {
         return Err(Failure::usage(
             "media.store is disk: set CHANCERY_MEDIA__STORE=s3 for this command, and the options of \
              media.s3",
         ));
     }
+    let owner = Owner::bringing(app::first_used(config).await?);
+    let into = Files::configured(config, Some(owner)).map_err(app::Error::from)?;
     let place = into.check().await.map_err(app::Error::from)?;
     say(format_args!("media: kept {place}"))?;
     let (mut files, mut bytes, mut damaged) = (0_u64, 0_u64, 0_u64);

@@ -12,7 +12,7 @@ use crate::app::{self, Base};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Place};
 use crate::engine::quarantine;
-use crate::media::Files;
+use crate::media::{Files, Owner};
 use crate::service::backup;
 
 /// What to bring back.
@@ -53,6 +53,9 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
             )));
         }
     }
+    let owner = Owner::bringing(backup::first_used(path).await?);
+    let files = Files::configured(config, Some(owner)).map_err(app::Error::from)?;
+    files.look().await.map_err(app::Error::from)?;
     let parent = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent)
         .map_err(|error| Failure::failed("the data directory", error))?;
@@ -66,7 +69,6 @@ async fn from_backup(config: &Config, file: &Path, path: &Path) -> Result<(), Fa
             Ok(()) | Err(_) => {}
         }
     }
-    let files = Files::configured(config, None).map_err(app::Error::from)?;
     backup::bring_back(path, &aside, &files).await?;
     // In quarantine before it has its name: a restore that breaks off leaves nothing to be sent.
     let mut there = config.clone();

@@ -64,6 +64,13 @@ pub enum Error {
     Store(#[source] Trouble),
 }
 
+impl Error {
+    /// Whether it is refused because the place has another installation's files.
+    pub fn is_anothers(&self) -> bool {
+        matches!(self, Self::Store(Trouble::Anothers))
+    }
+}
+
 /// The files of media. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Files {
@@ -81,14 +88,14 @@ impl Files {
     /// Files below `directory`, which is made when it is needed.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
-        Self::kept(directory.clone(), Place::Disk(directory))
+        Self::kept(directory.clone(), Place::Disk(directory, None))
     }
 
-    /// Files where the configuration says, which must be `owner`'s when they lie elsewhere.
+    /// Files where the configuration says, which must be `owner`'s place.
     pub fn configured(config: &Config, owner: Option<Owner>) -> Result<Self, Error> {
         let directory = config.data_dir.join(MEDIA);
         let place = match &config.media.keep {
-            Keep::Disk => Place::Disk(directory.clone()),
+            Keep::Disk => Place::Disk(directory.clone(), owner),
             Keep::Bucket(bucket) => {
                 Place::Bucket(Bucket::new(bucket, &config.outbound, owner).map_err(Error::Store)?)
             }
@@ -104,12 +111,12 @@ impl Files {
     /// Others in a directory of that name inside of this one; they take the same turns.
     pub(super) fn beside(&self, name: &str) -> Self {
         let directory = self.directory.join(name);
-        let place = Place::Disk(directory.clone()).into();
+        let place = Place::Disk(directory.clone(), None).into();
         let (directory, turns) = (directory.into(), self.turns.clone());
         Self { directory, place, turns, writers: Arc::default() }
     }
 
-    /// Whether the store elsewhere answers; a disk always does.
+    /// Whether the store elsewhere answers, as a disk always does; and whether the place is ours.
     pub async fn look(&self) -> Result<(), Error> {
         self.place.look().await.map_err(Error::Store)
     }

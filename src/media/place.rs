@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use super::bucket::{Bucket, PART};
 use super::files::{Error, at};
 use super::incoming::Received;
+use super::owner::Owner;
 use super::trouble::Trouble;
 
 /// An object by which it is tried whether the bucket can be read and written. No hash begins with a dot.
@@ -21,8 +22,8 @@ const NEVER: &str = ".never";
 /// Where kept files lie. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) enum Place {
-    /// A directory.
-    Disk(PathBuf),
+    /// A directory, and whose it must be; anybody's where nobody is named.
+    Disk(PathBuf, Option<Owner>),
     /// A bucket.
     Bucket(Bucket),
 }
@@ -41,7 +42,7 @@ impl Place {
     pub(super) fn spot(&self, sha256: &str) -> Result<Spot, Error> {
         let name = name_of(sha256).ok_or(Error::NoHash)?;
         Ok(match self {
-            Self::Disk(directory) => Spot::Disk(directory.join(name)),
+            Self::Disk(directory, _) => Spot::Disk(directory.join(name)),
             Self::Bucket(bucket) => Spot::Bucket(bucket.clone(), name),
         })
     }
@@ -49,7 +50,7 @@ impl Place {
     /// What was the matter when the bucket was last asked.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Disk(_) => None,
+            Self::Disk(..) => None,
             Self::Bucket(bucket) => bucket.last(),
         }
     }
@@ -58,7 +59,8 @@ impl Place {
     /// the right to list, a store says "forbidden" to it, and so it would of a file that is lost.
     pub(super) async fn look(&self) -> Result<(), Trouble> {
         let bucket = match self {
-            Self::Disk(_) => return Ok(()),
+            Self::Disk(_, None) => return Ok(()),
+            Self::Disk(directory, Some(owner)) => return owner.may_use(directory).await,
             Self::Bucket(bucket) => bucket,
         };
         bucket.ask(NEVER, 0..2).await?;
@@ -67,11 +69,13 @@ impl Place {
 
     /// Whether it can be read and written, tried; and what it is called.
     pub(super) async fn check(&self) -> Result<String, Trouble> {
+        self.look().await?;
         let bucket = match self {
-            Self::Disk(directory) => return Ok(format!("on the disk, in {}", directory.display())),
+            Self::Disk(directory, _) => {
+                return Ok(format!("on the disk, in {}", directory.display()));
+            }
             Self::Bucket(bucket) => bucket,
         };
-        self.look().await?;
         // The same each time: another node may try it just now.
         let bytes = Bytes::from_static(b"Chancery can read and write here.\n");
         bucket.put(TRIED, bytes.clone()).await?;

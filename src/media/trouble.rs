@@ -32,13 +32,14 @@ pub enum Trouble {
     Elsewhere(String),
     /// It has no mark of anybody, and not the file that must be there.
     #[error(
-        "it has none of the files that must be there, and no mark: look at media.s3.bucket and \
-         media.s3.prefix"
+        "it has no mark, and not the newest file, which must be there: look at media.s3.bucket and \
+         media.s3.prefix; where that is the right place, make it ours by chancery media copy"
     )]
     NotThere,
     /// It has the mark of another installation.
     #[error(
-        "it has the files of another installation: look at media.s3.bucket and media.s3.prefix"
+        "it has the files of another installation, by the mark .chancery there: look at media.s3.bucket \
+         and media.s3.prefix, or at data_dir where media are kept on the disk"
     )]
     Anothers,
     /// Whose it is cannot be told now.

@@ -154,6 +154,14 @@ pub async fn verify(directory: &Path) -> Result<Manifest, Error> {
     Ok(manifest)
 }
 
+/// When the database of a verified backup was first used: by that its installation is known.
+pub async fn first_used(directory: &Path) -> Result<Timestamp, Error> {
+    let copy = Copy::open(&directory.join(DATABASE)).await?;
+    let first_used = copy.first_used().await;
+    copy.close().await;
+    Ok(first_used?)
+}
+
 /// Puts the files of a verified backup where the service looks for them: the media in place, the
 /// database beside its place, in `aside`, until it may be used.
 pub async fn bring_back(directory: &Path, aside: &Path, files: &Files) -> Result<(), Error> {

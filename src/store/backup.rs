@@ -5,14 +5,15 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
-use super::audit;
 use super::db::Reader;
 use super::error::Error;
 use super::open::not_a_database;
 use super::sql::{on, statements};
+use super::{audit, installation};
 use crate::domain::audit as chain;
 
 /// Links of the audit that are read at once.
@@ -59,7 +60,7 @@ pub struct Rows {
     pub audit: i64,
 }
 
-/// An open copy.
+/// An open copy, or the database itself.
 #[derive(Debug)]
 pub struct Copy(SqlitePool);
 
@@ -91,6 +92,21 @@ impl Copy {
         Ok(Self(pool.map_err(|error| not_a_database(error.into()))?))
     }
 
+    /// Opens, for reading, a database that the daemon may have open.
+    pub async fn beside(file: &Path) -> Result<Self, Error> {
+        let options =
+            SqliteConnectOptions::new().filename(file).read_only(true).disable_statement_logging();
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        Ok(Self(pool.map_err(|error| not_a_database(error.into()))?))
+    }
+
+    /// When the database was first used.
+    pub async fn first_used(&self) -> Result<Timestamp, Error> {
+        let mut reader = Reader::of(self.0.acquire().await?);
+        let known = installation::find(&mut reader).await?;
+        Ok(known.ok_or_else(never_used)?.created_at)
+    }
+
     /// Checks every page, index and reference, and the whole audit chain; says what it has.
     /// `Unsafe` with what is wrong.
     pub async fn inspect(&self) -> Result<Contents, Error> {
@@ -108,8 +124,7 @@ impl Copy {
             on!(reader, GENERATION, |sql, conn| sqlx::query_scalar(sql)
                 .fetch_optional(conn)
                 .await?);
-        let generation = generation
-            .ok_or_else(|| Error::Unsafe("it is a database that was never used".to_owned()))?;
+        let generation = generation.ok_or_else(never_used)?;
         let rows: (i64, i64, i64, i64) =
             on!(reader, ROWS, |sql, conn| sqlx::query_as(sql).fetch_one(conn).await?);
         let (posts, deliveries, attempts, links) = rows;
@@ -129,6 +144,10 @@ impl Copy {
     pub async fn close(self) {
         self.0.close().await;
     }
+}
+
+fn never_used() -> Error {
+    Error::Unsafe("it is a database that was never used".to_owned())
 }
 
 /// The last link of the chain, every one of which must follow from the one before.

@@ -1,6 +1,7 @@
 //! Media in a bucket, at an S3 server by somebody else: what was taken is there and on every node, what is
 //! not given now waits, and what is not what was put in does not leave.
 
+mod places;
 mod server;
 
 use std::process::{Command, Output};
@@ -317,7 +318,7 @@ async fn in_a_wrong_place_no_file_is_missing() {
     assert!(mark.exists());
     std::fs::write(server.below("media/anothers").join(".chancery"), "Somebody's").unwrap();
     for (prefix, says) in [
-        ("media/empty", "none of the files that must be there"),
+        ("media/empty", "not the newest file, which must be there"),
         ("media/anothers", "files of another installation"),
     ] {
         let (output, told) = chancery(&stage, &[(PREFIX, prefix)], &["check"]);
