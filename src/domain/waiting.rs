@@ -54,6 +54,8 @@ words! {
         Money = "money",
         /// A time that can be trusted.
         Clock = "clock",
+        /// A file that is not where media are kept.
+        MediaMissing = "media_missing",
         /// The platform lets the account wait.
         RateLimit = "rate_limit",
         /// The same for the rest of a day.
@@ -87,6 +89,8 @@ const EMBARGO: [&str; 2] = [
 ];
 const LICENCE: [&str; 2] =
     ["Giấy phép của ảnh hoặc video đã hết hạn", "The licence of a picture or video has ended"];
+const MEDIA_MISSING: [&str; 2] =
+    ["Thiếu tệp ảnh hoặc video, chờ đưa tệp trở lại", "Waits for a file to be brought back"];
 const TIME_ZONE: [&str; 2] = [
     "Múi giờ đã thay đổi, chờ định lại giờ đăng",
     "Its zone's clocks have changed: waits for a new time",
@@ -128,7 +132,8 @@ impl Cause {
             | Self::Licence
             | Self::Quarantine
             | Self::TimeZone
-            | Self::Money => Party::Person,
+            | Self::Money
+            | Self::MediaMissing => Party::Person,
             Self::Due
             | Self::Platform
             | Self::Reconcile
@@ -189,6 +194,7 @@ impl Cause {
             Self::Clock => {
                 ["Chờ đồng hồ đáng tin trở lại", "Waits for a clock that can be trusted"]
             }
+            Self::MediaMissing => MEDIA_MISSING,
             Self::RateLimit | Self::Throttled => {
                 ["Nền tảng yêu cầu chờ", "The platform lets the account wait"]
             }
@@ -251,5 +257,6 @@ mod tests {
         assert_eq!(Cause::of_code("review"), Cause::Review);
         assert_eq!(Cause::of_code("connect"), Cause::Retry);
         assert_eq!(Cause::of_code("media_unreadable").party(), Party::Service);
+        assert_eq!(Cause::of_code("media_missing").party(), Party::Person);
     }
 }

@@ -11,6 +11,7 @@ use super::Tools;
 use super::publish::Report;
 use crate::domain::media::MediaKind;
 use crate::domain::variant::{Content, ContentMedia};
+use crate::domain::waiting::Cause;
 use crate::media::{Error, Files, Quiet, Recipe};
 use crate::platforms::Answer;
 use crate::platforms::rules::ImageRule;
@@ -82,10 +83,19 @@ fn unusable(one: &ContentMedia, error: &Error) -> Report {
             detail: format!("no picture that may leave can be made of {}", one.media_id),
             hint: "hand in the picture again, saved by another program",
         },
-        Error::Missing(_) | Error::Changed(_) | Error::NoHash => Report::Unfit {
-            code: "media_missing",
-            detail: format!("the file of {} is missing or has changed", one.media_id),
-            hint: "bring the file back to where media are kept, or schedule the post again",
+        // It may lie on another node's disk, or be on its way there: only people know what is lost for good.
+        Error::Missing(_) => Report::NotNow {
+            code: Cause::MediaMissing.as_str(),
+            detail: format!(
+                "the file of {} is not where media are kept: bring it back there (from the disk of a node \
+                 into the bucket: chancery media copy), or hand it in again; then this goes out by itself",
+                one.media_id
+            ),
+        },
+        Error::Changed(_) | Error::NoHash => Report::Unfit {
+            code: "media_changed",
+            detail: format!("the file of {} has changed where it is kept", one.media_id),
+            hint: "hand the file in again, and schedule the post again",
         },
     }
 }

@@ -256,7 +256,7 @@ statements! {
            AND d.account_id NOT IN (
                SELECT w.account_id FROM deliveries AS w
                WHERE w.waits_for IS NOT NULL
-                 AND w.waits_for->>'code' NOT IN ('due', 'time_zone', 'same_text_in_doubt', 'earlier_part')
+                 AND w.waits_for->>'code' NOT IN ('due', 'time_zone', 'media_missing', 'same_text_in_doubt', 'earlier_part')
                  AND (w.state = 'scheduled') IS TRUE AND w.due_at <= $1
                  AND (w.updated_at >= $2 OR EXISTS (
                       SELECT 1 FROM jobs AS j WHERE j.unique_key = 'publish:' || w.id

@@ -104,7 +104,7 @@ fn millis<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error
 
 statements! {
     /// On the index of what waits. While a hold stands nothing is to be decided; and what is scheduled
-    /// goes on by itself, unless its zone's clocks have changed.
+    /// goes on by itself, unless its zone's clocks have changed or its file is gone.
     WAITING =
         "SELECT d.id, d.account_id, d.class, d.publish_by, COALESCE(m.since, d.state_since) AS since,
                 substr(d.created_by, 1, 36) AS author, d.waits_for->>'code' AS code,
@@ -118,9 +118,9 @@ statements! {
          LEFT JOIN reminders AS m ON m.subject = 'many:' || d.state || ':' || d.id
          WHERE d.waits_for IS NOT NULL
            AND (d.state IN ('needs_human', 'pending_approval', 'held', 'scheduled')) IS TRUE
-           AND (d.state <> 'scheduled' OR d.waits_for->>'code' = 'time_zone')
+           AND (d.state <> 'scheduled' OR d.waits_for->>'code' IN ('time_zone', 'media_missing'))
            AND d.waits_for->>'code' IN ('person', 'review', 'account', 'unit', 'approval', 'money',
-               'incident', 'time_zone')
+               'incident', 'time_zone', 'media_missing')
          ORDER BY d.due_at, d.id";
     /// Questions of the same kind at the same account stand beside each other.
     CROWDED =

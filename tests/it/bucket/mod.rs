@@ -241,7 +241,7 @@ async fn what_is_not_what_was_put_in_does_not_leave() {
     for (outlet, file) in [(&page, &picture), (&user, &film)] {
         let id = stage.deliver(outlet, &Wanted::text("changed").picture(file, ALT)).await;
         let shown = stage.until(&id, DeliveryState::Failed).await;
-        assert_eq!(shown.delivery.problem.unwrap().code, "media_missing");
+        assert_eq!(shown.delivery.problem.unwrap().code, "media_changed");
         assert!(stage.creates(outlet).is_empty());
     }
     // What has become longer is not read to its end.
@@ -251,7 +251,7 @@ async fn what_is_not_what_was_put_in_does_not_leave() {
     let before = server.heard();
     let id = stage.deliver(&page, &Wanted::text("too long").picture(&long, ALT)).await;
     let shown = stage.until(&id, DeliveryState::Failed).await;
-    assert_eq!(shown.delivery.problem.unwrap().code, "media_missing");
+    assert_eq!(shown.delivery.problem.unwrap().code, "media_changed");
     assert!(server.heard() - before < 30, "{} requests", server.heard() - before);
     // Whoever hands it in again puts it right.
     stage.hand_in(&picture_bytes).await;
