@@ -198,8 +198,7 @@ pub async fn change(
     if let Some(credential) = &change.credential {
         let owner = ownership::prove(services, &account, credential).await?;
         account.handle.clone_from(&owner.handle);
-        // What an earlier sign-in was granted says nothing about this credential.
-        account.health = ownership::healthy(&Health::default(), owner, now);
+        account.health = ownership::healthy_anew(&account.health, owner, now);
         if change.status.is_none() {
             account.status = AccountStatus::Connected;
         }

@@ -198,6 +198,13 @@ pub(super) fn healthy(before: &Health, owner: Owner, now: Timestamp) -> Health {
     }
 }
 
+/// The same with another credential. What an earlier sign-in was granted says nothing about it; how long its
+/// posts may be is a fact of the account.
+pub(super) fn healthy_anew(before: &Health, owner: Owner, now: Timestamp) -> Health {
+    let long_posts_said = before.long_posts_said;
+    healthy(&Health { long_posts_said, ..Health::default() }, owner, now)
+}
+
 /// Seals a credential for its account and stores it.
 pub(super) async fn keep(
     services: &Services,
@@ -230,4 +237,30 @@ pub(super) async fn keep(
     };
     credentials::put(tx, &row).await?;
     Ok(probes::forget(tx, &account.id).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platforms::outcome::LongPosts;
+
+    #[test]
+    fn another_credential_keeps_what_is_a_fact_of_the_account() {
+        let owner = |said| Owner {
+            remote_id: "7".to_owned(),
+            name: "MOFA".to_owned(),
+            handle: None,
+            followers: None,
+            long_posts: LongPosts { said, named: false },
+        };
+        let before = Health {
+            long_posts: true,
+            long_posts_said: Some(true),
+            last_error: Some("expired".to_owned()),
+            ..Health::default()
+        };
+        let after = healthy_anew(&before, owner(None), Timestamp::UNIX_EPOCH);
+        assert_eq!((after.long_posts, after.last_error), (true, None));
+        assert!(!healthy_anew(&before, owner(Some(false)), Timestamp::UNIX_EPOCH).long_posts);
+    }
 }

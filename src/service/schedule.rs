@@ -19,7 +19,7 @@ use super::warning::Warning;
 use super::{Caller, Done, Error, Services, Told, approvals, permit, same_answer};
 use crate::clock::{self, SharedClock};
 use crate::domain::audit::NewEntry;
-use crate::domain::id::{AccountId, JobId, PostId};
+use crate::domain::id::{AccountId, JobId, PostId, UnitId};
 use crate::domain::parts::Part;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::unit::Unit;
@@ -94,6 +94,7 @@ pub async fn schedule(
         revision,
         claim: caller.claim(answer),
         entries: plan.ready.iter().map(|one| entry(caller, one)).collect(),
+        units: plan.ready.iter().map(|one| one.account.unit_id.clone()).collect(),
         jobs: plan.ready.iter().flat_map(|one| jobs_of(services, one)).collect(),
         rows: plan.ready.into_iter().map(|one| one.row).collect(),
     };
@@ -112,11 +113,14 @@ pub async fn schedule(
             "post_changed",
             "the post was changed while it was being scheduled; look at it and schedule again",
         ))),
-        Written::AccountUnfit(account) => Err(Error::Conflict(
-            Told::new("account_not_connected", format!("{account} cannot publish any more"))
-                .member("account_id", account.as_str()),
-        )),
+        Written::AccountUnfit(account) => Err(unfit(&account)),
     }
+}
+
+fn unfit(account: &AccountId) -> Error {
+    let detail = format!("{account} cannot publish any more, or has come to another unit");
+    let told = Told::new("account_not_connected", detail);
+    Error::Conflict(told.member("account_id", account.as_str()))
 }
 
 /// Whether a unit publishes anything at all.
@@ -197,6 +201,8 @@ pub(super) struct Request {
     /// The revision that was planned with.
     revision: i64,
     rows: Vec<NewDelivery>,
+    /// For each row the unit of its account, for which the caller may plan.
+    units: Vec<UnitId>,
     jobs: Vec<NewJob>,
     entries: Vec<NewEntry>,
     claim: Option<Claim>,
@@ -213,7 +219,7 @@ pub(super) enum Written {
     PostGone,
     /// The post was changed meanwhile.
     PostChanged,
-    /// An account cannot publish any more.
+    /// An account cannot publish any more, or has come under another unit.
     AccountUnfit(AccountId),
 }
 
@@ -275,8 +281,9 @@ async fn stops(
         Some(_) => request
             .rows
             .iter()
-            .find(|row| !fit.contains(&row.account_id))
-            .map(|row| Written::AccountUnfit(row.account_id.clone())),
+            .zip(&request.units)
+            .find(|(row, unit)| fit.get(&row.account_id) != Some(unit))
+            .map(|(row, _)| Written::AccountUnfit(row.account_id.clone())),
     };
     Ok(requests.iter().map(stop).collect())
 }

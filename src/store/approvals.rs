@@ -8,15 +8,15 @@ use sqlx::types::Json;
 
 use super::audit;
 use super::codec::At;
+use super::held::{self, Released};
 use super::jobs::{self, NewJob};
 use super::sql::{on, statements};
 use super::waiting::Responsible;
 use super::{Error, Reader, Tx};
 use crate::domain::approval::{Approval, Decision, Planned, Submission};
 use crate::domain::audit::NewEntry;
-use crate::domain::class::Class;
 use crate::domain::delivery::WaitsFor;
-use crate::domain::id::{AccountId, ApprovalId, DeliveryId, JobId, PersonId, PostId};
+use crate::domain::id::{AccountId, ApprovalId, DeliveryId, PersonId, PostId};
 use crate::domain::unit;
 use crate::domain::work;
 
@@ -339,31 +339,14 @@ pub async fn release(
     // The jobs before the deliveries, as whoever claims them. One that is at work finds out by itself.
     let keys: Vec<String> = ready.iter().map(work::publish_key).collect();
     jobs::remove_queued(tx, &keys).await?;
-    let released: Vec<(DeliveryId, AccountId, String, Class, At)> =
-        on!(tx, RELEASE, |sql, conn| {
-            sqlx::query_as(sql).bind(Json(&ready)).bind(At(now)).fetch_all(conn).await?
-        });
+    let released: Vec<Released> = on!(tx, RELEASE, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(&ready)).bind(At(now)).fetch_all(conn).await?
+    });
     if released.len() < ready.len() {
         // Somebody has moved one since, and given it a job that was just removed: not so.
         return Err(Error::Busy);
     }
-    let entries: Vec<NewEntry> =
-        released.iter().map(|(id, ..)| entry("delivery.scheduled", id, "approved")).collect();
-    let jobs: Vec<NewJob> = released
-        .into_iter()
-        .map(|(id, account, platform, class, due_at)| NewJob {
-            id: JobId::new(now, rand::random()),
-            kind: work::PUBLISH,
-            unique_key: work::publish_key(&id),
-            slot: work::slot(&platform, &account),
-            payload: json!(work::Publish { delivery_id: id }),
-            priority: i64::from(class.priority()),
-            due_at: due_at.0.max(now),
-        })
-        .collect();
-    jobs::enqueue(tx, &jobs, now).await?;
-    audit::append(tx, &entries, now);
-    Ok(jobs)
+    held::go_on(tx, released, "approved", now).await
 }
 
 /// What is scheduled of a post waits for approval again.
@@ -376,8 +359,15 @@ pub async fn stop(
     let stopped: Vec<DeliveryId> = on!(tx, STOP, |sql, conn| {
         sqlx::query_scalar(sql).bind(post).bind(At(now)).bind(Json(why)).fetch_all(conn).await?
     });
-    let entries: Vec<NewEntry> =
-        stopped.iter().map(|id| entry("delivery.pending_approval", id, "approval")).collect();
+    let entries: Vec<NewEntry> = stopped
+        .iter()
+        .map(|id| NewEntry {
+            actor: "engine".to_owned(),
+            action: "delivery.pending_approval".to_owned(),
+            subject: id.to_string(),
+            detail: json!({"code": "approval"}),
+        })
+        .collect();
     audit::append(tx, &entries, now);
     Ok(stopped)
 }
@@ -387,13 +377,4 @@ pub async fn guarded(reader: &mut Reader, post: &PostId) -> Result<Vec<DeliveryI
     Ok(on!(reader, GUARDED, |sql, conn| {
         sqlx::query_scalar(sql).bind(post).fetch_all(conn).await?
     }))
-}
-
-fn entry(action: &str, subject: &DeliveryId, code: &str) -> NewEntry {
-    NewEntry {
-        actor: "engine".to_owned(),
-        action: action.to_owned(),
-        subject: subject.to_string(),
-        detail: json!({"code": code}),
-    }
 }

@@ -33,6 +33,8 @@ pub struct NewCorrection<'a> {
     pub asked_by: &'a str,
     /// The hash of a text of somebody else's that it may replace.
     pub overwrite: Option<&'a str>,
+    /// Whether it may say what the account has said elsewhere lately.
+    pub intended_repeat: bool,
 }
 
 /// How a correction stands by now.
@@ -76,6 +78,8 @@ pub struct Hindrance {
     pub withdrawn: bool,
     /// Its post does not say the new text any more, or is not approved any more, where the unit wants that.
     pub unapproved: bool,
+    /// The account has said the same elsewhere since it was asked for, and that is not meant.
+    pub repeated: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -133,10 +137,10 @@ statements! {
          WHERE delivery_id = $1 AND state IN ('wanted', 'stuck')";
     ASK =
         "INSERT INTO corrections (delivery_id, number, account_id, state, text, content_hash, text_hash,
-                                  reason, asked_by, asked_at, overwrite, tries)
+                                  reason, asked_by, asked_at, overwrite, intended_repeat, tries)
          VALUES ($1, (SELECT COALESCE(MAX(c.number), 0) + 1 FROM corrections AS c
                       WHERE c.delivery_id = $1),
-                 $2, 'wanted', $3, $4, $5, $6, $7, $8, $9, 0)
+                 $2, 'wanted', $3, $4, $5, $6, $7, $8, $9, $10, 0)
          RETURNING number";
     OF =
         "SELECT delivery_id, number, state, text, content_hash, text_hash, reason, asked_by, asked_at,
@@ -173,14 +177,28 @@ statements! {
                       AND v.content->>'text' = k.text)
                     OR (SELECT COUNT(DISTINCT y.person_id) FROM post_approvals AS y
                         WHERE y.post_id = d.post_id AND (y.until IS NULL OR y.until > $2))
-                    < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END)) AS unapproved
+                    < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END)) AS unapproved,
+                EXISTS (SELECT 1 FROM corrections AS k
+                        WHERE k.delivery_id = d.id AND k.state IN ('wanted', 'stuck')
+                          AND NOT k.intended_repeat AND k.begun_at IS NULL
+                          AND (EXISTS (SELECT 1 FROM deliveries AS o
+                                       WHERE o.account_id = k.account_id AND o.text_hash = k.text_hash
+                                         AND o.id <> k.delivery_id
+                                         AND (o.state IN ('publishing', 'unknown', 'needs_human')
+                                              OR (o.state IN ('published', 'vanished', 'recalled')
+                                                  AND o.published_at > $6)))
+                               OR EXISTS (SELECT 1 FROM corrections AS e
+                                          WHERE e.account_id = k.account_id AND e.text_hash = k.text_hash
+                                            AND e.delivery_id <> k.delivery_id AND e.begun_at IS NOT NULL
+                                            AND (e.ended_at IS NULL OR e.ended_at > $6)))) AS repeated
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          JOIN posts AS p ON p.id = d.post_id
          JOIN units AS u ON u.id = p.unit_id
          WHERE d.id IN " ids(1);
     /// Every "never" of a correction is a clause here. What is not updated must not be sent: above all no
-    /// correction that a later one has replaced, and none by a process that has lost the job.
+    /// correction that a later one has replaced, and none by a process that has lost the job. What has begun is
+    /// seen by the guard of whatever says the same, which waits for it.
     BEGIN =
         "UPDATE corrections SET begun_at = COALESCE(begun_at, $3), open_since = $3, node = $4, fence = $5
          WHERE delivery_id = $1 AND number = $2 AND state IN ('wanted', 'stuck')
@@ -202,6 +220,17 @@ statements! {
                              AND (SELECT COUNT(DISTINCT y.person_id) FROM post_approvals AS y
                                   WHERE y.post_id = d.post_id AND (y.until IS NULL OR y.until > $3))
                              >= CASE u.approval WHEN 'two' THEN 2 ELSE 1 END)))
+           AND (intended_repeat OR begun_at IS NOT NULL OR NOT (
+               EXISTS (SELECT 1 FROM deliveries AS o
+                       WHERE o.account_id = corrections.account_id AND o.text_hash = corrections.text_hash
+                         AND o.id <> $1
+                         AND (o.state IN ('publishing', 'unknown', 'needs_human')
+                              OR (o.state IN ('published', 'vanished', 'recalled')
+                                  AND o.published_at > $10)))
+               OR EXISTS (SELECT 1 FROM corrections AS e
+                          WHERE e.account_id = corrections.account_id AND e.text_hash = corrections.text_hash
+                            AND e.delivery_id <> $1 AND e.begun_at IS NOT NULL
+                            AND (e.ended_at IS NULL OR e.ended_at > $10))))
            AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
                SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
@@ -272,6 +301,7 @@ pub async fn ask(
             .bind(new.asked_by)
             .bind(At(now))
             .bind(new.overwrite)
+            .bind(new.intended_repeat)
             .fetch_one(conn)
             .await?
     })))
@@ -309,6 +339,7 @@ pub async fn hindrances(
     reader: &mut Reader,
     ids: &[DeliveryId],
     now: Timestamp,
+    repeat_since: Timestamp,
 ) -> Result<Vec<Hindrance>, Error> {
     let (seq, hash) = reader.known();
     let today = day(now);
@@ -319,6 +350,7 @@ pub async fn hindrances(
             .bind(&today)
             .bind(seq)
             .bind(&hash)
+            .bind(At(repeat_since))
             .fetch_all(conn)
             .await?
     }))
@@ -330,8 +362,9 @@ pub async fn begin(
     tx: &mut Tx,
     (id, number): (&DeliveryId, i64),
     holder: &Holder,
-    now: Timestamp,
+    (now, repeat_since): (Timestamp, Timestamp),
 ) -> Result<bool, Error> {
+    publishing::in_turn(tx, std::slice::from_ref(id)).await?;
     publishing::in_line(tx).await?;
     let (seq, hash) = tx.known();
     let today = day(now);
@@ -346,6 +379,7 @@ pub async fn begin(
             .bind(&today)
             .bind(seq)
             .bind(&hash)
+            .bind(At(repeat_since))
             .execute(conn)
             .await?
             .rows_affected()

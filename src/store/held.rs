@@ -21,7 +21,7 @@ statements! {
         "UPDATE deliveries SET state = 'scheduled', state_since = $2, problem = NULL,
                 waits_for = NULL, version = version + 1, updated_at = $2
          WHERE account_id = $1 AND state = 'held' AND hold_id IS NULL
-         RETURNING id, platform, class, due_at";
+         RETURNING id, account_id, platform, class, due_at";
     PUBLISHING = "SELECT id FROM deliveries WHERE account_id = $1 AND state = 'publishing'";
 }
 
@@ -41,37 +41,57 @@ pub async fn release(
         return Ok(Vec::new());
     }
     jobs::remove_queued(tx, &keys).await?;
-    let released: Vec<(DeliveryId, String, Class, At)> = on!(tx, RELEASE, |sql, conn| {
+    let released: Vec<Released> = on!(tx, RELEASE, |sql, conn| {
         sqlx::query_as(sql).bind(account).bind(At(now)).fetch_all(conn).await?
     });
-    if !held.iter().all(|id| released.iter().any(|(one, ..)| one == id)) {
+    if !held.iter().all(|id| released.iter().any(|one| one.id == *id)) {
         // Somebody has moved one since, and given it a job that was just removed: not so.
         return Err(Error::Busy);
     }
+    go_on(tx, released, "account_fit", now).await
+}
+
+/// Gives deliveries that are scheduled again their jobs, to be announced after the commit.
+pub(super) async fn go_on(
+    tx: &mut Tx,
+    released: Vec<Released>,
+    code: &str,
+    now: Timestamp,
+) -> Result<Vec<NewJob>, Error> {
     let entries: Vec<NewEntry> = released
         .iter()
-        .map(|(id, ..)| NewEntry {
+        .map(|one| NewEntry {
             actor: "engine".to_owned(),
             action: "delivery.scheduled".to_owned(),
-            subject: id.to_string(),
-            detail: json!({"code": "account_fit"}),
+            subject: one.id.to_string(),
+            detail: json!({"code": code}),
         })
         .collect();
     let jobs: Vec<NewJob> = released
         .into_iter()
-        .map(|(id, platform, class, due_at)| NewJob {
+        .map(|one| NewJob {
             id: JobId::new(now, rand::random()),
             kind: work::PUBLISH,
-            unique_key: work::publish_key(&id),
-            slot: work::slot(&platform, account),
-            payload: json!(work::Publish { delivery_id: id }),
-            priority: i64::from(class.priority()),
-            due_at: due_at.0.max(now),
+            unique_key: work::publish_key(&one.id),
+            slot: work::slot(&one.platform, &one.account_id),
+            payload: json!(work::Publish { delivery_id: one.id }),
+            priority: i64::from(one.class.priority()),
+            due_at: one.due_at.0.max(now),
         })
         .collect();
     jobs::enqueue(tx, &jobs, now).await?;
     audit::append(tx, &entries, now);
     Ok(jobs)
+}
+
+/// A delivery that is scheduled again, and what its job is made from.
+#[derive(sqlx::FromRow)]
+pub(super) struct Released {
+    pub(super) id: DeliveryId,
+    account_id: AccountId,
+    platform: String,
+    class: Class,
+    due_at: At,
 }
 
 /// The deliveries of an account that are guarded or on their way.

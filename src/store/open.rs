@@ -19,7 +19,7 @@ static SQLITE_STEPS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_STEPS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The newest schema step that this build knows.
-pub const SCHEMA_VERSION: i64 = 26;
+pub const SCHEMA_VERSION: i64 = 28;
 
 /// How long a server is waited for when nobody says otherwise.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ statements! {
     MIGRATED =
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')"
         | "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-    STEPS = "SELECT version FROM _sqlx_migrations";
+    STEPS = "SELECT version, checksum FROM _sqlx_migrations";
     SYNCHRONOUS = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous" | "SHOW synchronous_commit";
 }
 
@@ -138,14 +138,13 @@ impl Store {
             return Err(unknown(version));
         }
         if let MigrateError::VersionMismatch(version) = error {
-            let detail = format!("its schema step {version} is not the one of this build");
-            return Err(Error::Unsafe(detail));
+            return Err(another(version));
         }
         Err(Error::Migrate(error))
     }
 
     /// Whether the schema is the one that this build needs, step by step: steps may land out of their order.
-    /// `Unsafe` when it has one that this build does not know.
+    /// `Unsafe` when it has one that this build does not know, or knows by another text.
     pub async fn schema(&self) -> Result<Schema, Error> {
         let mut reader = self.read().await?;
         let there: bool =
@@ -153,13 +152,15 @@ impl Store {
         if !there {
             return Ok(Schema::Behind(0));
         }
-        let applied: Vec<i64> =
-            on!(reader, STEPS, |sql, conn| sqlx::query_scalar(sql).fetch_all(conn).await?);
+        let applied: Vec<(i64, Vec<u8>)> =
+            on!(reader, STEPS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
         let steps = match &self.inner.db {
             Db::Sqlite { .. } => &SQLITE_STEPS,
             Db::Postgres(_) => &POSTGRES_STEPS,
         };
-        compare(&applied, &steps.iter().map(|it| it.version).collect::<Vec<_>>())
+        let known: Vec<(i64, &[u8])> =
+            steps.iter().map(|it| (it.version, it.checksum.as_ref())).collect();
+        compare(&applied, &known)
     }
 
     async fn check(&self) -> Result<(), Error> {
@@ -193,15 +194,25 @@ impl Store {
 }
 
 /// How the steps of a database stand to those of this build, which are in order.
-fn compare(applied: &[i64], known: &[i64]) -> Result<Schema, Error> {
-    if let Some(step) = applied.iter().filter(|step| !known.contains(step)).max() {
+fn compare(applied: &[(i64, Vec<u8>)], known: &[(i64, &[u8])]) -> Result<Schema, Error> {
+    let text_of = |step: i64| known.iter().find(|(it, _)| *it == step).map(|(_, text)| *text);
+    let is_new = |step: &&(i64, Vec<u8>)| text_of(step.0).is_none();
+    if let Some((step, _)) = applied.iter().filter(is_new).max() {
         return Err(unknown(*step));
     }
-    let Some(missing) = known.iter().position(|step| !applied.contains(step)) else {
+    if let Some((step, _)) = applied.iter().find(|(it, text)| text_of(*it) != Some(text)) {
+        return Err(another(*step));
+    }
+    let is_done = |step: i64| applied.iter().any(|(it, _)| *it == step);
+    let Some(missing) = known.iter().position(|(step, _)| !is_done(*step)) else {
         return Ok(Schema::Current);
     };
     let before = missing.checked_sub(1).and_then(|at| known.get(at));
-    Ok(Schema::Behind(before.copied().unwrap_or(0)))
+    Ok(Schema::Behind(before.map_or(0, |(step, _)| *step)))
+}
+
+fn another(step: i64) -> Error {
+    Error::Unsafe(format!("its schema step {step} is not the one of this build"))
 }
 
 fn unknown(step: i64) -> Error {

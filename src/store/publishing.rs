@@ -461,9 +461,7 @@ pub async fn guard(
     ids: &[DeliveryId],
     with: &Guard<'_>,
 ) -> Result<Vec<DeliveryId>, Error> {
-    on!(tx, IN_TURN, |sql, conn| {
-        sqlx::query(sql).bind(Json(ids)).execute(conn).await?;
-    });
+    in_turn(tx, ids).await?;
     in_line(tx).await?;
     let (seq, hash) = tx.known();
     Ok(on!(tx, GUARD, |sql, conn| {
@@ -481,6 +479,14 @@ pub async fn guard(
             .fetch_all(conn)
             .await?
     }))
+}
+
+/// Waits for the turn of the accounts of these deliveries, of two that are about to say something on one.
+pub(super) async fn in_turn(tx: &mut Tx, ids: &[DeliveryId]) -> Result<(), Error> {
+    on!(tx, IN_TURN, |sql, conn| {
+        sqlx::query(sql).bind(Json(ids)).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// Puts this transaction in line with holds: one that was placed before is seen by what follows, and one that

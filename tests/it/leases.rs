@@ -106,7 +106,7 @@ async fn a_claim_that_outlasts_its_lease_is_taken_back() {
     let [outlet, _] = stage.both().await;
     let due = after(stage.now(), Duration::from_mins(1));
     let id = stage.deliver(&outlet, &Wanted::text("claimed too slowly").at(due)).await;
-    let lock = stage.setting().database.lock_delivery(&id).await;
+    let lock = stage.setting().database.lock("deliveries", &id).await;
     stage.advance(Duration::from_mins(1));
     let (waits, seen) = (
         "SELECT pid::text FROM pg_stat_activity WHERE wait_event_type = 'Lock'",

@@ -7,7 +7,7 @@ use chancery::clock::{Clock as _, SystemClock, after, before};
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::service::deliveries::{self, Move};
-use chancery::service::{Error, accounts};
+use chancery::service::{Error, accounts, schedule, units};
 use chancery::simulator::Platform;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -124,7 +124,7 @@ async fn a_pause_is_answered_after_the_guards_that_have_not_seen_it() {
     let outlet = stage.outlet(Platform::X).await;
     let due = after(now(), Duration::from_secs(1));
     let id = stage.deliver(&outlet, &Wanted::text("paused").at(due)).await;
-    let lock = stage.setting().database.lock_delivery(&id).await;
+    let lock = stage.setting().database.lock("deliveries", &id).await;
     eventually("a guard waits for the delivery", async || {
         let waiting = stage.setting().database.waiting_with("deliveries").await;
         if waiting > 0 { Ok(()) } else { Err(waiting.to_string()) }
@@ -148,5 +148,37 @@ async fn a_pause_is_answered_after_the_guards_that_have_not_seen_it() {
     for create in stage.creates(&outlet) {
         assert!(create.at <= answered, "sent at {}, paused at {answered}", create.at);
     }
+    stage.finish().await;
+}
+
+/// An account comes to another unit while somebody schedules on it who was allowed to before: what is written is
+/// asked about again, and is not planned for a unit that has not agreed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_planned_for_an_account_of_another_unit_is_not_scheduled() {
+    let Some(stage) = Stage::start(Kind::Postgres, &[]).await else { return };
+    let outlet = stage.outlet(Platform::X).await;
+    let post = stage.write(&Wanted::text("planned before the move")).await;
+    let new = json!({
+        "name": {"vi": "Phòng mới", "en": "A new office"}, "kind": "mission", "time_zone": "UTC", "languages": ["vi"],
+    });
+    let new = serde_json::from_value(new).unwrap();
+    let unit = units::create(stage.acts(), stage.caller(), new).await.unwrap().value.id;
+    let lock = stage.setting().database.lock("posts", &post).await;
+    let wanted = Wanted::text("planned before the move").at(after(now(), Duration::from_hours(1)));
+    let wanted = serde_json::from_value(json!({"deliveries": [wanted.delivery(&outlet)]})).unwrap();
+    let planning = schedule::schedule(stage.acts(), stage.caller(), &post, wanted);
+    let moved = async {
+        eventually("what was planned waits for the post", async || {
+            let waiting = stage.setting().database.waiting_with("posts").await;
+            if waiting > 0 { Ok(()) } else { Err(waiting.to_string()) }
+        })
+        .await;
+        let change = serde_json::from_value(json!({"unit_id": unit})).unwrap();
+        accounts::change(stage.acts(), stage.caller(), &outlet.id, None, change).await.unwrap();
+        drop(lock);
+    };
+    let (planned, ()) = futures_util::future::join(planning, moved).await;
+    let Err(Error::Conflict(told)) = planned else { panic!("{planned:?}") };
+    assert_eq!(told.code, "account_not_connected");
     stage.finish().await;
 }

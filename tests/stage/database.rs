@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chancery::domain::id::DeliveryId;
 use chancery::store::{Location, Store};
 use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -110,11 +109,11 @@ impl Database {
         }
     }
 
-    /// Keeps a delivery locked on the server until the connection is closed.
-    pub(crate) async fn lock_delivery(&self, id: &DeliveryId) -> PgConnection {
+    /// Keeps a row locked on the server until the connection is closed.
+    pub(crate) async fn lock(&self, table: &str, id: &impl std::fmt::Display) -> PgConnection {
         let Self::Postgres { url, .. } = self else { panic!("a file has no locks on rows") };
         let mut connection = PgConnection::connect(url).await.unwrap();
-        let sql = format!("BEGIN; SELECT id FROM deliveries WHERE id = '{id}' FOR UPDATE");
+        let sql = format!("BEGIN; SELECT id FROM {table} WHERE id = '{id}' FOR UPDATE");
         connection.execute(AssertSqlSafe(sql)).await.unwrap();
         connection
     }

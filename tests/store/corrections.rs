@@ -24,6 +24,11 @@ fn later(minutes: i64) -> Timestamp {
     now() + SignedDuration::from_mins(minutes)
 }
 
+/// An instant, and since when a repeat counts.
+fn at(minutes: i64) -> (Timestamp, Timestamp) {
+    (later(minutes), now() - SignedDuration::from_hours(1))
+}
+
 /// A delivery that is out, and one that is not.
 async fn two(store: &Store) -> (World, [DeliveryId; 2]) {
     let world = seed(store).await;
@@ -43,6 +48,16 @@ async fn two(store: &Store) -> (World, [DeliveryId; 2]) {
 }
 
 async fn ask(tx: &mut Tx, world: &World, id: &DeliveryId, text: &str) -> Option<i64> {
+    ask_for(tx, world, id, text, false).await
+}
+
+async fn ask_for(
+    tx: &mut Tx,
+    world: &World,
+    id: &DeliveryId,
+    text: &str,
+    intended_repeat: bool,
+) -> Option<i64> {
     let said = Content { text: text.to_owned(), ..Content::default() };
     let new = NewCorrection {
         delivery_id: id,
@@ -53,6 +68,7 @@ async fn ask(tx: &mut Tx, world: &World, id: &DeliveryId, text: &str) -> Option<
         reason: "Sai số liệu",
         asked_by: "usr_1",
         overwrite: None,
+        intended_repeat,
     };
     corrections::ask(tx, &new, later(1)).await.unwrap()
 }
@@ -155,7 +171,7 @@ both! {
         tx.commit().await.unwrap();
         let begin = async |number: i64, by: &Holder, minute: i64| {
             let mut tx = store.begin().await.unwrap();
-            let begun = corrections::begin(&mut tx, (&id, number), by, later(minute)).await.unwrap();
+            let begun = corrections::begin(&mut tx, (&id, number), by, at(minute)).await.unwrap();
             tx.commit().await.unwrap();
             begun
         };
@@ -181,7 +197,7 @@ both! {
             .await
             .unwrap();
         chancery::store::quarantine::begin(&mut tx, &quarantine).await.unwrap();
-        let seen = corrections::hindrances(&mut tx, std::slice::from_ref(&id), now()).await.unwrap();
+        let seen = corrections::hindrances(&mut tx, std::slice::from_ref(&id), now(), now()).await.unwrap();
         assert!(seen[0].quarantined && !seen[0].held);
         tx.commit().await.unwrap();
         assert!(!begin(2, &ours, 5).await, "in quarantine");
@@ -206,9 +222,9 @@ both! {
         // Whether it begins, and what stands in the way: another history, the account, the unit or post.
         let begins = async || {
             let mut tx = store.begin().await.unwrap();
-            let all = corrections::hindrances(&mut tx, std::slice::from_ref(&id), later(2)).await;
+            let all = corrections::hindrances(&mut tx, std::slice::from_ref(&id), later(2), now()).await;
             let it = all.unwrap().remove(0);
-            let begun = corrections::begin(&mut tx, (&id, 1), &ours, later(2)).await.unwrap();
+            let begun = corrections::begin(&mut tx, (&id, 1), &ours, at(2)).await.unwrap();
             (begun, [it.moved, it.account_unfit, it.withdrawn])
         };
         let mut raw = fresh.raw().await;
@@ -232,6 +248,48 @@ both! {
         }
     }
 
+    /// What another delivery has said since a correction was asked for is not said again, unless that is meant.
+    /// What has begun goes on: whatever says the same waits for it.
+    async fn nothing_is_begun_that_was_said_elsewhere_since(fresh) {
+        let store = &fresh.store;
+        let (world, [id, other]) = two(store).await;
+        let mut tx = store.begin().await.unwrap();
+        let ours = holder(&mut tx, 1).await;
+        assert_eq!(ask(&mut tx, &world, &id, "lặp lại").await, Some(1));
+        at_work(&mut tx, &id, 1, &ours).await;
+        tx.commit().await.unwrap();
+        let hash = text_hash(&Content { text: "lặp lại".to_owned(), ..Content::default() });
+        let mut raw = fresh.raw().await;
+        let which = format!("WHERE id = '{other}'");
+        let same = format!("UPDATE deliveries SET text_hash = '{hash}' {which}");
+        raw.execute(&same).await.unwrap();
+        let begins = async |number: i64| {
+            let mut tx = store.begin().await.unwrap();
+            let all = corrections::hindrances(&mut tx, std::slice::from_ref(&id), later(2), at(2).1);
+            let repeated = all.await.unwrap().remove(0).repeated;
+            let begun = corrections::begin(&mut tx, (&id, number), &ours, at(2)).await.unwrap();
+            (begun, repeated)
+        };
+        assert_eq!(begins(1).await, (true, false), "what is only planned was not said");
+        let out = Move {
+            state: DeliveryState::Published,
+            remote_id: Some("fb_2".to_owned()),
+            published_ms: Some(now()),
+            ..Move::stay(other.clone(), DeliveryState::Scheduled)
+        };
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(transition(&mut tx, &[out], now()).await.unwrap().len(), 1);
+        tx.commit().await.unwrap();
+        assert_eq!(begins(1).await, (false, true));
+        raw.execute("UPDATE corrections SET begun_at = asked_at").await.unwrap();
+        assert_eq!(begins(1).await, (true, false), "what has begun");
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(ask_for(&mut tx, &world, &id, "lặp lại", true).await, Some(2));
+        at_work(&mut tx, &id, 2, &ours).await;
+        tx.commit().await.unwrap();
+        assert_eq!(begins(2).await, (true, false), "what is meant");
+    }
+
     /// What is to be deleted is not corrected.
     async fn a_recall_ends_corrections(fresh) {
         let store = &fresh.store;
@@ -245,7 +303,7 @@ both! {
             "told_at": null,
         }));
         assert!(after::ask(&mut tx, &id, &wish.unwrap(), now()).await.unwrap());
-        assert!(!corrections::begin(&mut tx, (&id, 1), &ours, later(2)).await.unwrap());
+        assert!(!corrections::begin(&mut tx, (&id, 1), &ours, at(2)).await.unwrap());
         assert_eq!(ask(&mut tx, &world, &id, "hai").await, None);
         tx.commit().await.unwrap();
     }
@@ -262,7 +320,7 @@ both! {
         let hash = text_hash(&Content { text: "đã sửa".to_owned(), ..Content::default() });
         let planned = [Planned { account_id: account, due_at: later(9), text_hash: &hash }];
         assert_eq!(neighbours::near(&mut tx, &planned, Look::Text).await.unwrap(), []);
-        assert!(corrections::begin(&mut tx, (&id, 1), &ours, later(2)).await.unwrap());
+        assert!(corrections::begin(&mut tx, (&id, 1), &ours, at(2)).await.unwrap());
         let near = neighbours::near(&mut tx, &planned, Look::Text).await.unwrap();
         assert_eq!(near.iter().map(|it| (&it.id, it.same_text)).collect::<Vec<_>>(), [(&id, true)]);
         let said = async |tx: &mut Tx| {

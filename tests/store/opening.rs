@@ -131,6 +131,8 @@ both! {
         assert_eq!(raw.execute(&other).await.unwrap(), 1);
         let told = fresh.store.migrate().await;
         assert!(matches!(&told, Err(Error::Unsafe(_))), "{told:?}");
+        let told = fresh.store.schema().await;
+        assert!(matches!(&told, Err(Error::Unsafe(why)) if why.contains("step 1 is not")), "{told:?}");
     }
 
     async fn an_empty_database_is_known_as_one(fresh) {

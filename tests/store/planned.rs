@@ -1,6 +1,6 @@
 //! Posts, variants and deliveries on both databases: written as batches, changed by compare-and-set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery::domain::account::{Account, AccountStatus, Health};
 use chancery::domain::attempt::Receipt;
@@ -396,7 +396,7 @@ both! {
         accounts::insert(&mut tx, &paused).await.unwrap();
         let asked: BTreeSet<&AccountId> = [&world.accounts[0].id, &paused.id].into();
         let fit = deliveries::fit_accounts(&mut tx, &asked).await.unwrap();
-        assert_eq!(fit, BTreeSet::from([world.accounts[0].id.clone()]));
+        assert_eq!(fit, BTreeMap::from([(world.accounts[0].id.clone(), world.unit.id.clone())]));
         let below = units::below(&mut tx, &world.unit.id).await.unwrap();
         assert_eq!(below, BTreeSet::from([world.unit.id.clone(), child.id.clone()]));
         assert_eq!(units::below(&mut tx, &child.id).await.unwrap().len(), 1);

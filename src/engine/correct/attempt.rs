@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Came, Correct, Errand, Tried, shown_text};
+use crate::clock::before;
 use crate::domain::correction::{current, ours};
 use crate::domain::text::normalised;
-use crate::domain::variant::{Content, sha256_hex};
+use crate::domain::variant::{Content, REPEAT_WINDOW, sha256_hex};
 use crate::platforms::Platform;
 use crate::platforms::correcting::{Corrects, Revision};
 use crate::platforms::outcome::{Alteration, Presence, Usage, Witness, Worded, Wording};
@@ -133,7 +134,8 @@ impl Correct {
     ) -> Result<bool, Error> {
         let mut tx = self.tools.store.begin_for("correct").await?;
         let which = (&errand.standing.id, errand.correction.number);
-        if !corrections::begin(&mut tx, which, self.lease.holder(), now).await? {
+        let times = (now, before(now, REPEAT_WINDOW));
+        if !corrections::begin(&mut tx, which, self.lease.holder(), times).await? {
             return Ok(false);
         }
         tx.commit().await?;

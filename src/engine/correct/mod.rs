@@ -14,12 +14,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Pace, Tools, budgets, circuits, looks, place, verify};
-use crate::clock::after;
+use crate::clock::{after, before};
 use crate::domain::audit::NewEntry;
 use crate::domain::correction::{Correction, CorrectionState, made_meanwhile, unsure_until};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::DeliveryId;
-use crate::domain::variant::{Content, MAX_TEXT};
+use crate::domain::variant::{Content, MAX_TEXT, REPEAT_WINDOW};
 use crate::domain::work;
 use crate::engine::outcomes::LONGEST_BLOCK;
 use crate::platforms::outcome::Usage;
@@ -238,7 +238,7 @@ impl Correct {
         ids: &[DeliveryId],
         now: Timestamp,
     ) -> Result<HashMap<DeliveryId, Wait>, Error> {
-        let all = corrections::hindrances(tx, ids, now).await?;
+        let all = corrections::hindrances(tx, ids, now, before(now, REPEAT_WINDOW)).await?;
         Ok(all.into_iter().filter_map(|it| Some((it.id.clone(), stopped_by(&it, now)?))).collect())
     }
 
@@ -406,6 +406,11 @@ fn stopped_by(it: &Hindrance, now: Timestamp) -> Option<Wait> {
         ("its account must be connected again", Some(again))
     } else if it.unapproved {
         ("its post does not say this any more, or that is not approved any more", Some(again))
+    } else if it.repeated {
+        // Of which people are told at once.
+        let why = "the account has said the same elsewhere since; ask for it again as an intended repeat, or for \
+                   another text";
+        (why, Some(after(now, REPEAT_WINDOW)))
     } else {
         return None;
     };

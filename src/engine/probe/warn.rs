@@ -10,7 +10,7 @@ use super::super::Tools;
 use super::super::credentials::account_entry;
 use crate::clock::after;
 use crate::domain::audit::NewEntry;
-use crate::domain::id::{AccountId, PersonId};
+use crate::domain::id::{AccountId, DeliveryId, PersonId};
 use crate::domain::outbox::Occasion;
 use crate::domain::probe::{DAY, FIRST_WARNING, Fitness, days_before, hours_before};
 use crate::domain::variant::Content;
@@ -20,6 +20,10 @@ use crate::store::{Error, Reader, Tx, accounts, audit};
 
 /// Ids that a message names at most.
 const NAMED: usize = 20;
+/// Why what its account may say is less than it says.
+const TOO_LONG: &str = "text_too_long";
+/// What stands between the id of a delivery and the reason, in what a warning is known by.
+const BETWEEN: char = ':';
 
 /// An end that people are to be told of.
 struct Coming {
@@ -78,8 +82,8 @@ fn grouped(endangered: &[Endangered], now: Timestamp) -> Groups {
         let fitness = Fitness { status: one.status, verdict: one.verdict, ends_at: one.ends_at };
         let hindrance = fitness.hindrance(one.due_at);
         let (Some(why), Some(stage)) = (hindrance, hours_before(one.due_at, now)) else { continue };
-        let (account_id, subject) = (one.account_id.clone(), one.delivery_id.to_string());
-        let warning = Warning { account_id: account_id.clone(), subject, stage };
+        let account_id = one.account_id.clone();
+        let warning = due(&account_id, &one.delivery_id, why, stage);
         groups.entry((account_id, stage, why)).or_default().push(warning);
     }
     groups
@@ -99,14 +103,19 @@ async fn too_long(
             let Some(said) = content.and_then(|it| it.part(part)) else { continue };
             let rules = platform.rules().of(&one.health);
             let found = check(&Draft::of(&said), &rules);
-            let is_long = found.iter().any(|it| it.code == "text_too_long");
+            let is_long = found.iter().any(|it| it.code == TOO_LONG);
             let Some(stage) = hours_before(one.due_at, now).filter(|_| is_long) else { continue };
-            let (account_id, subject) = (one.account_id, one.delivery_id.to_string());
-            let warning = Warning { account_id: account_id.clone(), subject, stage };
-            groups.entry((account_id, stage, "text_too_long")).or_default().push(warning);
+            let warning = due(&one.account_id, &one.delivery_id, TOO_LONG, stage);
+            groups.entry((one.account_id, stage, TOO_LONG)).or_default().push(warning);
         }
     }
     Ok(())
+}
+
+/// That a delivery cannot go out, for one reason: that another stood in its way says nothing of this one.
+fn due(account: &AccountId, delivery: &DeliveryId, why: &str, stage: i64) -> Warning {
+    let subject = format!("{delivery}{BETWEEN}{why}");
+    Warning { account_id: account.clone(), subject, stage }
 }
 
 async fn tell(
@@ -136,9 +145,12 @@ async fn tell(
                 new.push(one.subject);
             }
         }
+        let delivery = |subject: &String| {
+            subject.split_once(BETWEEN).map_or_else(|| subject.clone(), |(id, _)| id.to_owned())
+        };
         if !new.is_empty() {
             tracing::warn!(account.id = %id, reason, count = new.len(), hours, "an account cannot publish what is due soon");
-            let named = new.get(..NAMED).unwrap_or(&new);
+            let named: Vec<String> = new.iter().take(NAMED).map(delivery).collect();
             let detail = json!({
                 "reason": reason, "hours": hours, "count": new.len(), "deliveries": named,
             });

@@ -84,6 +84,7 @@ pub async fn correct(
         reason: &wish.reason,
         asked_by: &label,
         overwrite: wish.overwrite.as_deref(),
+        intended_repeat: wish.intended_repeat,
     };
     let Some(number) = corrections::ask(&mut tx, &new, now).await? else {
         return Err(Error::Busy);

@@ -232,12 +232,12 @@ statements! {
          WHERE post_id = $1
            AND state NOT IN ('published', 'missed', 'failed', 'cancelled', 'vanished', 'recalled')
          ORDER BY due_at, id LIMIT 20";
-    /// None of them can be removed before the transaction ends.
+    /// None of them can be removed, or come under another unit, before the transaction ends.
     FIT_ACCOUNTS =
-        "SELECT id FROM accounts WHERE id IN (SELECT value FROM jsonb_each($1))
+        "SELECT id, unit_id FROM accounts WHERE id IN (SELECT value FROM jsonb_each($1))
            AND removed_at IS NULL AND status = 'connected'"
         |
-        "SELECT id FROM accounts WHERE id IN (SELECT jsonb_array_elements_text($1))
+        "SELECT id, unit_id FROM accounts WHERE id IN (SELECT jsonb_array_elements_text($1))
            AND removed_at IS NULL AND status = 'connected'
          ORDER BY id FOR KEY SHARE";
     CANCEL =
@@ -442,13 +442,14 @@ pub async fn unfinished(
     }))
 }
 
-/// Those of the accounts that can publish at this moment. The guard asks again when it is time.
+/// Those of the accounts that can publish at this moment, and the unit that answers for each. The guard asks
+/// again when it is time.
 pub async fn fit_accounts(
     tx: &mut Tx,
     ids: &BTreeSet<&AccountId>,
-) -> Result<BTreeSet<AccountId>, Error> {
-    let rows: Vec<AccountId> = on!(tx, FIT_ACCOUNTS, |sql, conn| {
-        sqlx::query_scalar(sql).bind(Json(ids)).fetch_all(conn).await?
+) -> Result<BTreeMap<AccountId, UnitId>, Error> {
+    let rows: Vec<(AccountId, UnitId)> = on!(tx, FIT_ACCOUNTS, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
     });
     Ok(rows.into_iter().collect())
 }

@@ -157,5 +157,6 @@ async fn two_hundred_refreshes_on_one_node_through_kills_are_presented_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "soak"]
 async fn soak_of_ten_thousand_refreshes_on_two_nodes_through_kills() {
-    storm(Kind::Postgres, 2, 170, 10_000).await;
+    // So many accounts that a start finds hundreds to refresh: what a kill leaves open rests for minutes.
+    storm(Kind::Postgres, 2, 1_000, 10_000).await;
 }
