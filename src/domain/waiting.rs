@@ -174,10 +174,7 @@ impl Cause {
             }
             Self::Person => ["Chờ một người quyết định", "Waits for a person's decision"],
             Self::Hold => ["Chờ hết lệnh tạm dừng", "Waits for the end of a hold"],
-            Self::Review => [
-                "Chờ một người xem xét sau lệnh tạm dừng",
-                "Waits for a person's review after a hold",
-            ],
+            Self::Review => ["Chờ một người xem xét", "Waits for a person's review"],
             Self::Account => ["Chờ tài khoản kết nối lại", "Waits for its account to be mended"],
             Self::Unit => {
                 ["Đơn vị đã đóng hoặc bài đã bị xóa", "Its unit is closed or its post was removed"]

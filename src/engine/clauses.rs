@@ -62,6 +62,10 @@ const APPROVAL: &str = "approval";
 /// Wait before a delivery is guarded again whose text is in doubt on the same account.
 const IN_DOUBT: Duration = Duration::from_secs(5);
 
+/// The clause that nobody who may schedule it has said that it goes out.
+pub(super) const REVIEW: &str = "review";
+/// The same for people.
+pub(super) const UNVOUCHED: &str = "a person to release, reschedule or drop it; whoever scheduled it may not schedule there any more";
 /// Wait before a delivery is guarded again whose account is getting a new access token.
 pub(super) const TOKEN: Duration = Duration::from_secs(2);
 
@@ -136,6 +140,9 @@ fn late(standing: &Standing) -> Failed {
 
 /// What holds it until it is put right.
 fn held_up(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Option<Failed> {
+    if standing.unvouched {
+        return Some(held(standing, now, REVIEW, UNVOUCHED));
+    }
     if standing.withdrawn {
         return Some(held(standing, now, "unit", "its unit is closed or its post was removed"));
     }
@@ -360,6 +367,7 @@ mod tests {
             blocked_until: Blocked(None),
             withdrawn: false,
             unapproved: false,
+            unvouched: false,
             quarantined: false,
             moved: false,
             zone_changed: false,
@@ -390,6 +398,7 @@ mod tests {
             (Standing { moved: true, late: true, ..sound() }, "failover", None),
             (Standing { repeated: true, ..sound() }, "same_text_recently", Some(S::Failed)),
             (Standing { stop: hold(None), ..sound() }, "hold", Some(S::Held)),
+            (Standing { unvouched: true, ..sound() }, "review", Some(S::Held)),
             (Standing { withdrawn: true, ..sound() }, "unit", Some(S::Held)),
             (Standing { unapproved: true, ..sound() }, "approval", Some(S::PendingApproval)),
             (Standing { account_unfit: true, ..sound() }, "account", Some(S::Held)),

@@ -18,6 +18,7 @@ mod files;
 pub mod follow;
 pub mod foreign;
 mod holds;
+mod leavers;
 mod ledger;
 mod looks;
 pub mod missing;

@@ -201,6 +201,7 @@ impl Lanes<'_> {
             tokio::spawn(vital("clock", time.keep(stop.clone()))),
             tokio::spawn(vital("zones", on_walls)),
             tokio::spawn(vital("credentials", tokens)),
+            tokio::spawn(vital("leavers", super::leavers::keep(tools.clone(), stop.clone()))),
             tokio::spawn(vital("sign_ins", super::sign_ins::keep(tools.clone(), stop.clone()))),
         ];
         if !self.timing.alone {

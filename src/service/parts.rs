@@ -80,7 +80,7 @@ pub(super) async fn end_behind(
 pub(super) async fn move_behind(
     tx: &mut Tx,
     delivery: &Delivery,
-    to: &NewTime,
+    (to, by): (&NewTime, &str),
     now: jiff::Timestamp,
 ) -> Result<Vec<Behind>, Error> {
     let mut behind = behind(tx, delivery).await?;
@@ -91,7 +91,7 @@ pub(super) async fn move_behind(
     let ids: Vec<&DeliveryId> = behind.iter().map(|one| &one.id).collect();
     let keys: Vec<String> = ids.iter().map(|id| work::publish_key(id)).collect();
     jobs::remove_queued(tx, &keys).await?;
-    let moved = parts::reschedule(tx, &ids, to, now).await?;
+    let moved = parts::reschedule(tx, &ids, (to, by), now).await?;
     behind.retain(|one| moved.contains(&one.id));
     Ok(behind)
 }

@@ -16,11 +16,12 @@ use crate::domain::work;
 statements! {
     HELD =
         "SELECT id FROM deliveries WHERE account_id = $1 AND state = 'held' AND hold_id IS NULL
-         ORDER BY id";
+           AND COALESCE(waits_for->>'code', '') <> 'review' ORDER BY id";
     RELEASE =
         "UPDATE deliveries SET state = 'scheduled', state_since = $2, problem = NULL,
                 waits_for = NULL, version = version + 1, updated_at = $2
          WHERE account_id = $1 AND state = 'held' AND hold_id IS NULL
+           AND COALESCE(waits_for->>'code', '') <> 'review'
          RETURNING id, account_id, platform, class, due_at";
     PUBLISHING = "SELECT id FROM deliveries WHERE account_id = $1 AND state = 'publishing'";
 }

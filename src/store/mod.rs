@@ -31,6 +31,7 @@ pub mod idempotency;
 pub mod incidents;
 pub mod installation;
 pub mod jobs;
+pub mod leavers;
 pub mod mail_items;
 pub mod media;
 pub mod neighbours;
@@ -140,6 +141,7 @@ pub fn statements() -> Vec<(&'static str, sql::Sql)> {
         incidents::STATEMENTS,
         installation::STATEMENTS,
         jobs::STATEMENTS,
+        leavers::STATEMENTS,
         mail_items::STATEMENTS,
         media::STATEMENTS,
         neighbours::STATEMENTS,

@@ -166,6 +166,10 @@ statements! {
          WHERE d.id IN " ids(1);
     ACCOUNT_FACTS =
         "SELECT id, unit_id, platform, display_name FROM accounts WHERE id IN " ids(1);
+    /// Which of these people may see which of these accounts.
+    SEEING =
+        "SELECT DISTINCT person_id, account_id FROM duties
+         WHERE (ends_at IS NULL OR ends_at > $3) AND person_id IN " ids(1) " AND account_id IN " ids(2);
     LISTENERS =
         "SELECT u.id, u.administrator, s.locale, s.inbox, s.mail
          FROM people AS u LEFT JOIN notification_settings AS s ON s.person_id = u.id
@@ -255,6 +259,26 @@ pub async fn listeners(reader: &mut Reader, authors: &[&str]) -> Result<Vec<List
             mail: row.mail.map_or_else(Vec::new, |it| it.0),
         })
         .collect())
+}
+
+/// Which of these people have a role over which of these accounts; in no order.
+pub async fn seeing(
+    reader: &mut Reader,
+    people: &[&str],
+    accounts: &[&AccountId],
+    now: Timestamp,
+) -> Result<Vec<(PersonId, AccountId)>, Error> {
+    if people.is_empty() || accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(reader, SEEING, |sql, conn| {
+        sqlx::query_as(sql)
+            .bind(Json(people))
+            .bind(Json(accounts))
+            .bind(At(now))
+            .fetch_all(conn)
+            .await?
+    }))
 }
 
 /// Writes messages; one that is there already is left as it is.

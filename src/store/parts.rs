@@ -27,6 +27,9 @@ statements! {
          RETURNING id";
     MOVE =
         "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5,
+            created_by = CASE WHEN EXISTS (
+                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
+                AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN created_by ELSE $7 END,
             state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
             waits_for = $6, moves = moves + 1,
             state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $2 END,
@@ -36,6 +39,9 @@ statements! {
          RETURNING id"
         |
         "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5,
+            created_by = CASE WHEN EXISTS (
+                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
+                AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN created_by ELSE $7 END,
             state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
             waits_for = $6, moves = moves + 1,
             state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $2 END,
@@ -125,7 +131,7 @@ pub async fn cancel(
 pub async fn reschedule(
     tx: &mut Tx,
     ids: &[&DeliveryId],
-    to: &NewTime,
+    (to, by): (&NewTime, &str),
     now: Timestamp,
 ) -> Result<Vec<DeliveryId>, Error> {
     Ok(on!(tx, MOVE, |sql, conn| {
@@ -136,6 +142,7 @@ pub async fn reschedule(
             .bind(At(to.publish_by))
             .bind(to.civil.as_ref().map(Json))
             .bind(to.asks_approval.then(WaitsFor::approval).map(Json))
+            .bind(by)
             .fetch_all(conn)
             .await?
     }))

@@ -131,6 +131,8 @@ pub struct Standing {
     pub blocked_until: Blocked,
     /// Its post was removed or its unit is closed.
     pub withdrawn: bool,
+    /// Whoever scheduled it may not schedule there, or could not once, and nobody else has let it go.
+    pub unvouched: bool,
     /// Not enough people have approved what it says, where and when, or may still do so.
     pub unapproved: bool,
     /// The database came back from a backup, and nobody has let it send again.
@@ -308,6 +310,8 @@ statements! {
            AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
                SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM hold_covers AS c WHERE c.delivery_id = deliveries.id)
+           AND EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
+                       AND (v.ends_at IS NULL OR v.ends_at > $2))
            AND NOT EXISTS (
                SELECT 1 FROM delivery_files AS c JOIN terms AS t ON t.sha256 = c.sha256
                WHERE c.delivery_id = deliveries.id
@@ -368,6 +372,10 @@ statements! {
                     SELECT COUNT(DISTINCT y.person_id) FROM delivery_approvals AS y
                     WHERE y.delivery_id = d.id AND (y.until IS NULL OR y.until > $2))
                     < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END) AS unapproved,
+                (NOT EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
+                             AND (v.ends_at IS NULL OR v.ends_at > $2))
+                 OR (d.state = 'held' AND d.hold_id IS NULL
+                     AND COALESCE(d.waits_for->>'code', '') = 'review')) AS unvouched,
                 EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL) AS quarantined,
                 EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
                         ON there.word <> own.server)

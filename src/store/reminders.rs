@@ -8,7 +8,7 @@ use super::codec::At;
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
 use crate::domain::class::Class;
-use crate::domain::id::{AccountId, DeliveryId, HoldId, PersonId};
+use crate::domain::id::{AccountId, DeliveryId, HoldId};
 
 /// What stands before the state and the id of a delivery that is one of many questions: nobody was told
 /// of it when it began to wait, since all of them are told of together.
@@ -27,6 +27,8 @@ pub struct Waiting {
     pub code: String,
     /// Who scheduled it.
     pub author: String,
+    /// Whether he may still decide about it.
+    pub vouched: bool,
     /// How urgent it is.
     pub class: Class,
     /// Its latest useful time.
@@ -77,6 +79,10 @@ pub struct HoldNews {
     pub lifted_at: Option<Timestamp>,
 }
 
+/// Whose deliveries a hold concerns: who scheduled them, how many, and how many of these he may still
+/// decide about.
+pub type Concerned = (String, i64, i64);
+
 #[derive(sqlx::FromRow)]
 struct WaitingRow {
     id: DeliveryId,
@@ -84,6 +90,7 @@ struct WaitingRow {
     cause: String,
     code: String,
     author: String,
+    vouched: bool,
     class: Class,
     publish_by: At,
     since: At,
@@ -107,11 +114,14 @@ statements! {
     /// goes on by itself, unless its zone's clocks have changed or its file is gone.
     WAITING =
         "SELECT d.id, d.account_id, d.class, d.publish_by, COALESCE(m.since, d.state_since) AS since,
-                substr(d.created_by, 1, 36) AS author, d.waits_for->>'code' AS code,
+                substr(d.created_by, 1, 36) AS author,
+                EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
+                        AND (v.ends_at IS NULL OR v.ends_at > $1)) AS vouched,
+                d.waits_for->>'code' AS code,
                 CASE WHEN m.subject IS NOT NULL AND d.state = 'needs_human' THEN 'person:' || d.account_id
                      WHEN m.subject IS NOT NULL THEN 'zones:' || d.account_id
                      WHEN d.state = 'needs_human' THEN 'delivery:' || d.id
-                     WHEN d.waits_for->>'code' = 'review' THEN 'hold:' || d.hold_id
+                     WHEN d.waits_for->>'code' = 'review' AND d.hold_id IS NOT NULL THEN 'hold:' || d.hold_id
                      WHEN d.waits_for->>'code' = 'incident' THEN 'incident:' || d.platform
                      ELSE (d.waits_for->>'code') || ':' || d.account_id END AS cause
          FROM deliveries AS d
@@ -158,25 +168,28 @@ statements! {
             OR (excluded.renews AND reminders.since < excluded.since)
          RETURNING subject";
     FORGET = "DELETE FROM reminders WHERE told_at < $2 AND subject IN " ids(1);
-    ABLE =
-        "SELECT id FROM people WHERE disabled_at IS NULL AND id IN " ids(1);
     HOLDS =
         "SELECT id, reason, created_at, ends_at, lifted_at FROM holds
          WHERE stands_until IS NULL OR stands_until > $1 ORDER BY seq";
     COVERED =
-        "SELECT substr(d.created_by, 1, 36), COUNT(*) FROM deliveries AS d
+        "SELECT substr(d.created_by, 1, 36), COUNT(*), COUNT(CASE WHEN EXISTS (
+             SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
+             AND (v.ends_at IS NULL OR v.ends_at > $3)) THEN 1 END) FROM deliveries AS d
          WHERE d.state IN ('scheduled', 'held') AND d.due_at < $2 AND EXISTS (
              SELECT 1 FROM hold_covers AS c WHERE c.hold_id = $1 AND c.delivery_id = d.id)
          GROUP BY 1 ORDER BY 1";
     CAUGHT =
-        "SELECT substr(d.created_by, 1, 36), COUNT(*) FROM deliveries AS d
+        "SELECT substr(d.created_by, 1, 36), COUNT(*), COUNT(CASE WHEN EXISTS (
+             SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
+             AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN 1 END) FROM deliveries AS d
          WHERE d.hold_id = $1 AND (d.state = 'held') IS TRUE GROUP BY 1 ORDER BY 1";
 }
 
 /// What waits for people now, by instant.
-pub async fn waiting(reader: &mut Reader) -> Result<Vec<Waiting>, Error> {
-    let rows: Vec<WaitingRow> =
-        on!(reader, WAITING, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?);
+pub async fn waiting(reader: &mut Reader, now: Timestamp) -> Result<Vec<Waiting>, Error> {
+    let rows: Vec<WaitingRow> = on!(reader, WAITING, |sql, conn| {
+        sqlx::query_as(sql).bind(At(now)).fetch_all(conn).await?
+    });
     Ok(rows
         .into_iter()
         .map(|row| Waiting {
@@ -185,6 +198,7 @@ pub async fn waiting(reader: &mut Reader) -> Result<Vec<Waiting>, Error> {
             cause: row.cause,
             code: row.code,
             author: row.author,
+            vouched: row.vouched,
             class: row.class,
             publish_by: row.publish_by.0,
             since: row.since.0,
@@ -252,13 +266,6 @@ pub async fn forget(tx: &mut Tx, subjects: &[&str], before: Timestamp) -> Result
     Ok(())
 }
 
-/// Those of these people who may sign in; in no order.
-pub async fn able(reader: &mut Reader, people: &[&str]) -> Result<Vec<PersonId>, Error> {
-    Ok(on!(reader, ABLE, |sql, conn| {
-        sqlx::query_scalar(sql).bind(Json(people)).fetch_all(conn).await?
-    }))
-}
-
 /// Holds that stand or have ended after `since`.
 pub async fn holds(reader: &mut Reader, since: Timestamp) -> Result<Vec<HoldNews>, Error> {
     let rows: Vec<HoldRow> =
@@ -280,13 +287,21 @@ pub async fn covered(
     reader: &mut Reader,
     hold: &HoldId,
     until: Timestamp,
-) -> Result<Vec<(String, i64)>, Error> {
-    Ok(on!(reader, COVERED, |sql, conn| {
-        sqlx::query_as(sql).bind(hold).bind(At(until)).fetch_all(conn).await?
-    }))
+    now: Timestamp,
+) -> Result<Vec<Concerned>, Error> {
+    let rows = on!(reader, COVERED, |sql, conn| {
+        sqlx::query_as(sql).bind(hold).bind(At(until)).bind(At(now)).fetch_all(conn).await?
+    });
+    Ok(rows)
 }
 
 /// Whose deliveries a hold has caught that nobody has reviewed, and how many of each.
-pub async fn caught(reader: &mut Reader, hold: &HoldId) -> Result<Vec<(String, i64)>, Error> {
-    Ok(on!(reader, CAUGHT, |sql, conn| sqlx::query_as(sql).bind(hold).fetch_all(conn).await?))
+pub async fn caught(
+    reader: &mut Reader,
+    hold: &HoldId,
+    now: Timestamp,
+) -> Result<Vec<Concerned>, Error> {
+    Ok(on!(reader, CAUGHT, |sql, conn| {
+        sqlx::query_as(sql).bind(hold).bind(At(now)).fetch_all(conn).await?
+    }))
 }

@@ -1,4 +1,4 @@
-//! Deliveries that a hold has caught and a person looks over: let go on with space between, or
+//! Deliveries that a hold has caught, or whose scheduler may no more, and a person looks over: let go on with space between, or
 //! dropped. Giving them another time is `deliveries::reschedule`.
 
 use std::collections::BTreeMap;
@@ -21,14 +21,22 @@ statements! {
         "SELECT d.account_id, MAX(d.due_at) FROM deliveries AS d
          WHERE d.account_id IN " ids(1) " AND d.due_at > $2 AND d.released_at IS NOT NULL
          GROUP BY d.account_id";
+    /// Whoever lets go what nobody vouches for takes it over. What keeps its own instant takes none of those
+    /// that are given out.
     RELEASE =
-        "UPDATE deliveries SET state = 'scheduled', state_since = $3, due_at = $4, released_at = $3,
+        "UPDATE deliveries SET state = 'scheduled', state_since = $3, due_at = $4,
+            released_at = CASE WHEN hold_id IS NULL AND due_at > $3 THEN released_at ELSE $3 END,
+            created_by = CASE WHEN EXISTS (
+                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
+                AND (v.ends_at IS NULL OR v.ends_at > $3)) THEN created_by ELSE $5 END,
             hold_id = NULL, waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
-         WHERE id = $1 AND version = $2 AND state = 'held' AND hold_id IS NOT NULL";
+         WHERE id = $1 AND version = $2 AND state = 'held'
+           AND (hold_id IS NOT NULL OR waits_for->>'code' = 'review')";
     DROP =
         "UPDATE deliveries SET state = 'cancelled', state_since = $3, problem = $4, waits_for = NULL,
             version = version + 1, updated_at = $3
-         WHERE id = $1 AND version = $2 AND state = 'held' AND hold_id IS NOT NULL";
+         WHERE id = $1 AND version = $2 AND state = 'held'
+           AND (hold_id IS NOT NULL OR waits_for->>'code' = 'review')";
 }
 
 /// One review at a time from now on in this transaction, and the last instants after `since` that
@@ -47,12 +55,12 @@ pub async fn released(
     Ok(rows.into_iter().map(|(account, at)| (account, at.0)).collect())
 }
 
-/// Lets a caught delivery at `version` go on at an instant; false when it has changed.
+/// Lets a caught delivery at `version` go on at an instant by this person's word; false when it has changed.
 pub async fn release(
     tx: &mut Tx,
-    id: &DeliveryId,
-    version: i64,
+    (id, version): (&DeliveryId, i64),
     due_at: Timestamp,
+    by: &str,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let changed = on!(tx, RELEASE, |sql, conn| {
@@ -61,6 +69,7 @@ pub async fn release(
             .bind(version)
             .bind(At(now))
             .bind(At(due_at))
+            .bind(by)
             .execute(conn)
             .await?
             .rows_affected()

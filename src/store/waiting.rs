@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use super::codec::At;
 use super::sql::{on, statements};
 use super::{Error, Reader};
-use crate::domain::id::PersonId;
+use crate::domain::id::{DeliveryId, PersonId};
 
 /// When a job that is not finished goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +36,26 @@ statements! {
                 CASE WHEN j.state = 'running' THEN n.lease_ms END
          FROM jobs AS j LEFT JOIN nodes AS n ON n.fence = j.fence
          WHERE j.state IN ('queued', 'running') AND j.unique_key IN " ids(1);
+    VOUCHED =
+        "SELECT DISTINCT delivery_id FROM vouched
+         WHERE (ends_at IS NULL OR ends_at > $2) AND delivery_id IN " ids(1);
     RESPONSIBLE =
         "SELECT id, name, administrator FROM people
          WHERE disabled_at IS NULL AND (administrator OR id IN " ids(1) ") ORDER BY name, id";
+}
+
+/// Those of these deliveries whose scheduler may schedule them at this instant; in no order.
+pub async fn vouched(
+    reader: &mut Reader,
+    ids: &[&DeliveryId],
+    now: Timestamp,
+) -> Result<Vec<DeliveryId>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(reader, VOUCHED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Json(ids)).bind(At(now)).fetch_all(conn).await?
+    }))
 }
 
 /// When the jobs with these keys go on that are not finished; in no order.

@@ -8,7 +8,7 @@ use chancery::app::Base;
 use chancery::clock::before;
 use chancery::domain::account::{Account, AccountStatus, CredentialKind, Health};
 use chancery::domain::class::Class;
-use chancery::domain::id::{AccountId, DeliveryId, JobId, PostId, UnitId};
+use chancery::domain::id::{AccountId, DeliveryId, JobId, PersonId, PostId, UnitId};
 use chancery::domain::parts::Part;
 use chancery::domain::post::Post;
 use chancery::domain::unit::{Approval, Unit, UnitKind, UnitName};
@@ -19,6 +19,7 @@ use chancery::simulator::WorldSeed;
 use chancery::store::credentials::Credential;
 use chancery::store::deliveries::{self, NewDelivery};
 use chancery::store::jobs::{self, NewJob};
+use chancery::store::people::{self, Person};
 use chancery::store::{accounts, credentials, posts, units};
 use chancery::vault::Binding;
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +34,7 @@ pub(crate) struct Seeded {
     pub(crate) unit: UnitId,
     pub(crate) accounts: Vec<Account>,
     post: PostId,
+    scheduler: PersonId,
 }
 
 /// One account as it is entered: platform, remote id, name, token.
@@ -59,6 +61,8 @@ pub(crate) async fn plant(
     let post = post(&unit.id, now);
     let mut tx = base.store.begin().await?;
     units::insert(&mut tx, &unit).await?;
+    let scheduler = scheduler(now);
+    people::insert(&mut tx, &scheduler, None).await?;
     let mut all = Vec::new();
     for (platform, remote_id, name, token) in entries(world).take(count) {
         let account = account(&unit.id, platform, remote_id, name, now);
@@ -82,7 +86,21 @@ pub(crate) async fn plant(
     }
     posts::insert(&mut tx, &[&post]).await?;
     tx.commit().await?;
-    Ok(Seeded { unit: unit.id, accounts: all, post: post.id })
+    Ok(Seeded { unit: unit.id, accounts: all, post: post.id, scheduler: scheduler.id })
+}
+
+/// Whoever schedules everything.
+fn scheduler(now: Timestamp) -> Person {
+    Person {
+        id: PersonId::new(now, rand::random()),
+        email: "scheduler@mofa.example".to_owned(),
+        name: "Scheduler".to_owned(),
+        administrator: true,
+        disabled_at: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 impl Seeded {
@@ -156,7 +174,7 @@ impl Seeded {
             intended_repeat: false,
             part: Part::default(),
             asks_approval: false,
-            created_by: "bench".to_owned(),
+            created_by: self.scheduler.to_string(),
             created_at: now,
         }
     }

@@ -75,6 +75,8 @@ mod languages;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod leavers;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod long_posts;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use chancery::domain::id::{DeliveryId, MediaId, PostId};
-use chancery::service::{Error, media, posts, schedule};
+use chancery::service::{Caller, Error, media, posts, schedule};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ impl Stage {
     /// Schedules them to wait until what they say, where and when is approved.
     pub(crate) async fn plan(&self, post: &PostId, wanted: &[Value]) -> Vec<DeliveryId> {
         let wanted = json!({"deliveries": wanted, "awaiting_approval": true});
-        self.asked_for(post, wanted).await.unwrap()
+        self.asked_for(&self.caller, post, wanted).await.unwrap()
     }
 
     /// The same where it may be refused.
@@ -149,12 +149,26 @@ impl Stage {
         post: &PostId,
         wanted: &[Value],
     ) -> Result<Vec<DeliveryId>, Error> {
-        self.asked_for(post, json!({"deliveries": wanted})).await
+        self.schedule_as(&self.caller, post, wanted).await
     }
 
-    async fn asked_for(&self, post: &PostId, wanted: Value) -> Result<Vec<DeliveryId>, Error> {
+    async fn schedule_as(
+        &self,
+        caller: &Caller,
+        post: &PostId,
+        wanted: &[Value],
+    ) -> Result<Vec<DeliveryId>, Error> {
+        self.asked_for(caller, post, json!({"deliveries": wanted})).await
+    }
+
+    async fn asked_for(
+        &self,
+        caller: &Caller,
+        post: &PostId,
+        wanted: Value,
+    ) -> Result<Vec<DeliveryId>, Error> {
         let wanted = serde_json::from_value(wanted).unwrap();
-        let done = schedule::schedule(self.acts(), &self.caller, post, wanted).await?;
+        let done = schedule::schedule(self.acts(), caller, post, wanted).await?;
         let ids: Vec<_> = done.value.deliveries.into_iter().map(|one| one.id).collect();
         self.asked.lock().unwrap().extend(ids.iter().cloned());
         Ok(ids)
@@ -169,6 +183,18 @@ impl Stage {
     pub(crate) async fn deliver(&self, outlet: &Outlet, wanted: &Wanted) -> DeliveryId {
         let post = self.write(wanted).await;
         self.schedule(&post, &[wanted.delivery(outlet)]).await.remove(0)
+    }
+
+    /// The same where somebody else schedules it.
+    pub(crate) async fn deliver_as(
+        &self,
+        caller: &Caller,
+        outlet: &Outlet,
+        wanted: &Wanted,
+    ) -> DeliveryId {
+        let post = self.write(wanted).await;
+        let wanted = [wanted.delivery(outlet)];
+        self.schedule_as(caller, &post, &wanted).await.unwrap().remove(0)
     }
 
     /// Hands in a picture that is like no other, by its number.

@@ -343,8 +343,8 @@ both! {
         let none = review::released(&mut tx, &[&account.id], since).await.unwrap();
         assert!(none.is_empty());
         let due = at("2026-09-05T00:00:00Z");
-        assert!(review::release(&mut tx, &new[0].id, 2, due, now()).await.unwrap());
-        assert!(!review::release(&mut tx, &new[0].id, 3, due, now()).await.unwrap(), "once");
+        assert!(review::release(&mut tx, (&new[0].id, 2), due, "usr_2", now()).await.unwrap());
+        assert!(!review::release(&mut tx, (&new[0].id, 3), due, "usr_2", now()).await.unwrap(), "once");
         let last = review::released(&mut tx, &[&account.id], since).await.unwrap();
         assert_eq!(last[&account.id], due);
         assert!(review::released(&mut tx, &[&account.id], due).await.unwrap().is_empty());

@@ -73,7 +73,7 @@ both! {
         assert!(!next[0].recalled && !next[0].stuck);
         let due_at = at("2026-09-04T02:00:00Z");
         let to = NewTime { due_at, publish_by: due_at, civil: None, asks_approval: false };
-        let moved = parts::reschedule(&mut tx, &[&second, &third], &to, now()).await.unwrap();
+        let moved = parts::reschedule(&mut tx, &[&second, &third], (&to, "usr_2"), now()).await.unwrap();
         assert_eq!(moved.len(), 2);
         assert_eq!(state(&mut tx, &third).await.1, due_at.as_millisecond());
         assert_eq!(state(&mut tx, &root).await.1, at(DUE).as_millisecond());
@@ -82,7 +82,7 @@ both! {
         let ended = parts::cancel(&mut tx, &[&second, &third], &why, now()).await.unwrap();
         assert!(ended.iter().eq([&third]), "what has ended stays as it ended: {ended:?}");
         assert_eq!(state(&mut tx, &third).await.0, DeliveryState::Cancelled);
-        assert!(parts::reschedule(&mut tx, &[&third], &to, now()).await.unwrap().is_empty());
+        assert!(parts::reschedule(&mut tx, &[&third], (&to, "usr_2"), now()).await.unwrap().is_empty());
     }
 
     async fn what_is_out_wakes_what_follows_it_and_nothing_else(fresh) {

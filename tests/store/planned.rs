@@ -6,7 +6,7 @@ use chancery::domain::account::{Account, AccountStatus, Health};
 use chancery::domain::attempt::Receipt;
 use chancery::domain::class::Class;
 use chancery::domain::delivery::{DeliveryProblem, DeliveryState};
-use chancery::domain::id::{AccountId, DeliveryId, MediaId, PostId, UnitId};
+use chancery::domain::id::{AccountId, DeliveryId, MediaId, PersonId, PostId, UnitId};
 use chancery::domain::media::MediaKind;
 use chancery::domain::parts::Part;
 use chancery::domain::post::Post;
@@ -15,6 +15,7 @@ use chancery::domain::unit::{Approval, Unit, UnitKind, UnitName};
 use chancery::domain::variant::{Content, ContentMedia, Variant, text_hash};
 use chancery::store::deliveries::{self, Filter, NewDelivery, NewTime};
 use chancery::store::neighbours::{self, Look, Planned};
+use chancery::store::people::{self, Person};
 use chancery::store::{self, Store, accounts, posts, units, variants};
 use jiff::Timestamp;
 use serde_json::json;
@@ -27,6 +28,11 @@ pub(crate) fn at(text: &str) -> Timestamp {
 
 pub(crate) fn now() -> Timestamp {
     at("2026-09-01T00:00:00Z")
+}
+
+/// Whoever schedules everything here.
+fn scheduler() -> PersonId {
+    PersonId::new(now(), 900)
 }
 
 pub(crate) fn unit(number: u128, parent: Option<&Unit>) -> Unit {
@@ -124,7 +130,7 @@ pub(crate) fn delivery(number: u128, post: &Post, account: &Account, due_at: &st
         intended_repeat: number == 3,
         part: Part::default(),
         asks_approval: false,
-        created_by: "usr_1".into(),
+        created_by: scheduler().to_string(),
         created_at: now(),
     }
 }
@@ -142,6 +148,17 @@ pub(crate) async fn seed(store: &Store) -> World {
     let posts = [1, 2].map(|number| post(number, &unit));
     let mut tx = store.begin().await.unwrap();
     units::insert(&mut tx, &unit).await.unwrap();
+    let scheduler = Person {
+        id: scheduler(),
+        email: "scheduler@mofa.example".into(),
+        name: "Scheduler".into(),
+        administrator: true,
+        disabled_at: None,
+        version: 1,
+        created_at: now(),
+        updated_at: now(),
+    };
+    people::insert(&mut tx, &scheduler, None).await.unwrap();
     for account in &accounts {
         accounts::insert(&mut tx, account).await.unwrap();
     }
@@ -236,7 +253,7 @@ both! {
         assert!(!posts::update(&mut tx, post, now()).await.unwrap());
         assert!(!deliveries::cancel(&mut tx, &new.id, now()).await.unwrap());
         let to = NewTime { due_at: now(), publish_by: now(), civil: None, asks_approval: false };
-        assert!(!deliveries::reschedule(&mut tx, &new.id, 1, &to, now()).await.unwrap());
+        assert!(!deliveries::reschedule(&mut tx, (&new.id, 1), &to, "usr_2", now()).await.unwrap());
     }
 
     async fn deliveries_are_listed_by_every_filter_and_page_by_page(fresh) {
@@ -302,13 +319,13 @@ both! {
         deliveries::insert(&mut tx, &[&new]).await.unwrap();
         let due_at = at("2026-09-05T02:00:00Z");
         let to = NewTime { due_at, publish_by: due_at, civil: None, asks_approval: false };
-        assert!(deliveries::reschedule(&mut tx, &new.id, 1, &to, now()).await.unwrap());
-        assert!(!deliveries::reschedule(&mut tx, &new.id, 1, &to, now()).await.unwrap());
+        assert!(deliveries::reschedule(&mut tx, (&new.id, 1), &to, "usr_2", now()).await.unwrap());
+        assert!(!deliveries::reschedule(&mut tx, (&new.id, 1), &to, "usr_2", now()).await.unwrap());
         let kept = deliveries::find(&mut tx, &new.id).await.unwrap().unwrap();
         assert_eq!((kept.due_at, kept.civil, kept.version), (due_at, None, 2));
         assert!(deliveries::cancel(&mut tx, &new.id, now()).await.unwrap());
         assert!(!deliveries::cancel(&mut tx, &new.id, now()).await.unwrap());
-        assert!(!deliveries::reschedule(&mut tx, &new.id, 3, &to, now()).await.unwrap());
+        assert!(!deliveries::reschedule(&mut tx, (&new.id, 3), &to, "usr_2", now()).await.unwrap());
     }
 
     async fn a_person_decides_only_about_what_waits_for_one(fresh) {

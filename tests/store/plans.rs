@@ -56,7 +56,8 @@ const ALLOWED: [(&str, &str); 18] = [
 ];
 
 /// Statements that may look by state alone, and why that is little.
-const BY_STATE: [(&str, &str); 16] = [
+const BY_STATE: [(&str, &str); 17] = [
+    ("leavers::UNVOUCHED", "what is still to go out, when rights have changed and once a minute"),
     ("foreign::UNSETTLED", "few deliveries stay in these states"),
     ("after::VANISHED", "few posts vanish, and it is asked when one more seems to"),
     ("self_audit::RECENT", "of a span of time, a page of it"),

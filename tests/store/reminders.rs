@@ -93,7 +93,7 @@ both! {
         let mut tx = fresh.store.begin().await.unwrap();
         deliveries::insert(&mut tx, &new.iter().collect::<Vec<_>>()).await.unwrap();
         holds::insert(&mut tx, &hold()).await.unwrap();
-        assert!(reminders::waiting(&mut tx).await.unwrap().is_empty());
+        assert!(reminders::waiting(&mut tx, now()).await.unwrap().is_empty());
         tx.commit().await.unwrap();
         let mut raw = fresh.raw().await;
         for (place, state, code) in [
@@ -109,7 +109,7 @@ both! {
             raw.execute(&sql).await.unwrap();
         }
         let mut tx = fresh.store.begin().await.unwrap();
-        let waiting = reminders::waiting(&mut tx).await.unwrap();
+        let waiting = reminders::waiting(&mut tx, now()).await.unwrap();
         let mut seen: Vec<_> = waiting.iter().map(|it| (it.cause.clone(), &it.id)).collect();
         seen.sort();
         let wanted = [
@@ -123,15 +123,15 @@ both! {
         assert_eq!((waiting[0].code.as_str(), &waiting[0].account_id), ("review", &one.id));
         assert_eq!((waiting[0].class, waiting[0].publish_by), (new[0].class, new[0].publish_by));
         assert_eq!(reminders::quarantined(&mut tx).await.unwrap(), 1);
-        let caught = reminders::caught(&mut tx, &hold().id).await.unwrap();
-        assert_eq!(caught, [(author.to_string(), 2)]);
-        let covered = reminders::covered(&mut tx, &hold().id, at("2026-09-02T04:30:00Z")).await;
+        let caught = reminders::caught(&mut tx, &hold().id, now()).await.unwrap();
+        assert_eq!(caught, [(author.to_string(), 2, 0)]);
+        let covered = reminders::covered(&mut tx, &hold().id, at("2026-09-02T04:30:00Z"), now()).await;
         // Nothing was due before the end of the hold.
         assert_eq!(covered.unwrap(), []);
         let endless = Hold { id: HoldId::new(now(), 8), ends_at: None, ..hold() };
         holds::insert(&mut tx, &endless).await.unwrap();
-        let covered = reminders::covered(&mut tx, &endless.id, at("2026-09-02T04:30:00Z")).await;
-        assert_eq!(covered.unwrap(), [(author.to_string(), 3)]);
+        let covered = reminders::covered(&mut tx, &endless.id, at("2026-09-02T04:30:00Z"), now()).await;
+        assert_eq!(covered.unwrap(), [(author.to_string(), 3, 0)]);
         let news = reminders::holds(&mut tx, later(59)).await.unwrap();
         assert_eq!((news.len(), news[0].reason.as_str()), (2, "An accident"));
         assert_eq!((news[0].ends_at, news[0].lifted_at), (Some(later(60)), None));
@@ -174,7 +174,7 @@ both! {
         let asked = [row(2).1, row(6).1, format!("many:needs_human:{}", new[5].id)];
         let steps: Vec<Step> = asked.iter().map(|it| step(it, 7, 0, true)).collect();
         reminders::tell(&mut tx, &steps, now()).await.unwrap();
-        let waiting = reminders::waiting(&mut tx).await.unwrap();
+        let waiting = reminders::waiting(&mut tx, now()).await.unwrap();
         let seen = |place: usize| {
             let one = waiting.iter().find(|it| it.id == new[place].id).unwrap();
             (one.cause.clone(), one.since)
@@ -192,8 +192,6 @@ both! {
         }
         let ids = [1, 3, 4].map(|number| PersonId::new(now(), number).to_string());
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let able = reminders::able(&mut tx, &ids).await.unwrap();
-        assert_eq!(able, [PersonId::new(now(), 1)]);
         let found = waiting::responsible(&mut tx, &ids).await.unwrap();
         let seen: Vec<_> = found.iter().map(|it| (it.name.as_str(), it.administrator)).collect();
         assert_eq!(seen, [("Person 1", false), ("Person 2", true)]);

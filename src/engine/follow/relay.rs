@@ -4,7 +4,7 @@
 //! happen without being told of, and telling costs publishing nothing. One transaction moves the
 //! cursor and writes everything that follows: a crash leaves either both or neither.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Means;
 use crate::clock::after;
 use crate::domain::actor::person_of;
-use crate::domain::id::{JobId, MailItemId, MessageId, NotificationId};
+use crate::domain::id::{AccountId, JobId, MailItemId, MessageId, NotificationId, PersonId};
 use crate::domain::outbox::Occasion;
 use crate::domain::outbox_text::Names;
 use crate::domain::{policy, work};
@@ -78,6 +78,32 @@ struct Outcome {
 struct Facts {
     deliveries: HashMap<String, DeliveryFacts>,
     accounts: HashMap<String, AccountFacts>,
+}
+
+impl Facts {
+    /// The accounts that are concerned.
+    fn concerned(&self) -> impl Iterator<Item = &AccountId> {
+        let of_deliveries = self.deliveries.values().map(|it| &it.account_id);
+        of_deliveries.chain(self.accounts.values().map(|it| &it.id))
+    }
+}
+
+/// Whoever may be told.
+#[derive(Debug)]
+struct Listeners {
+    all: Vec<Listener>,
+    /// Which of them have a role over which accounts.
+    seeing: HashSet<(PersonId, AccountId)>,
+}
+
+impl Listeners {
+    /// Whoever has lost his role hears no more of what he scheduled, or of an account.
+    fn may_see(&self, person: &Listener, message: &Message) -> bool {
+        let sees = |account: &AccountId| {
+            person.administrator || self.seeing.contains(&(person.id.clone(), account.clone()))
+        };
+        message.account_id.as_ref().is_none_or(sees)
+    }
 }
 
 impl Relay {
@@ -178,6 +204,10 @@ impl Relay {
             facts.deliveries.values().map(|facts| person_of(&facts.created_by)).collect();
         authors.extend(happened.iter().flat_map(|one| named(&one.detail, "owners")));
         let listeners = outbox::listeners(tx, &authors).await?;
+        let accounts: BTreeSet<&AccountId> = facts.concerned().collect();
+        let accounts: Vec<&AccountId> = accounts.into_iter().collect();
+        let seeing = outbox::seeing(tx, &authors, &accounts, now).await?.into_iter().collect();
+        let listeners = Listeners { all: listeners, seeing };
         let hearing = webhooks::hearing(tx).await?;
         let crowded = crowded(tx, happened).await?;
         for one in happened {
@@ -240,13 +270,13 @@ impl Outcome {
         &mut self,
         message: &Message,
         audience: &Audience<'_>,
-        listeners: &[Listener],
+        listeners: &Listeners,
         mails: bool,
         at: Place,
     ) -> bool {
         let mut heard = false;
-        for person in listeners {
-            if !audience.hears(person) {
+        for person in &listeners.all {
+            if !audience.hears(person) || !listeners.may_see(person, message) {
                 continue;
             }
             if person.inbox.contains(&message.event) {

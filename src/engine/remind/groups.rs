@@ -107,29 +107,20 @@ pub(super) fn quarantine_subject() -> String {
 }
 
 /// The words that are due about all groups.
-pub(super) fn of_groups(
-    waiting: &[Waiting],
-    able: &BTreeSet<&str>,
-    from: Reckoning<'_>,
-) -> Vec<Notice> {
+pub(super) fn of_groups(waiting: &[Waiting], from: Reckoning<'_>) -> Vec<Notice> {
     let mut causes: BTreeMap<&str, Vec<&Waiting>> = BTreeMap::new();
     for one in waiting {
         causes.entry(&one.cause).or_default().push(one);
     }
-    causes.into_iter().flat_map(|(cause, all)| of_cause(cause, &all, able, from)).collect()
+    causes.into_iter().flat_map(|(cause, all)| of_cause(cause, &all, from)).collect()
 }
 
 /// The words that are due about what waits for one reason: for whoever scheduled the deliveries, and
 /// for administrators where it is nobody else's or was not decided after the first reminder.
-fn of_cause(
-    cause: &str,
-    all: &[&Waiting],
-    able: &BTreeSet<&str>,
-    from: Reckoning<'_>,
-) -> Vec<Notice> {
+fn of_cause(cause: &str, all: &[&Waiting], from: Reckoning<'_>) -> Vec<Notice> {
     let kind = Kind::of(cause);
     let mut own: BTreeMap<&str, Vec<&Waiting>> = BTreeMap::new();
-    for one in all.iter().filter(|it| able.contains(it.author.as_str())) {
+    for one in all.iter().filter(|it| it.vouched) {
         own.entry(&one.author).or_default().push(one);
     }
     let theirs = cause.starts_with("incident:") || all.len() > own.values().map(Vec::len).sum();

@@ -17,7 +17,6 @@ use super::Tools;
 use crate::clock::{after, before};
 use crate::config;
 use crate::domain::audit::NewEntry;
-use crate::domain::id::PersonId;
 use crate::domain::ladder::Ladder;
 use crate::domain::outbox::Occasion;
 use crate::queue::contained;
@@ -63,7 +62,7 @@ impl Remind {
     async fn round(&self) -> Result<(), Error> {
         let now = self.tools.clock.now();
         let mut reader = self.tools.store.read().await?;
-        let waiting = reminders::waiting(&mut reader).await?;
+        let waiting = reminders::waiting(&mut reader, now).await?;
         let holds = reminders::holds(&mut reader, before(now, NEWS)).await?;
         let quarantine = quarantine::find(&mut reader).await?;
         let told = reminders::told(&mut reader).await?;
@@ -71,14 +70,10 @@ impl Remind {
             return Ok(());
         }
         let memory: Memory = told.into_iter().map(|it| (it.subject.clone(), it)).collect();
-        let authors: BTreeSet<&str> = waiting.iter().map(|it| it.author.as_str()).collect();
-        let authors: Vec<&str> = authors.into_iter().collect();
-        let able = reminders::able(&mut reader, &authors).await?;
-        let able: BTreeSet<&str> = able.iter().map(PersonId::as_str).collect();
         let ladder =
             Ladder { after: &self.settings.remind_after, every: self.settings.remind_every };
         let from = Reckoning { memory: &memory, ladder, now };
-        let mut notices = groups::of_groups(&waiting, &able, from);
+        let mut notices = groups::of_groups(&waiting, from);
         let mut alive = groups::alive(&waiting, &memory);
         if let Some(quarantine) = quarantine {
             let count = reminders::quarantined(&mut reader).await?;
@@ -154,12 +149,13 @@ impl Remind {
             return Ok(None);
         }
         let concerned = if event == Occasion::HoldPlaced {
-            reminders::covered(reader, &hold.id, after(now, AHEAD)).await?
+            reminders::covered(reader, &hold.id, after(now, AHEAD), now).await?
         } else {
-            reminders::caught(reader, &hold.id).await?
+            reminders::caught(reader, &hold.id, now).await?
         };
-        let count: i64 = concerned.iter().map(|(_, count)| count).sum();
-        let owners: Vec<&str> = concerned.iter().map(|(author, _)| author.as_str()).collect();
+        let count: i64 = concerned.iter().map(|(_, count, _)| count).sum();
+        let able = concerned.iter().filter(|(_, _, vouched)| *vouched > 0);
+        let owners: Vec<&str> = able.map(|(author, ..)| author.as_str()).collect();
         let detail = json!({
             "reason": hold.reason, "hold_id": hold.id, "ends_at": hold.ends_at, "count": count,
             "owners": owners, "administrators": true,

@@ -106,7 +106,7 @@ pub async fn adopt(
     }
     // What is to go under it need not wait any more.
     parts::wake(&mut tx, &[id], now).await?;
-    let view = changed(&mut tx, caller, id).await?;
+    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
     let detail = json!({"was": delivery.problem, "remote_id": receipt.remote_id});
     let entry = caller.entry("delivery.adopt", id, detail);
     let done = finish(services, caller, tx, view, &[entry]).await?;

@@ -98,7 +98,7 @@ pub async fn correct(
     }
     let job = job(services, &delivery, number, now);
     jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
-    let view = changed(&mut tx, caller, id).await?;
+    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
     let detail = json!({
         "number": number, "reason": wish.reason, "content_hash": new.content_hash,
         "overwrite": wish.overwrite,

@@ -56,7 +56,7 @@ pub async fn give_up(
     if !deliveries::give_up(&mut tx, id, &why, now).await? {
         return Err(Error::Busy);
     }
-    let view = changed(&mut tx, caller, id).await?;
+    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
     entries.push(caller.entry("delivery.drop", id, json!({"was": delivery.problem})));
     finish(services, caller, tx, view, &entries).await
 }
@@ -79,7 +79,7 @@ pub async fn retry(
     let job = publish_job(services, &delivery, now.max(delivery.due_at));
     jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
     jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;
-    let view = changed(&mut tx, caller, id).await?;
+    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
     let entry = caller.entry("delivery.retry", id, json!({"was": delivery.problem}));
     let done = finish(services, caller, tx, view, &[entry]).await?;
     services.queue.announce(&[job]);

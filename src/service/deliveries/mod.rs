@@ -96,6 +96,7 @@ pub async fn list(
     window: &Window,
 ) -> Result<Page<DeliveryView>, Error> {
     permit(caller, Action::ReadDeliveries, Subject::Any)?;
+    let now = services.clock.now();
     let after = match window.after.as_deref() {
         None => None,
         Some([due_at, id]) => {
@@ -121,6 +122,7 @@ pub async fn list(
         owner: filter.mine.then(|| deliveries::Owner {
             person_id: caller.actor.person_id.clone(),
             administrator: caller.actor.administrator,
+            at: now,
         }),
         from: filter.from,
         to: filter.to,
@@ -129,7 +131,7 @@ pub async fn list(
     let mut reader = services.store.read().await?;
     let rows = deliveries::list(&mut reader, &filter, i64::from(window.rows())).await?;
     let page = window.page(rows, |one| vec![one.due_at.to_string(), one.id.to_string()]);
-    let known = Known::of(&mut reader, page.items.iter()).await?;
+    let known = Known::of(&mut reader, page.items.iter(), now).await?;
     let items = page.items.into_iter().map(|one| DeliveryView::new(one, &known, caller)).collect();
     Ok(Page { items, next: page.next })
 }
@@ -143,7 +145,7 @@ pub async fn show(
     let mut reader = services.store.read().await?;
     let delivery = see(&mut reader, caller, Action::ReadDeliveries, id).await?;
     let attempts = deliveries::attempts(&mut reader, id).await?;
-    let known = Known::of(&mut reader, std::iter::once(&delivery)).await?;
+    let known = Known::of(&mut reader, std::iter::once(&delivery), services.clock.now()).await?;
     Ok(DeliveryDetail::new(delivery, attempts, &known, caller))
 }
 
@@ -161,9 +163,14 @@ async fn see(
 }
 
 /// A delivery as it stands after a change in this transaction.
-async fn changed(tx: &mut Tx, caller: &Caller, id: &DeliveryId) -> Result<DeliveryView, Error> {
+async fn changed(
+    tx: &mut Tx,
+    caller: &Caller,
+    id: &DeliveryId,
+    now: Timestamp,
+) -> Result<DeliveryView, Error> {
     let delivery = deliveries::find(tx, id).await?.ok_or(Error::NotFound)?;
-    shown(tx, caller, delivery).await
+    shown(tx, caller, delivery, now).await
 }
 
 /// The view of a delivery that was read.
@@ -171,8 +178,9 @@ async fn shown(
     reader: &mut Reader,
     caller: &Caller,
     delivery: Delivery,
+    now: Timestamp,
 ) -> Result<DeliveryView, Error> {
-    let known = Known::of(reader, std::iter::once(&delivery)).await?;
+    let known = Known::of(reader, std::iter::once(&delivery), now).await?;
     Ok(DeliveryView::new(delivery, &known, caller))
 }
 
@@ -247,7 +255,7 @@ pub async fn cancel(
     }
     let (mut tx, delivery) = stopped(services, caller, id, Event::Cancelled).await?;
     if delivery.state == DeliveryState::Cancelled {
-        let value = shown(&mut tx, caller, delivery).await?;
+        let value = shown(&mut tx, caller, delivery, services.clock.now()).await?;
         return Ok(Done { value, replayed: false });
     }
     if delivery.state.is_final() {
@@ -261,7 +269,7 @@ pub async fn cancel(
     if !deliveries::cancel(&mut tx, id, now).await? {
         return Err(Error::Busy);
     }
-    let view = changed(&mut tx, caller, id).await?;
+    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
     entries.push(caller.entry("delivery.cancel", id, json!({"was": delivery.state})));
     finish(services, caller, tx, view, &entries).await
 }
@@ -302,8 +310,9 @@ pub async fn reschedule(
     let now = services.clock.now();
     let job = publish_job(services, &delivery, time.due_at);
     jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
-    let moved = parts::move_behind(&mut tx, &delivery, &time, now).await?;
-    if !deliveries::reschedule(&mut tx, id, delivery.version, &time, now).await? {
+    let by = caller.actor.label();
+    let moved = parts::move_behind(&mut tx, &delivery, (&time, &by), now).await?;
+    if !deliveries::reschedule(&mut tx, (id, delivery.version), &time, &by, now).await? {
         return Err(Error::Stale);
     }
     let mut jobs = vec![job];
@@ -316,7 +325,7 @@ pub async fn reschedule(
         let begin = super::schedule::bring_at(services, time.due_at);
         jobs::move_queued(&mut tx, &work::bring_key(one), begin).await?;
     }
-    let view = changed(&mut tx, caller, id).await?;
+    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
     let action = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
     let each = std::iter::once(id).chain(moved.iter().map(|one| &one.id));

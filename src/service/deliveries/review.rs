@@ -1,4 +1,4 @@
-//! What a person decides about deliveries that a hold has caught: let them go on, give them another
+//! What a person decides about deliveries that a hold has caught, or whose scheduler may no more: let them go on, give them another
 //! time, or drop them; any number at once, all or none.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +11,11 @@ use utoipa::ToSchema;
 use super::{DeliveryView, Move, changed, new_time, publish_job};
 use crate::clock::{after, before};
 use crate::domain::audit::NewEntry;
-use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event};
+use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, DeliveryId};
 use crate::domain::policy::{Action, Subject};
+use crate::domain::waiting::Cause;
 use crate::domain::{words, work};
 use crate::service::plan::WantedLocal;
 use crate::service::{Caller, Done, Error, Services, all_well, finish, permit};
@@ -120,7 +121,7 @@ pub async fn review(
     let (jobs, entries) = write(services, caller, &mut tx, &steps, now).await?;
     let mut views = Vec::with_capacity(count);
     for (delivery, _) in &steps {
-        views.push(changed(&mut tx, caller, &delivery.id).await?);
+        views.push(changed(&mut tx, caller, &delivery.id, services.clock.now()).await?);
     }
     let done = finish(services, caller, tx, Reviewed { deliveries: views }, &entries).await?;
     services.queue.announce(&jobs);
@@ -173,10 +174,9 @@ async fn steps<'a>(
             faults.push(fault.with("value", &verdict.id));
             continue;
         };
-        let held = delivery.state == DeliveryState::Held && delivery.hold_id.is_some();
-        let caught = held && delivery.state.apply(verdict.act.event()).is_ok();
+        let caught = is_caught(delivery) && delivery.state.apply(verdict.act.event()).is_ok();
         if !caught {
-            let detail = format!("no hold has caught it; it is {}", delivery.state);
+            let detail = format!("it waits for no review; it is {}", delivery.state);
             let fault = Fault::new(format!("{pointer}/id"), "not_in_review", detail);
             faults.push(fault.with("state", delivery.state));
         } else if verdict.act == ReviewAct::Release && stopped.contains(&delivery.id) {
@@ -195,6 +195,13 @@ async fn steps<'a>(
     }
     all_well(faults)?;
     Ok(steps)
+}
+
+/// Whether it waits for a person's review.
+pub(super) fn is_caught(delivery: &Delivery) -> bool {
+    let review = |it: &WaitsFor| Cause::of_code(&it.code) == Cause::Review;
+    delivery.state == DeliveryState::Held
+        && (delivery.hold_id.is_some() || delivery.waits_for.as_ref().is_some_and(review))
 }
 
 /// What a decision means for a delivery, whether or not it may be done.
@@ -267,6 +274,10 @@ impl Spacing {
             let detail = "its latest useful time has passed; give it another time or drop it";
             return Err(Fault::new(here, "release_too_late", detail));
         }
+        // No hold has caught it, so it need not have been due: then it goes out when it is.
+        if delivery.hold_id.is_none() && delivery.due_at > self.now {
+            return Ok(delivery.due_at);
+        }
         let last = self.last.get(&delivery.account_id).copied();
         let due_at = last.map_or(self.now, |last| after(last, self.span).max(self.now));
         if delivery.publish_by <= due_at {
@@ -291,11 +302,14 @@ async fn write(
         let (id, version) = (&delivery.id, delivery.version);
         let (written, due_at, act) = match step {
             Step::Release(due_at) => {
-                let written = rows::release(tx, id, version, *due_at, now).await?;
+                let written =
+                    rows::release(tx, (id, version), *due_at, &caller.actor.label(), now).await?;
                 (written, Some(*due_at), "delivery.release")
             }
             Step::Reschedule(time) => {
-                let written = deliveries::reschedule(tx, id, version, time, now).await?;
+                let written =
+                    deliveries::reschedule(tx, (id, version), time, &caller.actor.label(), now)
+                        .await?;
                 let word = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
                 (written, Some(time.due_at), word)
             }
@@ -319,7 +333,7 @@ async fn write(
 fn dropped() -> DeliveryProblem {
     DeliveryProblem {
         code: "dropped".to_owned(),
-        detail: "a person decided after a hold not to send it".to_owned(),
+        detail: "a person decided in a review not to send it".to_owned(),
         hint: "schedule it again if it is wanted after all".to_owned(),
     }
 }

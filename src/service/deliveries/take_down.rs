@@ -43,7 +43,7 @@ pub async fn recall(
     let mut tx = services.store.begin().await?;
     let delivery = see(&mut tx, caller, Action::WriteDeliveries, id).await?;
     if delivery.state == DeliveryState::Recalled {
-        let value = shown(&mut tx, caller, delivery).await?;
+        let value = shown(&mut tx, caller, delivery, services.clock.now()).await?;
         return Ok(Done { value, replayed: false });
     }
     if delivery.state.apply(Event::Recalled).is_err() {
@@ -70,7 +70,7 @@ pub async fn recall(
     } else if !after::ask(&mut tx, id, &wanted, now).await? {
         return Err(Error::Busy);
     }
-    let view = changed(&mut tx, caller, id).await?;
+    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
     let remote_id = delivery.receipt.as_ref().map(|it| &it.remote_id);
     let detail = json!({"reason": wish.reason, "remote_id": remote_id, "again": again});
     entries.push(caller.entry("delivery.recall", id, detail));

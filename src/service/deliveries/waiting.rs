@@ -1,10 +1,11 @@
 //! What is known about deliveries that wait: when the service goes on, who is responsible, and what the
 //! caller can do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::review::is_caught;
 use super::view::{OwnerView, TitleView, WaitsForView};
 use crate::domain::actor::person_of;
 use crate::domain::correction::Correction;
@@ -30,6 +31,8 @@ pub(super) struct Known {
     people: Vec<Responsible>,
     /// Of each post that waits for approval, who may give it.
     approvers: BTreeMap<PostId, Vec<Responsible>>,
+    /// Those whose scheduler may still decide about them.
+    vouched: HashSet<DeliveryId>,
     /// Of each delivery in the order in which they were asked for.
     corrections: HashMap<DeliveryId, Vec<Correction>>,
 }
@@ -39,9 +42,11 @@ impl Known {
     pub(super) async fn of(
         reader: &mut Reader,
         deliveries: impl Iterator<Item = &Delivery>,
+        now: Timestamp,
     ) -> Result<Self, Error> {
         let (mut keys, mut authors, mut out) = (Vec::new(), Vec::new(), Vec::new());
         let (mut unapproved, mut since) = (Vec::new(), Timestamp::MIN);
+        let mut asking = Vec::new();
         for delivery in deliveries {
             if delivery.receipt.is_some() {
                 out.push(delivery.id.clone());
@@ -54,6 +59,7 @@ impl Known {
             }
             if cause.party() == Party::Person {
                 authors.push(person_of(&delivery.created_by));
+                asking.push(&delivery.id);
             }
         }
         let next = waiting::next(reader, &keys).await?;
@@ -66,6 +72,7 @@ impl Known {
             [] => BTreeMap::new(),
             posts => approvals::approvers(reader, posts, since).await?,
         };
+        let vouched = waiting::vouched(reader, &asking, now).await?.into_iter().collect();
         let next = next.into_iter().map(|next| (next.unique_key, next.at)).collect();
         let mut corrections: HashMap<DeliveryId, Vec<Correction>> = HashMap::new();
         if !out.is_empty() {
@@ -73,7 +80,7 @@ impl Known {
                 corrections.entry(id).or_default().push(one);
             }
         }
-        Ok(Self { next, people, approvers, corrections })
+        Ok(Self { next, people, approvers, vouched, corrections })
     }
 
     /// What is known about one that is about to be written.
@@ -108,7 +115,8 @@ impl Known {
         })
     }
 
-    /// Whoever may approve it, where it waits for that; else whoever scheduled it while he may sign in, else the administrators; the service where it is
+    /// Whoever may approve it, where it waits for that; else whoever scheduled it while he may schedule there, else
+    /// the administrators; the service where it is
     /// nobody's move.
     fn owners(&self, delivery: &Delivery, cause: Cause) -> Vec<OwnerView> {
         if cause.party() == Party::Service {
@@ -121,7 +129,8 @@ impl Known {
         }
         let author = person_of(&delivery.created_by);
         let own = self.people.iter().find(|it| it.id.as_str() == author);
-        match own.filter(|_| !cause.needs_administrator()) {
+        let his = !cause.needs_administrator() && self.vouched.contains(&delivery.id);
+        match own.filter(|_| his) {
             Some(own) => vec![named(own)],
             None => self.people.iter().filter(|it| it.administrator).map(named).collect(),
         }
@@ -165,6 +174,6 @@ pub(super) fn acts(delivery: &Delivery, caller: &Caller) -> Vec<Act> {
     }
     // While something stands in its way it can be asked for again.
     let recalling = delivery.recall.as_ref().is_some_and(|recall| recall.problem.is_none());
-    let acts = delivery.state.acts(delivery.hold_id.is_some());
+    let acts = delivery.state.acts(is_caught(delivery));
     acts.filter(|act| !(recalling && *act == Act::Recall)).collect()
 }

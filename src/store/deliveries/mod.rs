@@ -137,8 +137,10 @@ pub struct Filter {
 pub struct Owner {
     /// Who.
     pub person_id: PersonId,
-    /// Then he is responsible for those too whose author may not sign in any more.
+    /// Then he is responsible for those too whose author may not schedule there any more.
     pub administrator: bool,
+    /// At which instant.
+    pub at: Timestamp,
 }
 
 /// A new instant for a delivery.
@@ -244,8 +246,12 @@ statements! {
         "UPDATE deliveries SET state = 'cancelled', state_since = $2, waits_for = NULL,
             version = version + 1, updated_at = $2
          WHERE id = $1 AND state IN ('draft', 'pending_approval', 'scheduled', 'held')";
+    /// Whoever gives another time to what nobody vouches for takes it over.
     MOVE =
         "UPDATE deliveries SET due_at = $4, publish_by = $5, civil = $6,
+            created_by = CASE WHEN EXISTS (
+                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
+                AND (v.ends_at IS NULL OR v.ends_at > $3)) THEN created_by ELSE $8 END,
             state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
             waits_for = $7, moves = moves + 1,
             state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $3 END,
@@ -384,10 +390,11 @@ pub async fn list(
 }
 
 /// Whose move it is, and who is responsible: whoever scheduled it, and an administrator for what only
-/// one can do something about or whose author may not sign in any more.
+/// one can do something about or whose author may not schedule there any more.
 fn push_waiting<D: sqlx::Database>(query: &mut sqlx::QueryBuilder<D>, filter: &Filter)
 where
     for<'a> String: sqlx::Encode<'a, D> + sqlx::Type<D>,
+    for<'a> At: sqlx::Encode<'a, D> + sqlx::Type<D>,
 {
     let asked = match (&filter.owner, filter.waits_for) {
         (Some(_), _) | (None, Some(Party::Person)) => true,
@@ -411,8 +418,8 @@ where
     query.push(" AND COALESCE(d.waits_for->>'code', '') <> 'quarantine')");
     if owner.administrator {
         query.push(" OR COALESCE(d.waits_for->>'code', '') = 'quarantine' OR NOT EXISTS (");
-        query.push("SELECT 1 FROM people AS u WHERE u.disabled_at IS NULL");
-        query.push(" AND u.id = substr(d.created_by, 1, 36))");
+        query.push("SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id");
+        query.push(" AND (v.ends_at IS NULL OR v.ends_at > ").push_bind(At(owner.at)).push("))");
     }
     query.push(")");
 }
@@ -465,9 +472,9 @@ pub async fn cancel(tx: &mut Tx, id: &DeliveryId, now: Timestamp) -> Result<bool
 /// Gives a delivery at `version` another instant; false when it has changed or is leaving.
 pub async fn reschedule(
     tx: &mut Tx,
-    id: &DeliveryId,
-    version: i64,
+    (id, version): (&DeliveryId, i64),
     to: &NewTime,
+    by: &str,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let changed = on!(tx, MOVE, |sql, conn| {
@@ -479,6 +486,7 @@ pub async fn reschedule(
             .bind(At(to.publish_by))
             .bind(to.civil.as_ref().map(Json))
             .bind(to.asks_approval.then(WaitsFor::approval).map(Json))
+            .bind(by)
             .execute(conn)
             .await?
             .rows_affected()
