@@ -52,7 +52,7 @@ pub(super) const WORDS: &[Words] = &[
         "not_in_review",
         "Not in review",
         "Không chờ xem xét",
-        "Không có lệnh tạm dừng nào giữ lượt đăng này; trạng thái hiện tại: {state}.",
+        "Lượt đăng này không chờ xem xét; trạng thái hiện tại: {state}.",
     ),
     words(
         "hold_stands",

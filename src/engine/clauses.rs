@@ -141,7 +141,11 @@ fn late(standing: &Standing) -> Failed {
 /// What holds it until it is put right.
 fn held_up(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Option<Failed> {
     if standing.unvouched {
-        return Some(held(standing, now, REVIEW, UNVOUCHED));
+        let failed = held(standing, now, REVIEW, UNVOUCHED);
+        // What was held for something else by then waits for a person from now on.
+        let anew = standing.state == DeliveryState::Held && !standing.in_review;
+        let change = anew.then(|| wait(standing, REVIEW, UNVOUCHED)).or(failed.change);
+        return Some(Failed { change, ..failed });
     }
     if standing.withdrawn {
         return Some(held(standing, now, "unit", "its unit is closed or its post was removed"));
@@ -368,6 +372,7 @@ mod tests {
             withdrawn: false,
             unapproved: false,
             unvouched: false,
+            in_review: false,
             quarantined: false,
             moved: false,
             zone_changed: false,
@@ -450,6 +455,18 @@ mod tests {
         let rows = [
             (held(), "released", Some(S::Scheduled), Ending::Again(at(200))),
             (Standing { account_unfit: true, ..held() }, "account", None, Ending::Again(at(260))),
+            (
+                Standing { unvouched: true, ..held() },
+                "review",
+                Some(S::Held),
+                Ending::Again(at(260)),
+            ),
+            (
+                Standing { unvouched: true, in_review: true, ..held() },
+                "review",
+                None,
+                Ending::Again(at(260)),
+            ),
             (Standing { late: true, ..held() }, "late", Some(S::Missed), Ending::Done),
         ];
         for (standing, clause, state, ending) in rows {

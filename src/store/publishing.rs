@@ -133,6 +133,8 @@ pub struct Standing {
     pub withdrawn: bool,
     /// Whoever scheduled it may not schedule there, or could not once, and nobody else has let it go.
     pub unvouched: bool,
+    /// It is held and waits for a person's review already.
+    pub in_review: bool,
     /// Not enough people have approved what it says, where and when, or may still do so.
     pub unapproved: bool,
     /// The database came back from a backup, and nobody has let it send again.
@@ -311,7 +313,7 @@ statements! {
                SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM hold_covers AS c WHERE c.delivery_id = deliveries.id)
            AND EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
-                       AND (v.ends_at IS NULL OR v.ends_at > $2))
+                       AND (v.ends_at IS NULL OR (v.ends_at > $2 AND v.ends_at > deliveries.due_at)))
            AND NOT EXISTS (
                SELECT 1 FROM delivery_files AS c JOIN terms AS t ON t.sha256 = c.sha256
                WHERE c.delivery_id = deliveries.id
@@ -373,9 +375,10 @@ statements! {
                     WHERE y.delivery_id = d.id AND (y.until IS NULL OR y.until > $2))
                     < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END) AS unapproved,
                 (NOT EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
-                             AND (v.ends_at IS NULL OR v.ends_at > $2))
+                             AND (v.ends_at IS NULL OR (v.ends_at > $2 AND v.ends_at > d.due_at)))
                  OR (d.state = 'held' AND d.hold_id IS NULL
                      AND COALESCE(d.waits_for->>'code', '') = 'review')) AS unvouched,
+                (d.state = 'held' AND COALESCE(d.waits_for->>'code', '') = 'review') AS in_review,
                 EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL) AS quarantined,
                 EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
                         ON there.word <> own.server)

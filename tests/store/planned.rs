@@ -344,14 +344,14 @@ both! {
         let [a, b, c, d] = &new;
         assert!(!deliveries::adopt(&mut tx, &a.id, &receipt("9"), now()).await.unwrap());
         assert!(!deliveries::give_up(&mut tx, &a.id, &why, now()).await.unwrap());
-        assert!(!deliveries::retry(&mut tx, &a.id, now(), now()).await.unwrap());
+        assert!(!deliveries::retry(&mut tx, &a.id, now(), "usr_1", now()).await.unwrap());
         tx.commit().await.unwrap();
         fresh.raw().await.execute("UPDATE deliveries SET state = 'needs_human'").await.unwrap();
         let mut tx = fresh.store.begin().await.unwrap();
         assert!(deliveries::adopt(&mut tx, &a.id, &receipt("9"), now()).await.unwrap());
         assert!(deliveries::give_up(&mut tx, &b.id, &why, now()).await.unwrap());
         let later = at("2026-09-09T00:00:00Z");
-        assert!(deliveries::retry(&mut tx, &c.id, later, now()).await.unwrap());
+        assert!(deliveries::retry(&mut tx, &c.id, later, "usr_1", now()).await.unwrap());
         let state = async |tx: &mut store::Tx, id: &DeliveryId| {
             deliveries::find(tx, id).await.unwrap().unwrap()
         };

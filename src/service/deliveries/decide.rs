@@ -73,7 +73,7 @@ pub async fn retry(
     let now = services.clock.now();
     let (mut tx, delivery) = waiting(services, caller, id, Event::SentAgain).await?;
     let publish_by = clock::after(now, plan::grace(services, delivery.class));
-    if !deliveries::retry(&mut tx, id, publish_by, now).await? {
+    if !deliveries::retry(&mut tx, id, publish_by, &caller.actor.label(), now).await? {
         return Err(Error::Busy);
     }
     let job = publish_job(services, &delivery, now.max(delivery.due_at));

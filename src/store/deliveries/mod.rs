@@ -270,6 +270,9 @@ statements! {
         "UPDATE deliveries SET state = 'scheduled', state_since = $2,
             due_at = CASE WHEN due_at > $2 THEN due_at ELSE $2 END,
             publish_by = CASE WHEN due_at > $2 THEN publish_by ELSE $3 END,
+            created_by = CASE WHEN EXISTS (
+                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
+                AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN created_by ELSE $4 END,
             problem = NULL, waits_for = NULL, version = version + 1, updated_at = $2
          WHERE id = $1 AND state = 'needs_human'";
 }
@@ -534,6 +537,7 @@ pub async fn retry(
     tx: &mut Tx,
     id: &DeliveryId,
     publish_by: Timestamp,
+    by: &str,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let changed = on!(tx, RETRY, |sql, conn| {
@@ -541,6 +545,7 @@ pub async fn retry(
             .bind(id)
             .bind(At(now))
             .bind(At(publish_by))
+            .bind(by)
             .execute(conn)
             .await?
             .rows_affected()
