@@ -13,7 +13,7 @@ use crate::clock::after;
 use crate::domain::delivery::{DeliveryState, Event, WaitsFor};
 use crate::domain::id::DeliveryId;
 use crate::queue::contained;
-use crate::store::leavers::{self, Rights};
+use crate::store::leavers::{self, Rights, Scheduler};
 use crate::store::outcomes::{self as rows, Move};
 use crate::store::{Error, audit};
 
@@ -50,20 +50,20 @@ async fn look(tools: &Tools, seen: &mut Option<(Rights, Timestamp)>) -> Result<(
     if seen.as_ref().is_some_and(|(known, at)| *known == rights && now < after(*at, ANYWAY)) {
         return Ok(());
     }
-    loop {
-        let found = leavers::unvouched(&mut reader, now, AT_ONCE).await?;
-        drop(reader);
-        if hold(tools, &found, now).await? == 0 {
-            *seen = Some((rights, now));
-            return Ok(());
-        }
-        reader = tools.store.read().await?;
+    let found = leavers::unvouched(&mut reader, now).await?;
+    drop(reader);
+    for scheduler in &found {
+        while hold(tools, scheduler, now).await? > 0 {}
     }
+    *seen = Some((rights, now));
+    Ok(())
 }
 
-/// Holds those of these that are still scheduled; says how many.
-async fn hold(tools: &Tools, found: &[DeliveryId], now: Timestamp) -> Result<usize, Error> {
+/// Holds some of what somebody has scheduled to an account; says how many.
+async fn hold(tools: &Tools, scheduler: &Scheduler, now: Timestamp) -> Result<usize, Error> {
     let Ok(state) = DeliveryState::Scheduled.apply(Event::AccountUnfit) else { return Ok(0) };
+    let mut tx = tools.store.begin_for("leavers").await?;
+    let found = leavers::scheduled_by(&mut tx, scheduler, AT_ONCE).await?;
     if found.is_empty() {
         return Ok(0);
     }
@@ -74,7 +74,6 @@ async fn hold(tools: &Tools, found: &[DeliveryId], now: Timestamp) -> Result<usi
         ..Move::stay(id.clone(), DeliveryState::Scheduled)
     };
     let wanted: Vec<Move> = found.iter().map(held).collect();
-    let mut tx = tools.store.begin_for("leavers").await?;
     let moved = rows::transition(&mut tx, &wanted, now).await?;
     let told = |id: &DeliveryId| entry("delivery.held", id, json!({"clause": REVIEW}));
     audit::append(&mut tx, &moved.iter().map(told).collect::<Vec<_>>(), now);

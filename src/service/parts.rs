@@ -96,6 +96,20 @@ pub(super) async fn move_behind(
     Ok(behind)
 }
 
+/// Whoever says that a delivery goes out vouches for what follows it, too, where nobody else does.
+pub(super) async fn take_over_behind(
+    tx: &mut Tx,
+    delivery: &Delivery,
+    by: &str,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
+    if delivery.part.number < delivery.part.of {
+        let root = delivery.part.root.as_ref().unwrap_or(&delivery.id);
+        parts::take_over(tx, (root, delivery.part.number), by, now).await?;
+    }
+    Ok(())
+}
+
 /// The parts behind a delivery that are out and that nobody wants to be deleted yet.
 pub(super) async fn out_behind(tx: &mut Tx, delivery: &Delivery) -> Result<Vec<DeliveryId>, Error> {
     let mut behind = behind(tx, delivery).await?;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit};
+use super::holds::InFlight;
+use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit, recall};
 use crate::domain::actor::{Actor, Scopes};
 use crate::domain::audit::NewEntry;
 use crate::domain::fault::Fault;
@@ -20,7 +21,7 @@ use crate::domain::locale;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::role::{Office, Role};
 use crate::store::people::Person;
-use crate::store::{Reader, Tx, audit, people, roles, units};
+use crate::store::{Reader, Tx, audit, leavers, people, publishing, roles, units};
 
 /// The longest address of mail (RFC 5321, 4.5.3.1.3).
 const LONGEST_EMAIL: usize = 254;
@@ -80,6 +81,18 @@ pub struct PersonView {
     pub created_at: Timestamp,
     /// When that was changed last.
     pub updated_at: Timestamp,
+}
+
+/// A person as he is after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PersonChanged {
+    /// The person.
+    #[serde(flatten)]
+    pub person: PersonView,
+    /// Where he may schedule less than before: what he had scheduled there that had begun to leave by then. Nothing
+    /// else of it goes out before somebody who may schedule there says so.
+    #[serde(default)]
+    pub in_flight: Vec<InFlight>,
 }
 
 impl PersonView {
@@ -210,10 +223,17 @@ pub async fn change(
     id: &PersonId,
     seen: Option<i64>,
     change: PersonChange,
-) -> Result<Done<PersonView>, Error> {
+) -> Result<Done<PersonChanged>, Error> {
     permit(caller, Action::WritePeople, Subject::Any)?;
     let now = services.clock.now();
+    let takes = change.disabled == Some(true) || change.roles.is_some();
+    // Before anybody waits for it.
+    see(&mut services.store.read().await?, caller, id).await?;
     let mut tx = services.store.begin().await?;
+    if takes {
+        // What a guard that is open lets pass must be there to be taken back before the answer.
+        publishing::stand_still(&mut tx).await?;
+    }
     let (mut person, had) = see(&mut tx, caller, id).await?;
     let from = person.version;
     if seen.is_some_and(|seen| seen != from) {
@@ -255,10 +275,28 @@ pub async fn change(
         "before": had, "after": has,
     });
     let entry = caller.entry("person.change", id, detail);
-    let view = PersonView::new(caller, person, has);
-    let done = finish(services, caller, tx, view, &[entry]).await?;
+    let person = PersonView::new(caller, person, has);
+    let changed = PersonChanged { person, in_flight: Vec::new() };
+    let mut done = finish(services, caller, tx, changed, &[entry]).await?;
     services.forget_bearers();
+    if takes {
+        done.value.in_flight = take_back(services, caller, id).await?;
+    }
     Ok(done)
+}
+
+/// Takes back what is guarded of somebody who may not schedule there any more and has not left, and tells what
+/// had left before. That he may not must be committed: nothing of it is guarded any more.
+async fn take_back(
+    services: &Services,
+    caller: &Caller,
+    id: &PersonId,
+) -> Result<Vec<InFlight>, Error> {
+    let now = services.clock.now();
+    let guarded = leavers::guarded(&mut services.store.read().await?, id, now).await?;
+    let mut in_flight = recall::stop(services, guarded).await?;
+    in_flight.retain(|one| caller.actor.sees(&one.account_id));
+    Ok(in_flight)
 }
 
 /// One person.

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::holds::InFlight;
 use super::{Error, Services, Told};
 use crate::config::Place;
-use crate::domain::id::{AttemptId, DeliveryId};
+use crate::domain::id::{AccountId, AttemptId, DeliveryId};
 use crate::domain::work;
 use crate::queue::Recall;
 use crate::store::recalls::{self, Answer};
@@ -22,6 +25,23 @@ pub(super) enum Back {
     Ended,
     /// It is on its way.
     Leaving,
+}
+
+/// Takes back what is guarded of these and has not left, and tells what had left before. Whatever stops them must
+/// be committed: none of them is guarded again while that stands.
+pub(super) async fn stop(
+    services: &Services,
+    guarded: Vec<(DeliveryId, AccountId, Timestamp)>,
+) -> Result<Vec<InFlight>, Error> {
+    let mut in_flight = Vec::new();
+    for (delivery_id, account_id, since) in guarded {
+        match take_back(services, &delivery_id).await? {
+            // Whoever had it writes that down, and the guard says what it waits for.
+            Back::Here(_) | Back::Ended => {}
+            Back::Leaving => in_flight.push(InFlight { delivery_id, account_id, since }),
+        }
+    }
+    Ok(in_flight)
 }
 
 /// Takes back a delivery that is guarded. An answer that does not come in time is

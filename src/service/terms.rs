@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::holds::InFlight;
 use super::plan::Plan;
-use super::recall::{self, Back};
+use super::recall;
 use super::warning::Warning;
 use super::{Caller, Done, Error, Services, finish, permit};
 use crate::domain::fault::Fault;
@@ -77,15 +77,7 @@ pub async fn set(
 /// Takes back what was guarded before the terms stood and has not left; tells what had.
 async fn taken_back(services: &Services, sha256: &str) -> Result<Vec<InFlight>, Error> {
     let under_way = terms::under_way(&mut services.store.read().await?, sha256).await?;
-    let mut in_flight = Vec::new();
-    for (delivery_id, account_id, since) in under_way {
-        match recall::take_back(services, &delivery_id).await? {
-            // Guarded again where the new terms allow it.
-            Back::Here(_) | Back::Ended => {}
-            Back::Leaving => in_flight.push(InFlight { delivery_id, account_id, since }),
-        }
-    }
-    Ok(in_flight)
+    recall::stop(services, under_way).await
 }
 
 /// Every file of a content, in all its parts.

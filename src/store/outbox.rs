@@ -166,10 +166,13 @@ statements! {
          WHERE d.id IN " ids(1);
     ACCOUNT_FACTS =
         "SELECT id, unit_id, platform, display_name FROM accounts WHERE id IN " ids(1);
-    /// Which of these people may see which of these accounts.
+    /// Which of these people may see which of these accounts, and schedule there.
     SEEING =
-        "SELECT DISTINCT person_id, account_id FROM duties
-         WHERE (ends_at IS NULL OR ends_at > $3) AND person_id IN " ids(1) " AND account_id IN " ids(2);
+        "SELECT person_id, account_id,
+                CAST(MAX(CASE WHEN role IN ('administrator', 'publisher') THEN 1 ELSE 0 END) AS BIGINT)
+         FROM duties
+         WHERE (ends_at IS NULL OR ends_at > $3) AND person_id IN " ids(1) " AND account_id IN " ids(2) "
+         GROUP BY person_id, account_id";
     LISTENERS =
         "SELECT u.id, u.administrator, s.locale, s.inbox, s.mail
          FROM people AS u LEFT JOIN notification_settings AS s ON s.person_id = u.id
@@ -261,24 +264,26 @@ pub async fn listeners(reader: &mut Reader, authors: &[&str]) -> Result<Vec<List
         .collect())
 }
 
-/// Which of these people have a role over which of these accounts; in no order.
+/// Which of these people have a role over which of these accounts, and whether one by which they schedule
+/// there; in no order.
 pub async fn seeing(
     reader: &mut Reader,
     people: &[&str],
     accounts: &[&AccountId],
     now: Timestamp,
-) -> Result<Vec<(PersonId, AccountId)>, Error> {
+) -> Result<Vec<((PersonId, AccountId), bool)>, Error> {
     if people.is_empty() || accounts.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(on!(reader, SEEING, |sql, conn| {
+    let rows: Vec<(PersonId, AccountId, i64)> = on!(reader, SEEING, |sql, conn| {
         sqlx::query_as(sql)
             .bind(Json(people))
             .bind(Json(accounts))
             .bind(At(now))
             .fetch_all(conn)
             .await?
-    }))
+    });
+    Ok(rows.into_iter().map(|(person, account, may)| ((person, account), may == 1)).collect())
 }
 
 /// Writes messages; one that is there already is left as it is.

@@ -27,9 +27,10 @@ statements! {
          RETURNING id";
     MOVE =
         "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5,
-            created_by = CASE WHEN EXISTS (
-                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
-                AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN created_by ELSE $7 END,
+            created_by = CASE WHEN (
+                SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(deliveries.created_by, 1, 36) AND v.account_id = deliveries.account_id
+                  AND (v.ends_at IS NULL OR v.ends_at > $2)) > 0 THEN created_by ELSE $7 END,
             state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
             waits_for = $6, moves = moves + 1,
             state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $2 END,
@@ -39,9 +40,10 @@ statements! {
          RETURNING id"
         |
         "UPDATE deliveries SET due_at = $3, publish_by = $4, civil = $5,
-            created_by = CASE WHEN EXISTS (
-                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
-                AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN created_by ELSE $7 END,
+            created_by = CASE WHEN (
+                SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(deliveries.created_by, 1, 36) AND v.account_id = deliveries.account_id
+                  AND (v.ends_at IS NULL OR v.ends_at > $2)) > 0 THEN created_by ELSE $7 END,
             state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
             waits_for = $6, moves = moves + 1,
             state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $2 END,
@@ -49,6 +51,13 @@ statements! {
             version = version + 1, updated_at = $2
          WHERE id IN (SELECT jsonb_array_elements_text($1)) AND state IN ('pending_approval', 'scheduled', 'held')
          RETURNING id";
+    /// Whoever takes a part over takes over what follows it.
+    TAKE_OVER =
+        "UPDATE deliveries SET created_by = $3, version = version + 1, updated_at = $4
+         WHERE root = $1 AND part > $2 AND (state IN ('pending_approval', 'scheduled', 'held')) IS TRUE
+           AND (SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(deliveries.created_by, 1, 36) AND v.account_id = deliveries.account_id
+                  AND (v.ends_at IS NULL OR v.ends_at > $4)) = 0";
     /// Whoever is at work on one of them looks by himself: it is not waited for.
     WAKE =
         "UPDATE jobs SET due_at = $2
@@ -146,6 +155,20 @@ pub async fn reschedule(
             .fetch_all(conn)
             .await?
     }))
+}
+
+/// What waits behind number `part` of the post whose first part is `root`, and nobody vouches for, is this
+/// person's from now on.
+pub async fn take_over(
+    tx: &mut Tx,
+    (root, part): (&DeliveryId, i64),
+    by: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    on!(tx, TAKE_OVER, |sql, conn| {
+        sqlx::query(sql).bind(root).bind(part).bind(by).bind(At(now)).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// These are out: whatever follows one of them is looked at now.

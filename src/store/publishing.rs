@@ -312,8 +312,9 @@ statements! {
            AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
                SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM hold_covers AS c WHERE c.delivery_id = deliveries.id)
-           AND EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
-                       AND (v.ends_at IS NULL OR (v.ends_at > $2 AND v.ends_at > deliveries.due_at)))
+           AND (SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(deliveries.created_by, 1, 36) AND v.account_id = deliveries.account_id
+                  AND (v.ends_at IS NULL OR (v.ends_at > $2 AND v.ends_at > deliveries.due_at))) > 0
            AND NOT EXISTS (
                SELECT 1 FROM delivery_files AS c JOIN terms AS t ON t.sha256 = c.sha256
                WHERE c.delivery_id = deliveries.id
@@ -374,8 +375,9 @@ statements! {
                     SELECT COUNT(DISTINCT y.person_id) FROM delivery_approvals AS y
                     WHERE y.delivery_id = d.id AND (y.until IS NULL OR y.until > $2))
                     < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END) AS unapproved,
-                (NOT EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
-                             AND (v.ends_at IS NULL OR (v.ends_at > $2 AND v.ends_at > d.due_at)))
+                ((SELECT COUNT(*) FROM vouched AS v
+                  WHERE v.person_id = substr(d.created_by, 1, 36) AND v.account_id = d.account_id
+                    AND (v.ends_at IS NULL OR (v.ends_at > $2 AND v.ends_at > d.due_at))) = 0
                  OR (d.state = 'held' AND d.hold_id IS NULL
                      AND COALESCE(d.waits_for->>'code', '') = 'review')) AS unvouched,
                 (d.state = 'held' AND COALESCE(d.waits_for->>'code', '') = 'review') AS in_review,

@@ -115,8 +115,9 @@ statements! {
     WAITING =
         "SELECT d.id, d.account_id, d.class, d.publish_by, COALESCE(m.since, d.state_since) AS since,
                 substr(d.created_by, 1, 36) AS author,
-                EXISTS (SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
-                        AND (v.ends_at IS NULL OR v.ends_at > $1)) AS vouched,
+                (SELECT COUNT(*) FROM vouched AS v
+                 WHERE v.person_id = substr(d.created_by, 1, 36) AND v.account_id = d.account_id
+                   AND (v.ends_at IS NULL OR v.ends_at > $1)) > 0 AS vouched,
                 d.waits_for->>'code' AS code,
                 CASE WHEN m.subject IS NOT NULL AND d.state = 'needs_human' THEN 'person:' || d.account_id
                      WHEN m.subject IS NOT NULL THEN 'zones:' || d.account_id
@@ -172,16 +173,18 @@ statements! {
         "SELECT id, reason, created_at, ends_at, lifted_at FROM holds
          WHERE stands_until IS NULL OR stands_until > $1 ORDER BY seq";
     COVERED =
-        "SELECT substr(d.created_by, 1, 36), COUNT(*), COUNT(CASE WHEN EXISTS (
-             SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
-             AND (v.ends_at IS NULL OR v.ends_at > $3)) THEN 1 END) FROM deliveries AS d
+        "SELECT substr(d.created_by, 1, 36), COUNT(*), COUNT(CASE WHEN (
+             SELECT COUNT(*) FROM vouched AS v
+             WHERE v.person_id = substr(d.created_by, 1, 36) AND v.account_id = d.account_id
+               AND (v.ends_at IS NULL OR v.ends_at > $3)) > 0 THEN 1 END) FROM deliveries AS d
          WHERE d.state IN ('scheduled', 'held') AND d.due_at < $2 AND EXISTS (
              SELECT 1 FROM hold_covers AS c WHERE c.hold_id = $1 AND c.delivery_id = d.id)
          GROUP BY 1 ORDER BY 1";
     CAUGHT =
-        "SELECT substr(d.created_by, 1, 36), COUNT(*), COUNT(CASE WHEN EXISTS (
-             SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id
-             AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN 1 END) FROM deliveries AS d
+        "SELECT substr(d.created_by, 1, 36), COUNT(*), COUNT(CASE WHEN (
+             SELECT COUNT(*) FROM vouched AS v
+             WHERE v.person_id = substr(d.created_by, 1, 36) AND v.account_id = d.account_id
+               AND (v.ends_at IS NULL OR v.ends_at > $2)) > 0 THEN 1 END) FROM deliveries AS d
          WHERE d.hold_id = $1 AND (d.state = 'held') IS TRUE GROUP BY 1 ORDER BY 1";
 }
 

@@ -1,5 +1,5 @@
-//! Deliveries that a hold has caught, or whose scheduler may no more, and a person looks over: let go on with space between, or
-//! dropped. Giving them another time is `deliveries::reschedule`.
+//! Deliveries that a hold has caught, or whose scheduler may not schedule there any more, and that a person
+//! looks over: let go on with space between, or dropped. Giving them another time is `deliveries::reschedule`.
 
 use std::collections::BTreeMap;
 
@@ -26,9 +26,10 @@ statements! {
     RELEASE =
         "UPDATE deliveries SET state = 'scheduled', state_since = $3, due_at = $4,
             released_at = CASE WHEN hold_id IS NULL AND due_at > $3 THEN released_at ELSE $3 END,
-            created_by = CASE WHEN EXISTS (
-                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
-                AND (v.ends_at IS NULL OR v.ends_at > $3)) THEN created_by ELSE $5 END,
+            created_by = CASE WHEN (
+                SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(deliveries.created_by, 1, 36) AND v.account_id = deliveries.account_id
+                  AND (v.ends_at IS NULL OR v.ends_at > $3)) > 0 THEN created_by ELSE $5 END,
             hold_id = NULL, waits_for = NULL, problem = NULL, version = version + 1, updated_at = $3
          WHERE id = $1 AND version = $2 AND state = 'held'
            AND (hold_id IS NOT NULL OR waits_for->>'code' = 'review')";

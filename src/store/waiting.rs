@@ -37,8 +37,11 @@ statements! {
          FROM jobs AS j LEFT JOIN nodes AS n ON n.fence = j.fence
          WHERE j.state IN ('queued', 'running') AND j.unique_key IN " ids(1);
     VOUCHED =
-        "SELECT DISTINCT delivery_id FROM vouched
-         WHERE (ends_at IS NULL OR ends_at > $2) AND delivery_id IN " ids(1);
+        "SELECT d.id FROM deliveries AS d
+         WHERE (SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(d.created_by, 1, 36) AND v.account_id = d.account_id
+                  AND (v.ends_at IS NULL OR v.ends_at > $2)) > 0
+           AND d.id IN " ids(1);
     RESPONSIBLE =
         "SELECT id, name, administrator FROM people
          WHERE disabled_at IS NULL AND (administrator OR id IN " ids(1) ") ORDER BY name, id";

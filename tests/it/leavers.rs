@@ -7,7 +7,7 @@ use chancery::clock::{after, before};
 use chancery::domain::delivery::{Act, DeliveryState};
 use chancery::domain::id::{DeliveryId, NodeId};
 use chancery::domain::role::{Office, Role};
-use chancery::service::people::{self, NewPerson, PersonChange};
+use chancery::service::people::{self, NewPerson, PersonChange, PersonChanged};
 use chancery::service::{Caller, Window, deliveries};
 use chancery::simulator::Platform;
 use chancery::store::jobs::Holder;
@@ -15,8 +15,8 @@ use chancery::store::publishing::{self, Guard};
 use serde_json::json;
 
 use crate::reminders::{WAITING, exactly, told};
-use crate::stage::{Outlet, Stage, Wanted, eventually, staged};
-use crate::stops::held_for;
+use crate::stage::{Outlet, Stage, Wanted, eventually, pass, staged};
+use crate::stops::{held_for, status};
 use crate::webhooks::OPTIONS;
 
 /// Somebody who publishes in the unit of this account.
@@ -28,6 +28,21 @@ async fn publisher(stage: &Stage, outlet: &Outlet) -> Caller {
     people::create(stage.acts(), stage.caller(), new).await.unwrap();
     let actor = people::at_the_console(stage.acts(), &email).await.unwrap();
     Caller { actor, idempotency: None, request_id: "test".to_owned() }
+}
+
+/// Leaves her these roles.
+async fn leave(stage: &Stage, who: &Caller, outlet: &Outlet, role: Option<Role>) -> PersonChanged {
+    let unit_id = stage.account(outlet).await.unit_id;
+    let roles = role.map(|role| Office { unit_id, role, ends_at: None }).into_iter().collect();
+    let change = PersonChange { roles: Some(roles), ..PersonChange::default() };
+    let id = &who.actor.person_id;
+    people::change(stage.acts(), stage.caller(), id, None, change).await.unwrap().value
+}
+
+async fn release(stage: &Stage, id: &DeliveryId) {
+    let release = json!({"deliveries": [{"id": id, "act": "release"}]});
+    let release = serde_json::from_value(release).unwrap();
+    deliveries::review(stage.acts(), stage.caller(), release).await.unwrap();
 }
 
 /// The deliveries that wait for this person.
@@ -44,14 +59,12 @@ staged! { with OPTIONS;
         let lan = publisher(stage, &page).await;
         let due = after(stage.now(), Duration::from_hours(2));
         let wanted = |what: &str| Wanted::text(what).at(due);
-        let mut hers = Vec::new();
-        for (outlet, what) in [(&page, "released"), (&user, "left alone")] {
-            hers.push(stage.deliver_as(&lan, outlet, &wanted(what)).await);
-        }
+        let two_parts = wanted("released").comment("and its comment");
+        let mut hers = stage.deliver_as(&lan, &page, &two_parts).await;
+        hers.extend(stage.deliver_as(&lan, &user, &wanted("left alone")).await);
         let mine = stage.deliver(&user, &wanted("of somebody who stays")).await;
-        let nothing = PersonChange { roles: Some(Vec::new()), ..PersonChange::default() };
-        let id = &lan.actor.person_id;
-        people::change(stage.acts(), stage.caller(), id, None, nothing).await.unwrap();
+        // She goes on seeing what is there.
+        leave(stage, &lan, &page, Some(Role::Reader)).await;
 
         // Long before it is due, and somebody who may decide is told.
         stage.advance(Duration::from_secs(5));
@@ -61,7 +74,8 @@ staged! { with OPTIONS;
             assert_eq!(owners, ["An Nguyễn"]);
             assert_eq!(shown.acts, [Act::Cancel, Act::Reschedule, Act::Review]);
         }
-        assert_eq!(own(stage, stage.caller()).await.len(), 2);
+        assert_eq!(own(stage, stage.caller()).await.len(), 3);
+        assert_eq!(own(stage, &lan).await, []);
         eventually("an administrator is told", async || {
             let seen = told(stage, stage.caller(), WAITING).await.len();
             if seen > 0 { Ok(()) } else { Err(seen) }
@@ -69,19 +83,22 @@ staged! { with OPTIONS;
         .await;
 
         // Let go, it goes out when it was to go out, and no sooner.
-        let release = json!({"deliveries": [{"id": hers[0], "act": "release"}]});
-        let release = serde_json::from_value(release).unwrap();
-        deliveries::review(stage.acts(), stage.caller(), release).await.unwrap();
+        release(stage, &hers[0]).await;
         let shown = stage.show(&hers[0]).await.delivery;
         assert_eq!((shown.state, shown.due_at), (DeliveryState::Scheduled, due));
-        assert_eq!(shown.created_by, stage.caller().actor.label(), "he has taken it over");
+        let me = stage.caller().actor.label();
+        assert_eq!(shown.created_by, me, "he has taken it over");
+        let part = stage.show(&hers[1]).await.delivery;
+        assert_eq!((part.state, part.created_by), (DeliveryState::Held, me), "and what follows it");
+        release(stage, &hers[1]).await;
         stage.advance(Duration::from_hours(2));
-        stage.published(&hers[0]).await;
-        stage.published(&mine).await;
-        assert_eq!((stage.made(&page), stage.made(&user)), (1, 1));
+        for id in [&hers[0], &hers[1], &mine] {
+            stage.published(id).await;
+        }
+        assert_eq!((stage.made(&page), stage.made(&user)), (2, 1));
         // What nobody decides about ends like everything that is late, and she does not hear of it.
         stage.advance(Duration::from_hours(24));
-        stage.until(&hers[1], DeliveryState::Missed).await;
+        stage.until(&hers[2], DeliveryState::Missed).await;
         exactly(stage, stage.caller(), "delivery.missed", 1).await;
         assert_eq!(told(stage, &lan, "delivery.missed").await.len(), 0);
         assert_eq!(told(stage, &lan, WAITING).await.len(), 0);
@@ -92,13 +109,13 @@ staged! { with OPTIONS;
         let outlet = stage.outlet(Platform::X).await;
         let lan = publisher(stage, &outlet).await;
         let due = after(stage.now(), Duration::from_hours(2));
-        let id = stage.deliver_as(&lan, &outlet, &Wanted::text("guarded").at(due)).await;
+        let id = stage.deliver_as(&lan, &outlet, &Wanted::text("guarded").at(due)).await.remove(0);
         let database = &stage.setting().database;
         let node = database.rows("SELECT id, CAST(fence AS TEXT) FROM nodes").await.remove(0);
         let node_id: NodeId = node[0].parse().unwrap();
         let holder = Holder { node: node_id, fence: node[1].parse().unwrap() };
         let guard = Guard {
-            now: due,
+            now: before(due, Duration::from_secs(10)),
             token_until: due,
             horizon: due,
             repeat_since: before(due, Duration::from_hours(24)),
@@ -107,9 +124,11 @@ staged! { with OPTIONS;
         };
         for (change, passes) in [
             ("ends_at = NULL", true),
-            ("ends_at = given_at", false),
-            ("ends_at = NULL, role = 'author'", false),
             ("role = 'administrator'", true),
+            ("role = 'author'", false),
+            ("role = 'publisher', ends_at = given_at", false),
+            // It is guarded before, and leaves when it is due.
+            ("ends_at = (SELECT due_at FROM deliveries)", false),
         ] {
             database.execute(&format!("UPDATE roles SET {change}")).await;
             let mut tx = stage.acts().store.begin().await.unwrap();
@@ -118,6 +137,69 @@ staged! { with OPTIONS;
             assert_eq!(standing[0].unvouched, !passes, "{change}");
             let guarded = publishing::guard(&mut tx, ids, &guard).await.unwrap();
             assert_eq!(guarded.len(), usize::from(passes), "{change}");
+        }
+    }
+
+    /// It would go out by itself once its account is mended.
+    async fn what_is_held_for_something_else_waits_for_a_review_too(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let lan = publisher(stage, &outlet).await;
+        let due = after(stage.now(), Duration::from_mins(2));
+        let id = stage.deliver_as(&lan, &outlet, &Wanted::text("held").at(due)).await.remove(0);
+        status(stage, &outlet, "paused").await;
+        stage.advance(Duration::from_mins(2));
+        held_for(stage, &id, "account").await;
+        leave(stage, &lan, &outlet, None).await;
+        stage.advance(Duration::from_mins(2));
+        let shown = held_for(stage, &id, "review").await;
+        status(stage, &outlet, "connected").await;
+        stage.advance(Duration::from_mins(2));
+        pass(Duration::from_millis(300)).await;
+        let later = held_for(stage, &id, "review").await;
+        assert_eq!(later.version, shown.version, "it is held once");
+        release(stage, &id).await;
+        stage.published(&id).await;
+    }
+
+    /// Whether a role has ended is said by the clock, and after a start nobody knows whether that is right.
+    async fn a_clock_that_nobody_vouches_for_makes_nobody_a_leaver(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let lan = publisher(stage, &outlet).await;
+        let due = after(stage.now(), Duration::from_hours(2));
+        let id = stage.deliver_as(&lan, &outlet, &Wanted::text("in time").at(due)).await.remove(0);
+        stage.stop().await;
+        stage.platforms_leave().await;
+        stage.setting().database.execute("UPDATE roles SET ends_at = given_at").await;
+        stage.resume().await;
+        stage.advance(Duration::from_secs(5));
+        pass(Duration::from_millis(300)).await;
+        assert_eq!(stage.show(&id).await.delivery.state, DeliveryState::Scheduled);
+        stage.platforms_return().await;
+        stage.advance(Duration::from_secs(5));
+        held_for(stage, &id, "review").await;
+    }
+}
+
+mod at_the_gate {
+    use super::*;
+
+    staged! {
+        with &[("CHANCERY_PUBLISH__LOOKAHEAD", "40s"), ("CHANCERY_PUBLISH__LEASE", "120s")];
+
+        /// It is guarded already and waits for its instant: once he is shut out it does not leave.
+        async fn what_a_leaver_has_at_the_gate_is_taken_back(stage) {
+            let outlet = stage.outlet(Platform::X).await;
+            let lan = publisher(stage, &outlet).await;
+            let wanted = Wanted::text("at the gate").at(after(stage.now(), Duration::from_secs(38)));
+            let id = stage.deliver_as(&lan, &outlet, &wanted).await.remove(0);
+            stage.until(&id, DeliveryState::Publishing).await;
+            let change = PersonChange { disabled: Some(true), ..PersonChange::default() };
+            let who = &lan.actor.person_id;
+            let shut = people::change(stage.acts(), stage.caller(), who, None, change).await.unwrap();
+            assert_eq!(shut.value.in_flight, []);
+            stage.advance(Duration::from_mins(2));
+            held_for(stage, &id, "review").await;
+            assert_eq!(stage.creates(&outlet), []);
         }
     }
 }

@@ -49,7 +49,8 @@ async fn review(stage: &Stage, verdicts: Value) -> Result<Vec<DeliveryView>, Err
     Ok(done.value.deliveries)
 }
 
-async fn status(stage: &Stage, outlet: &Outlet, status: &str) {
+/// Switches an account off or on.
+pub(crate) async fn status(stage: &Stage, outlet: &Outlet, status: &str) {
     let change = serde_json::from_value(json!({"status": status})).unwrap();
     accounts::change(stage.acts(), stage.caller(), &outlet.id, None, change).await.unwrap();
 }

@@ -185,16 +185,16 @@ impl Stage {
         self.schedule(&post, &[wanted.delivery(outlet)]).await.remove(0)
     }
 
-    /// The same where somebody else schedules it.
+    /// The same where somebody else schedules it; all its parts.
     pub(crate) async fn deliver_as(
         &self,
         caller: &Caller,
         outlet: &Outlet,
         wanted: &Wanted,
-    ) -> DeliveryId {
+    ) -> Vec<DeliveryId> {
         let post = self.write(wanted).await;
         let wanted = [wanted.delivery(outlet)];
-        self.schedule_as(caller, &post, &wanted).await.unwrap().remove(0)
+        self.schedule_as(caller, &post, &wanted).await.unwrap()
     }
 
     /// Hands in a picture that is like no other, by its number.

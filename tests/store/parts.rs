@@ -77,6 +77,21 @@ both! {
         assert_eq!(moved.len(), 2);
         assert_eq!(state(&mut tx, &third).await.1, due_at.as_millisecond());
         assert_eq!(state(&mut tx, &root).await.1, at(DUE).as_millisecond());
+        // Whoever takes the first over takes over what waits behind it, unless its scheduler still may.
+        let taken = async |tx: &mut store::Tx| {
+            parts::take_over(tx, (&root, 2), "usr_2", now()).await.unwrap();
+            let mut seen = Vec::new();
+            for row in &rows {
+                seen.push(deliveries::find(tx, &row.id).await.unwrap().unwrap().created_by);
+            }
+            seen
+        };
+        let own = rows[0].created_by.as_str();
+        assert_eq!(taken(&mut tx).await, [own, own, own, own]);
+        tx.commit().await.unwrap();
+        fresh.raw().await.execute("UPDATE people SET administrator = FALSE").await.unwrap();
+        let mut tx = fresh.store.begin().await.unwrap();
+        assert_eq!(taken(&mut tx).await, [own, own, "usr_2", own]);
         let why = DeliveryProblem { code: "c".into(), detail: "d".into(), hint: "h".into() };
         assert!(deliveries::cancel(&mut tx, &second, now()).await.unwrap());
         let ended = parts::cancel(&mut tx, &[&second, &third], &why, now()).await.unwrap();

@@ -366,9 +366,16 @@ both! {
         fresh.raw().await.execute(&asked).await.unwrap();
         let mut tx = fresh.store.begin().await.unwrap();
         let late = at("2026-09-08T20:00:00Z");
-        assert!(deliveries::retry(&mut tx, &c.id, later, late).await.unwrap());
+        assert!(deliveries::retry(&mut tx, &c.id, later, "usr_1", late).await.unwrap());
         let again = state(&mut tx, &c.id).await;
         assert_eq!((again.due_at, again.publish_by), (late, later));
+        assert_eq!(again.created_by, c.created_by, "whoever scheduled it still may");
+        tx.commit().await.unwrap();
+        fresh.raw().await.execute("UPDATE people SET administrator = FALSE").await.unwrap();
+        fresh.raw().await.execute(&asked).await.unwrap();
+        let mut tx = fresh.store.begin().await.unwrap();
+        assert!(deliveries::retry(&mut tx, &c.id, later, "usr_1", late).await.unwrap());
+        assert_eq!(state(&mut tx, &c.id).await.created_by, "usr_1");
         tx.commit().await.unwrap();
         let mut tx = fresh.store.begin().await.unwrap();
         let twice = deliveries::adopt(&mut tx, &d.id, &receipt("9"), now()).await;

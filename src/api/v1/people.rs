@@ -11,7 +11,7 @@ use crate::api::extract::{Door, IfMatch, Json, Path, Query};
 use crate::api::page::{Items, window};
 use crate::api::problem::Problem;
 use crate::domain::id::PersonId;
-use crate::service::people::{self, NewPerson, PersonChange, PersonView};
+use crate::service::people::{self, NewPerson, PersonChange, PersonChanged, PersonView};
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -74,15 +74,15 @@ async fn get_person(
 /// Changes a person: his name, his roles, and whether he may sign in.
 #[utoipa::path(patch, path = "/people/{id}", tag = "people", request_body = PersonChange,
     params(("id" = PersonId, Path), ("If-Match" = String, Header, description = "The ETag that was read")),
-    responses((status = 200, description = "The person as he is now", body = PersonView)))]
+    responses((status = 200, description = "The person as he is now", body = PersonChanged)))]
 async fn update_person(
     State(api): State<Api>,
     door: Door,
     Path(id): Path<PersonId>,
     seen: IfMatch,
     body: Json<PersonChange>,
-) -> Result<Answer<PersonView>, Problem> {
+) -> Result<Answer<PersonChanged>, Problem> {
     let done = people::change(&api.services, &door.caller(), &id, *seen, body.value).await?;
-    let version = done.value.version;
+    let version = done.value.person.version;
     Ok(Answer::done(done).version(version))
 }

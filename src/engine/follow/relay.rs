@@ -4,7 +4,7 @@
 //! happen without being told of, and telling costs publishing nothing. One transaction moves the
 //! cursor and writes everything that follows: a crash leaves either both or neither.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -92,17 +92,21 @@ impl Facts {
 #[derive(Debug)]
 struct Listeners {
     all: Vec<Listener>,
-    /// Which of them have a role over which accounts.
-    seeing: HashSet<(PersonId, AccountId)>,
+    /// Which of them have a role over which accounts, and whether they may schedule there.
+    seeing: HashMap<(PersonId, AccountId), bool>,
 }
 
 impl Listeners {
-    /// Whoever has lost his role hears no more of what he scheduled, or of an account.
-    fn may_see(&self, person: &Listener, message: &Message) -> bool {
-        let sees = |account: &AccountId| {
-            person.administrator || self.seeing.contains(&(person.id.clone(), account.clone()))
-        };
-        message.account_id.as_ref().is_none_or(sees)
+    /// Whoever may not schedule there any more hears no more of what he scheduled, and whoever has no role there
+    /// nothing of an account.
+    fn may_hear(&self, person: &Listener, audience: &Audience<'_>, message: &Message) -> bool {
+        let Some(account) = &message.account_id else { return true };
+        let schedules = self.seeing.get(&(person.id.clone(), account.clone()));
+        person.administrator
+            || match audience {
+                Audience::Usual { .. } => schedules.is_some_and(|may| *may),
+                Audience::Named { .. } => schedules.is_some(),
+            }
     }
 }
 
@@ -276,7 +280,7 @@ impl Outcome {
     ) -> bool {
         let mut heard = false;
         for person in &listeners.all {
-            if !audience.hears(person) || !listeners.may_see(person, message) {
+            if !audience.hears(person) || !listeners.may_hear(person, audience, message) {
                 continue;
             }
             if person.inbox.contains(&message.event) {

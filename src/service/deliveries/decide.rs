@@ -73,9 +73,11 @@ pub async fn retry(
     let now = services.clock.now();
     let (mut tx, delivery) = waiting(services, caller, id, Event::SentAgain).await?;
     let publish_by = clock::after(now, plan::grace(services, delivery.class));
-    if !deliveries::retry(&mut tx, id, publish_by, &caller.actor.label(), now).await? {
+    let by = caller.actor.label();
+    if !deliveries::retry(&mut tx, id, publish_by, &by, now).await? {
         return Err(Error::Busy);
     }
+    parts::take_over_behind(&mut tx, &delivery, &by, now).await?;
     let job = publish_job(services, &delivery, now.max(delivery.due_at));
     jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
     jobs::enqueue(&mut tx, std::slice::from_ref(&job), now).await?;

@@ -1,5 +1,5 @@
-//! What a person decides about deliveries that a hold has caught, or whose scheduler may no more: let them go on, give them another
-//! time, or drop them; any number at once, all or none.
+//! What a person decides about deliveries that a hold has caught, or whose scheduler may not schedule there
+//! any more: let them go on, give them another time, or drop them; any number at once, all or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::domain::policy::{Action, Subject};
 use crate::domain::waiting::Cause;
 use crate::domain::{words, work};
 use crate::service::plan::WantedLocal;
-use crate::service::{Caller, Done, Error, Services, all_well, finish, permit};
+use crate::service::{Caller, Done, Error, Services, all_well, finish, parts, permit};
 use crate::store::deliveries::{self, Delivery, NewTime};
 use crate::store::jobs::NewJob;
 use crate::store::{Tx, holds, jobs, review as rows};
@@ -298,18 +298,16 @@ async fn write(
     now: Timestamp,
 ) -> Result<(Vec<NewJob>, Vec<NewEntry>), Error> {
     let (mut enqueued, mut entries) = (Vec::new(), Vec::new());
+    let by = caller.actor.label();
     for (delivery, step) in steps {
         let (id, version) = (&delivery.id, delivery.version);
         let (written, due_at, act) = match step {
             Step::Release(due_at) => {
-                let written =
-                    rows::release(tx, (id, version), *due_at, &caller.actor.label(), now).await?;
+                let written = rows::release(tx, (id, version), *due_at, &by, now).await?;
                 (written, Some(*due_at), "delivery.release")
             }
             Step::Reschedule(time) => {
-                let written =
-                    deliveries::reschedule(tx, (id, version), time, &caller.actor.label(), now)
-                        .await?;
+                let written = deliveries::reschedule(tx, (id, version), time, &by, now).await?;
                 let word = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
                 (written, Some(time.due_at), word)
             }
@@ -325,6 +323,15 @@ async fn write(
         enqueued.extend(due_at.map(|due_at| publish_job(services, delivery, due_at)));
         let detail = json!({"hold": delivery.hold_id, "from": delivery.due_at, "to": due_at});
         entries.push(caller.entry(act, id, detail));
+    }
+    // After all that was decided about: that goes by its own word, and by the version that was seen.
+    for (delivery, step) in steps {
+        match step {
+            Step::Release(_) | Step::Reschedule(_) => {
+                parts::take_over_behind(tx, delivery, &by, now).await?;
+            }
+            Step::Drop => {}
+        }
     }
     jobs::enqueue(tx, &enqueued, now).await?;
     Ok((enqueued, entries))

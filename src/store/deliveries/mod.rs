@@ -249,9 +249,10 @@ statements! {
     /// Whoever gives another time to what nobody vouches for takes it over.
     MOVE =
         "UPDATE deliveries SET due_at = $4, publish_by = $5, civil = $6,
-            created_by = CASE WHEN EXISTS (
-                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
-                AND (v.ends_at IS NULL OR v.ends_at > $3)) THEN created_by ELSE $8 END,
+            created_by = CASE WHEN (
+                SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(deliveries.created_by, 1, 36) AND v.account_id = deliveries.account_id
+                  AND (v.ends_at IS NULL OR v.ends_at > $3)) > 0 THEN created_by ELSE $8 END,
             state = CASE WHEN asks_approval THEN 'pending_approval' ELSE 'scheduled' END,
             waits_for = $7, moves = moves + 1,
             state_since = CASE WHEN state = 'scheduled' AND NOT asks_approval THEN state_since ELSE $3 END,
@@ -270,9 +271,10 @@ statements! {
         "UPDATE deliveries SET state = 'scheduled', state_since = $2,
             due_at = CASE WHEN due_at > $2 THEN due_at ELSE $2 END,
             publish_by = CASE WHEN due_at > $2 THEN publish_by ELSE $3 END,
-            created_by = CASE WHEN EXISTS (
-                SELECT 1 FROM vouched AS v WHERE v.delivery_id = deliveries.id
-                AND (v.ends_at IS NULL OR v.ends_at > $2)) THEN created_by ELSE $4 END,
+            created_by = CASE WHEN (
+                SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr(deliveries.created_by, 1, 36) AND v.account_id = deliveries.account_id
+                  AND (v.ends_at IS NULL OR v.ends_at > $2)) > 0 THEN created_by ELSE $4 END,
             problem = NULL, waits_for = NULL, version = version + 1, updated_at = $2
          WHERE id = $1 AND state = 'needs_human'";
 }
@@ -418,13 +420,25 @@ where
     // An id has a fixed length; what follows it in the label is a token.
     query.push(" AND ((substr(d.created_by, 1, 36) = ");
     query.push_bind(owner.person_id.to_string());
-    query.push(" AND COALESCE(d.waits_for->>'code', '') <> 'quarantine')");
+    query.push(" AND COALESCE(d.waits_for->>'code', '') <> 'quarantine' AND ");
+    push_vouchers(query, owner.at);
+    query.push(" > 0)");
     if owner.administrator {
-        query.push(" OR COALESCE(d.waits_for->>'code', '') = 'quarantine' OR NOT EXISTS (");
-        query.push("SELECT 1 FROM vouched AS v WHERE v.delivery_id = d.id");
-        query.push(" AND (v.ends_at IS NULL OR v.ends_at > ").push_bind(At(owner.at)).push("))");
+        query.push(" OR COALESCE(d.waits_for->>'code', '') = 'quarantine' OR ");
+        push_vouchers(query, owner.at);
+        query.push(" = 0");
     }
     query.push(")");
+}
+
+/// How many times over whoever scheduled it may schedule there at an instant.
+fn push_vouchers<D: sqlx::Database>(query: &mut sqlx::QueryBuilder<D>, at: Timestamp)
+where
+    for<'a> At: sqlx::Encode<'a, D> + sqlx::Type<D>,
+{
+    query.push("(SELECT COUNT(*) FROM vouched AS v WHERE v.account_id = d.account_id");
+    query.push(" AND v.person_id = substr(d.created_by, 1, 36)");
+    query.push(" AND (v.ends_at IS NULL OR v.ends_at > ").push_bind(At(at)).push("))");
 }
 
 /// Deliveries of posts that are still to go out with something else than the variants now say.
