@@ -59,6 +59,13 @@ pub struct PersonChange {
     pub disabled: Option<bool>,
 }
 
+impl PersonChange {
+    /// Whether it may leave him with less than he has.
+    fn takes(&self) -> bool {
+        self.disabled == Some(true) || self.roles.is_some()
+    }
+}
+
 /// A person as people see him.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PersonView {
@@ -225,12 +232,26 @@ pub async fn change(
     change: PersonChange,
 ) -> Result<Done<PersonChanged>, Error> {
     permit(caller, Action::WritePeople, Subject::Any)?;
+    let takes = change.takes();
+    let mut done = write(services, caller, (id, seen), change).await?;
+    services.forget_bearers();
+    if takes {
+        done.value.in_flight = take_back(services, caller, id).await?;
+    }
+    Ok(done)
+}
+
+async fn write(
+    services: &Services,
+    caller: &Caller,
+    (id, seen): (&PersonId, Option<i64>),
+    change: PersonChange,
+) -> Result<Done<PersonChanged>, Error> {
     let now = services.clock.now();
-    let takes = change.disabled == Some(true) || change.roles.is_some();
     // Before anybody waits for it.
     see(&mut services.store.read().await?, caller, id).await?;
     let mut tx = services.store.begin().await?;
-    if takes {
+    if change.takes() {
         // What a guard that is open lets pass must be there to be taken back before the answer.
         publishing::stand_still(&mut tx).await?;
     }
@@ -277,12 +298,7 @@ pub async fn change(
     let entry = caller.entry("person.change", id, detail);
     let person = PersonView::new(caller, person, has);
     let changed = PersonChanged { person, in_flight: Vec::new() };
-    let mut done = finish(services, caller, tx, changed, &[entry]).await?;
-    services.forget_bearers();
-    if takes {
-        done.value.in_flight = take_back(services, caller, id).await?;
-    }
-    Ok(done)
+    finish(services, caller, tx, changed, &[entry]).await
 }
 
 /// Takes back what is guarded of somebody who may not schedule there any more and has not left, and tells what
