@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chancery::clock::after;
+use chancery::clock::{Clock as _, SystemClock, after};
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::service::{Caller, Error, IdempotencyKey, holds};
@@ -13,23 +13,26 @@ use super::daemon::Daemon;
 use super::set;
 use crate::stage::{Kind, Outlet, Stage, Wanted, eventually, now, pass};
 
-/// The other node guards so far ahead that everything waits at its gate and not here.
-const AHEAD: [(&str, &str); 2] =
-    [("CHANCERY_PUBLISH__LOOKAHEAD", "9s"), ("CHANCERY_PUBLISH__LEASE", "30s")];
-
-/// Deliveries that wait at the gate of the other node, due in some seconds.
+/// Deliveries that wait at the gate of the other node, due in some seconds. It guards so far ahead that everything
+/// waits there and not here.
 async fn at_its_gate(stage: &mut Stage) -> (Daemon, Vec<(Outlet, DeliveryId)>) {
+    let start = SystemClock.elapsed();
     let mut outlets = Vec::new();
     for _ in 0..10 {
         outlets.extend(stage.both().await);
     }
-    let due = after(now(), Duration::from_secs(12));
+    // A slow machine needs about as long again to schedule, to start the other node and to place the hold.
+    let lead = 12 + 4 * SystemClock.elapsed().saturating_sub(start).as_secs();
+    let due = after(now(), Duration::from_secs(lead));
     let mut rows = Vec::new();
     for outlet in outlets {
         let id = stage.deliver(&outlet, &Wanted::text("on two nodes").at(due)).await;
         rows.push((outlet, id));
     }
-    let mut daemon = Daemon::start(stage.setting(), &AHEAD);
+    let (ahead, lease) = (format!("{}s", lead - 3), format!("{}s", 3 * lead));
+    let ahead =
+        [("CHANCERY_PUBLISH__LOOKAHEAD", ahead.as_str()), ("CHANCERY_PUBLISH__LEASE", &lease)];
+    let mut daemon = Daemon::start(stage.setting(), &ahead);
     let count = rows.len();
     eventually("all wait at the other gate", async || {
         daemon.must_run();
