@@ -53,7 +53,7 @@ async fn look(tools: &Tools, seen: &mut Option<(Rights, Timestamp)>) -> Result<(
     let found = leavers::unvouched(&mut reader, now).await?;
     drop(reader);
     for scheduler in &found {
-        while hold(tools, scheduler, now).await? > 0 {}
+        while hold(tools, scheduler, tools.clock.now()).await? > 0 {}
     }
     *seen = Some((rights, now));
     Ok(())
@@ -63,7 +63,7 @@ async fn look(tools: &Tools, seen: &mut Option<(Rights, Timestamp)>) -> Result<(
 async fn hold(tools: &Tools, scheduler: &Scheduler, now: Timestamp) -> Result<usize, Error> {
     let Ok(state) = DeliveryState::Scheduled.apply(Event::AccountUnfit) else { return Ok(0) };
     let mut tx = tools.store.begin_for("leavers").await?;
-    let found = leavers::scheduled_by(&mut tx, scheduler, AT_ONCE).await?;
+    let found = leavers::scheduled_by(&mut tx, scheduler, (AT_ONCE, now)).await?;
     if found.is_empty() {
         return Ok(0);
     }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use jiff::Timestamp;
 
 use super::holds::InFlight;
@@ -33,12 +35,17 @@ pub(super) async fn stop(
     services: &Services,
     guarded: Vec<(DeliveryId, AccountId, Timestamp)>,
 ) -> Result<Vec<InFlight>, Error> {
+    // All at once: one node that does not answer keeps no other from being asked.
+    let asked = guarded.into_iter().map(async |(delivery_id, account_id, since)| {
+        let back = take_back(services, &delivery_id).await;
+        (back, InFlight { delivery_id, account_id, since })
+    });
     let mut in_flight = Vec::new();
-    for (delivery_id, account_id, since) in guarded {
-        match take_back(services, &delivery_id).await? {
+    for (back, one) in join_all(asked).await {
+        match back? {
             // Whoever had it writes that down, and the guard says what it waits for.
             Back::Here(_) | Back::Ended => {}
-            Back::Leaving => in_flight.push(InFlight { delivery_id, account_id, since }),
+            Back::Leaving => in_flight.push(one),
         }
     }
     Ok(in_flight)

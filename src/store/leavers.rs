@@ -36,14 +36,22 @@ statements! {
              SELECT COUNT(*) FROM vouched AS v
              WHERE v.person_id = substr(w.created_by, 1, 36) AND v.account_id = w.account_id
                AND (v.ends_at IS NULL OR v.ends_at > $1)) = 0";
-    /// What somebody else is changing at this moment is left to him, and to the next look.
+    /// What somebody else is changing at this moment is left to him, and to the next look. Whoever may again by now
+    /// loses no more.
     OF =
         "SELECT id FROM deliveries
-         WHERE (state = 'scheduled') IS TRUE AND created_by = $1 AND account_id = $2 LIMIT $3"
+         WHERE (state = 'scheduled') IS TRUE AND created_by = $1 AND account_id = $2
+           AND (SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr($1, 1, 36) AND v.account_id = $2
+                  AND (v.ends_at IS NULL OR v.ends_at > $4)) = 0
+         LIMIT $3"
         |
         "SELECT id FROM deliveries
-         WHERE (state = 'scheduled') IS TRUE AND created_by = $1 AND account_id = $2 LIMIT $3
-         FOR UPDATE SKIP LOCKED";
+         WHERE (state = 'scheduled') IS TRUE AND created_by = $1 AND account_id = $2
+           AND (SELECT COUNT(*) FROM vouched AS v
+                WHERE v.person_id = substr($1, 1, 36) AND v.account_id = $2
+                  AND (v.ends_at IS NULL OR v.ends_at > $4)) = 0
+         LIMIT $3 FOR UPDATE SKIP LOCKED";
     GUARDED =
         "SELECT d.id, d.account_id, d.state_since FROM deliveries AS d
          WHERE d.state = 'publishing' AND substr(d.created_by, 1, 36) = $1
@@ -73,14 +81,20 @@ pub async fn unvouched(reader: &mut Reader, now: Timestamp) -> Result<Vec<Schedu
     }))
 }
 
-/// Some of what somebody has scheduled to an account; nobody else changes it until the transaction ends.
+/// Some of what somebody has scheduled to an account to which he may not schedule; nobody else changes it until the transaction ends.
 pub async fn scheduled_by(
     tx: &mut Tx,
     (label, account): &Scheduler,
-    limit: i64,
+    (limit, now): (i64, Timestamp),
 ) -> Result<Vec<DeliveryId>, Error> {
     Ok(on!(tx, OF, |sql, conn| {
-        sqlx::query_scalar(sql).bind(label).bind(account).bind(limit).fetch_all(conn).await?
+        sqlx::query_scalar(sql)
+            .bind(label)
+            .bind(account)
+            .bind(limit)
+            .bind(At(now))
+            .fetch_all(conn)
+            .await?
     }))
 }
 

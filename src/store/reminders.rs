@@ -133,6 +133,8 @@ statements! {
            AND d.waits_for->>'code' IN ('person', 'review', 'account', 'unit', 'approval', 'money',
                'incident', 'time_zone', 'media_missing')
          ORDER BY d.due_at, d.id";
+    /// What is being tried at this moment.
+    TRIED = "SELECT id, account_id FROM deliveries WHERE state = 'publishing'";
     /// Questions of the same kind at the same account stand beside each other.
     CROWDED =
         "SELECT id, state FROM (
@@ -207,6 +209,11 @@ pub async fn waiting(reader: &mut Reader, now: Timestamp) -> Result<Vec<Waiting>
             since: row.since.0,
         })
         .collect())
+}
+
+/// The deliveries that are being tried at this moment, each with its account.
+pub async fn tried(reader: &mut Reader) -> Result<Vec<(DeliveryId, AccountId)>, Error> {
+    Ok(on!(reader, TRIED, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?))
 }
 
 /// Which of these deliveries are questions now that have more than so many beside them, with the

@@ -58,7 +58,8 @@ const ALLOWED: [(&str, &str); 19] = [
 ];
 
 /// Statements that may look by state alone, and why that is little.
-const BY_STATE: [(&str, &str); 17] = [
+const BY_STATE: [(&str, &str); 18] = [
+    ("reminders::TRIED", "an account publishes one delivery at a time"),
     ("leavers::GUARDED", "an account publishes one delivery at a time"),
     ("foreign::UNSETTLED", "few deliveries stay in these states"),
     ("after::VANISHED", "few posts vanish, and it is asked when one more seems to"),

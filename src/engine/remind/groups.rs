@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::clock::{after, until};
 use crate::domain::audit::NewEntry;
 use crate::domain::class::Class;
+use crate::domain::id::{AccountId, DeliveryId};
 use crate::domain::ladder::{ESCALATES, Ladder};
 use crate::domain::outbox::{self, Occasion};
 use crate::store::quarantine::Quarantine;
@@ -68,9 +69,21 @@ pub(super) struct Reckoning<'a> {
     pub(super) now: Timestamp,
 }
 
-/// The subjects that are to be remembered while these wait.
-pub(super) fn alive(waiting: &[Waiting], memory: &Memory) -> BTreeSet<String> {
-    let ids: BTreeSet<&str> = waiting.iter().map(|it| it.id.as_str()).collect();
+/// The subjects that are to be remembered while these wait, and while these are tried: what waits for its file is
+/// tried from time to time, and that it waits again then is no news.
+pub(super) fn alive(
+    waiting: &[Waiting],
+    tried: &[(DeliveryId, AccountId)],
+    memory: &Memory,
+) -> BTreeSet<String> {
+    let ids: BTreeSet<&str> = waiting
+        .iter()
+        .map(|it| it.id.as_str())
+        .chain(tried.iter().map(|(id, _)| id.as_str()))
+        .collect();
+    let files: Vec<String> = tried.iter().map(|(_, it)| format!("media_missing:{it}|")).collect();
+    let of_tried =
+        memory.keys().filter(|subject| files.iter().any(|file| subject.starts_with(file)));
     let of_group =
         |it: &Waiting| [subject(&it.cause, &it.author), subject(&it.cause, ADMINISTRATORS)];
     let marks = memory.keys().filter(|subject| {
@@ -78,7 +91,8 @@ pub(super) fn alive(waiting: &[Waiting], memory: &Memory) -> BTreeSet<String> {
         let many = || subject.strip_prefix(MANY).and_then(|it| it.rsplit(':').next());
         joined.or_else(many).is_some_and(|id| ids.contains(id))
     });
-    waiting.iter().flat_map(of_group).chain(marks.cloned()).collect()
+    let groups = waiting.iter().flat_map(of_group).chain(of_tried.cloned());
+    groups.chain(marks.cloned()).collect()
 }
 
 /// The words that are due about a quarantine: the first was said when it began.
@@ -347,4 +361,28 @@ fn list(sample: &Waiting) -> String {
         _ => format!("waits_for=person&account_id={}", sample.account_id),
     };
     format!("/api/v1/deliveries?{filter}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A try takes a delivery out of those that wait for their file: what was said of them is not forgotten by that.
+    #[test]
+    fn what_waits_for_its_file_is_remembered_while_it_is_tried() {
+        let (delivery, account) =
+            (DeliveryId::new(Timestamp::UNIX_EPOCH, 1), AccountId::new(Timestamp::UNIX_EPOCH, 2));
+        let group = format!("media_missing:{account}|usr_1");
+        let mark = format!("joined:{delivery}|{group}");
+        let told = |subject: &String| Told {
+            subject: subject.clone(),
+            since: Timestamp::UNIX_EPOCH,
+            step: 0,
+            told_at: Timestamp::UNIX_EPOCH,
+        };
+        let memory: Memory = [&group, &mark].map(|subject| (subject.clone(), told(subject))).into();
+        let tried = [(delivery, account)];
+        assert_eq!(alive(&[], &tried, &memory), BTreeSet::from([group, mark]));
+        assert_eq!(alive(&[], &[], &memory), BTreeSet::new());
+    }
 }

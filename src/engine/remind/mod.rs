@@ -63,6 +63,7 @@ impl Remind {
         let now = self.tools.clock.now();
         let mut reader = self.tools.store.read().await?;
         let waiting = reminders::waiting(&mut reader, now).await?;
+        let tried = reminders::tried(&mut reader).await?;
         let holds = reminders::holds(&mut reader, before(now, NEWS)).await?;
         let quarantine = quarantine::find(&mut reader).await?;
         let told = reminders::told(&mut reader).await?;
@@ -74,7 +75,7 @@ impl Remind {
             Ladder { after: &self.settings.remind_after, every: self.settings.remind_every };
         let from = Reckoning { memory: &memory, ladder, now };
         let mut notices = groups::of_groups(&waiting, from);
-        let mut alive = groups::alive(&waiting, &memory);
+        let mut alive = groups::alive(&waiting, &tried, &memory);
         if let Some(quarantine) = quarantine {
             let count = reminders::quarantined(&mut reader).await?;
             notices.extend(groups::of_quarantine(&quarantine, count, from));
