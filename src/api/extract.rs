@@ -16,7 +16,6 @@ use super::frame::RequestId;
 use super::json;
 use super::limits::Peer;
 use super::problem::Problem;
-use crate::auth;
 use crate::domain::fault::Fault;
 use crate::service::{Caller, Error, IdempotencyKey, Told};
 use crate::telemetry::Chain;
@@ -55,11 +54,7 @@ impl FromRequestParts<Api> for Door {
         // Without a connection, as in tests of the router alone, all are one client.
         let from =
             parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it: &Peer| it.0);
-        let actor = api.auth.actor(&parts.headers, from).await.map_err(|error| match error {
-            auth::Error::Unknown => Problem::unauthenticated(),
-            auth::Error::TooMany { retry_after_s } => Problem::too_many_attempts(retry_after_s),
-            auth::Error::Store(source) => Error::from(source).into(),
-        })?;
+        let actor = api.auth.actor(&parts.method, &parts.headers, from).await?;
         let request_id =
             parts.extensions.get().map_or_else(String::new, |id: &RequestId| id.0.clone());
         let key = idempotency_key(&parts.headers)?;

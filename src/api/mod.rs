@@ -14,6 +14,7 @@ mod limits;
 mod listen;
 mod openapi;
 mod page;
+mod password_page;
 mod problem;
 mod text;
 #[cfg(test)]
@@ -77,6 +78,7 @@ pub fn router(services: Services, auth: Auth, vitals: Arc<dyn Vitals>) -> Router
         .merge(short.layer(deadline(patience)))
         .merge(long.layer(deadline(patience * UPLOAD_PATIENCE)).layer(DefaultBodyLimit::disable()))
         .merge(openapi::page())
+        .merge(password_page::routes().layer(deadline(patience)))
         .merge(landing::routes().layer(deadline(patience * UPLOAD_PATIENCE)))
         .fallback(nothing_here)
         .layer(CatchPanicLayer::custom(after_panic))

@@ -19,6 +19,9 @@ use super::{Api, closed, headers, health, v1};
 /// Revoking twice is no fault, and nothing stands in its way.
 const NEVER_IN_CONFLICT: &str = "delete_token";
 
+/// What gives or takes a secret is not kept, so it cannot be answered again.
+const SECRET: [&str; 4] = ["create_session", "prove_session", "choose_password", "invite_person"];
+
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
 
@@ -44,6 +47,7 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "quarantine", description = "After a restore: nothing is sent until a person lets it"),
         (name = "clock", description = "Whether the clocks of the processes can be trusted"),
         (name = "tokens", description = "API tokens"),
+        (name = "sessions", description = "Being signed in at a screen"),
         (name = "notifications", description = "What one is told in the product"),
         (name = "webhooks", description = "Other programs that are told what happens"),
         (name = "health", description = "For whoever watches over the process"),
@@ -111,16 +115,20 @@ fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
     }
     let takes_body = operation.request_body.is_some();
     let is_conditional = tags(operation);
+    let secret = operation.operation_id.as_deref().is_some_and(|it| SECRET.contains(&it));
     let revokes = operation.operation_id.as_deref() == Some(NEVER_IN_CONFLICT);
     let mut add = |status: &str, what: &str| {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| problem(what));
     };
-    if !open {
+    if !open || takes_body {
         add("400", "The request cannot be read");
         add("401", "Nobody knows who asks");
         add("403", "The asker may not");
         add("422", "Against a rule, or not what was asked for; all faults at once");
-        add("429", "Too many connections, or tokens that are not in force; with Retry-After");
+        add(
+            "429",
+            "Too many connections, tokens that are not in force, or passwords; with Retry-After",
+        );
         add("503", "Busy or too slow; with Retry-After");
     }
     if has_id {
@@ -137,7 +145,7 @@ fn complete(operation: &mut Operation, kind: Kind, has_id: bool) {
         add("412", "If-Match does not name the current version");
         add("428", "If-Match is missing");
     }
-    if kind == Kind::Create {
+    if kind == Kind::Create && !secret {
         let what = "Repeating the request under the same key gives the same answer";
         header(operation, "Idempotency-Key", Required::False, what);
     }

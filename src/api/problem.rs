@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::text::{self, Tongue};
+use crate::auth;
 use crate::domain::fault::Fault;
 use crate::service::{Error, Told};
 use crate::telemetry::Chain;
@@ -85,7 +86,7 @@ impl Problem {
 
     /// Nobody knows who asks.
     pub(super) fn unauthenticated() -> Self {
-        let detail = "send Authorization: Bearer <token> with a token that is in force";
+        let detail = "send Authorization: Bearer <token> with a token that is in force, or sign in";
         Self::new(StatusCode::UNAUTHORIZED, Told::new("unauthenticated", detail))
     }
 
@@ -97,6 +98,13 @@ impl Problem {
         );
         let told = Told::new("too_many_attempts", detail).with("seconds", retry_after_s);
         Self::new(StatusCode::TOO_MANY_REQUESTS, told.retry_after(retry_after_s))
+    }
+
+    /// A change that none of our own pages has confirmed.
+    fn unconfirmed() -> Self {
+        let detail =
+            "send the csrf_token of GET /api/v1/sessions/current in X-CSRF-Token with every change";
+        Self::new(StatusCode::FORBIDDEN, Told::new("unconfirmed", detail))
     }
 
     /// Not there, or not for the asker to know.
@@ -199,10 +207,23 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<auth::Error> for Problem {
+    fn from(error: auth::Error) -> Self {
+        match error {
+            auth::Error::Unknown => Self::unauthenticated(),
+            auth::Error::TooMany { retry_after_s } => Self::too_many_attempts(retry_after_s),
+            auth::Error::Unconfirmed => Self::unconfirmed(),
+            auth::Error::Store(source) => Error::from(source).into(),
+        }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Forbidden(told) => Self::new(StatusCode::FORBIDDEN, told),
+            Error::Unknown(told) => Self::new(StatusCode::UNAUTHORIZED, told),
+            Error::TooSoon(told) => Self::new(StatusCode::TOO_MANY_REQUESTS, told),
             Error::NotFound => Self::not_found(),
             Error::Conflict(told) => Self::new(StatusCode::CONFLICT, told),
             Error::Stale => {

@@ -18,9 +18,9 @@ pub(super) const WORDS: &[Words] = &[
     ),
     words(
         "administrators_own",
-        "The token of another administrator",
-        "Token của quản trị viên khác",
-        "Quản trị viên tự tạo token của mình, hoặc tạo ngay trên máy chủ.",
+        "The token or password of another administrator",
+        "Token hoặc mật khẩu của quản trị viên khác",
+        "Quản trị viên tự tạo token và liên kết mật khẩu của mình, hoặc tạo ngay trên máy chủ.",
     ),
     words(
         "not_yours",

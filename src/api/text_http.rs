@@ -77,7 +77,62 @@ pub(super) const WORDS: &[Words] = &[
         "unauthenticated",
         "Who are you?",
         "Chưa xác thực",
-        "Hãy gửi Authorization: Bearer <token> với một token còn hiệu lực.",
+        "Hãy gửi Authorization: Bearer <token> với một token còn hiệu lực, hoặc đăng nhập.",
+    ),
+    words(
+        "sign_in_refused",
+        "Not signed in",
+        "Chưa đăng nhập được",
+        "Địa chỉ hoặc mật khẩu không đúng, hoặc người có địa chỉ này không được phép đăng nhập.",
+    ),
+    words(
+        "sign_in_waits",
+        "Too many wrong passwords",
+        "Sai mật khẩu quá nhiều lần",
+        "Mật khẩu đã sai nhiều lần liên tiếp; đề nghị thử lại sau {seconds} giây.",
+    ),
+    words(
+        "proof_needed",
+        "Your password again",
+        "Cần nhập lại mật khẩu",
+        "Việc này cần xác nhận lại bằng mật khẩu (POST /api/v1/sessions/current/proof), rồi thực hiện lại.",
+    ),
+    words(
+        "unconfirmed",
+        "Not confirmed by our own page",
+        "Thiếu xác nhận từ trang của hệ thống",
+        "Mọi thay đổi phải kèm X-CSRF-Token với giá trị csrf_token của GET /api/v1/sessions/current.",
+    ),
+    words(
+        "link_void",
+        "The link does not work any more",
+        "Liên kết không còn hiệu lực",
+        "Liên kết đã dùng rồi, đã hết hạn hoặc đã có liên kết mới hơn; đề nghị xin quản trị viên liên kết mới.",
+    ),
+    words(
+        "link_beyond_own",
+        "Not for oneself, and not with a small token",
+        "Không tự tạo cho mình, không dùng token hạn chế",
+        "Người đã có mật khẩu tự đổi bằng mật khẩu đó; token chỉ mang một số quyền thì không tạo được liên kết.",
+    ),
+    words(
+        "who_chooses",
+        "Who chooses a password?",
+        "Chưa rõ ai đổi mật khẩu",
+        "Hãy gửi key của liên kết, hoặc địa chỉ cùng mật khẩu hiện tại.",
+    ),
+    words(
+        "password_weak",
+        "Too easy to guess",
+        "Mật khẩu dễ đoán",
+        "Mật khẩu nằm trong số bị thử trước tiên, hoặc chỉ gồm từ, tên hay dãy phím như thế; bốn từ ngẫu \
+         nhiên thì dễ nhớ và khó đoán.",
+    ),
+    words(
+        "person_disabled",
+        "He may not sign in",
+        "Người này không được đăng nhập",
+        "Người không được phép đăng nhập thì không cần mật khẩu; hãy cho phép trước.",
     ),
     words(
         "too_many_attempts",

@@ -67,6 +67,13 @@ impl Attempts {
         Refusal::TooMany { retry_after_s, news }
     }
 
+    /// Forgets one that was counted for `address`: it ended well.
+    pub(super) fn forgive(&self, address: IpAddr) {
+        if let Some(entry) = self.lock().get_mut(&network(address)) {
+            entry.forgotten = entry.forgotten.saturating_sub(FORGET_ONE);
+        }
+    }
+
     /// Does a look-up for `address`: at once, or in its turn when too many were in vain. A flood
     /// of made-up tokens occupies one reader of the database, not all; the turns are fair, and the
     /// number of connections from one address bounds how many wait.

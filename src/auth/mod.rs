@@ -1,9 +1,10 @@
-//! Who is calling: a bearer token becomes an [`Actor`].
+//! Who is calling: a bearer token, or the key in a browser's cookie, becomes an [`Actor`].
 //!
 //! Bearers are remembered for a moment, so that a busy client costs no read for each request; a
 //! revocation in this process makes all be forgotten at once.
 
 mod attempts;
+pub mod browser;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -12,20 +13,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 use attempts::{Attempts, Refusal};
 
+use crate::clock::{after, before};
 use crate::domain::actor::Actor;
 use crate::domain::id::TokenId;
 use crate::domain::token::ApiToken;
-use crate::service::Services;
+use crate::service::sessions::{IDLE, is_fresh};
+use crate::service::{self, Services};
+use crate::store::sessions::{self, InForce};
 use crate::store::tokens::{self, Bearer};
 use crate::store::{self};
 use crate::telemetry::Chain;
 
 /// How often the use of tokens is written down.
 const NOTE_EVERY: Duration = Duration::from_mins(1);
+
+/// How often it is written down that somebody is there.
+const SEEN_EVERY: Duration = Duration::from_mins(1);
 
 /// The most bearers to remember; far above what a ministry has.
 const MOST: usize = 10_000;
@@ -42,6 +49,9 @@ pub enum Error {
         /// When to try again.
         retry_after_s: u64,
     },
+    /// A change that none of our own pages has confirmed.
+    #[error("not confirmed")]
+    Unconfirmed,
     /// It could not be looked up.
     #[error("the token could not be looked up")]
     Store(#[source] store::Error),
@@ -54,6 +64,7 @@ pub struct Auth {
     memory: Arc<Mutex<Memory>>,
     attempts: Arc<Attempts>,
     strangers: Arc<Attempts>,
+    guesses: Arc<Attempts>,
 }
 
 #[derive(Debug)]
@@ -74,15 +85,29 @@ impl Auth {
             noted: services.clock.elapsed(),
         };
         let memory = Arc::new(Mutex::new(memory));
-        Self { services, memory, attempts: Arc::default(), strangers: Arc::default() }
+        let [attempts, strangers, guesses] = [(); 3].map(|()| Arc::default());
+        Self { services, memory, attempts, strangers, guesses }
     }
 
     /// Who sent a request with these headers from this address. A token in force is always good;
     /// too many others from one address are told to wait.
-    pub async fn actor(&self, headers: &HeaderMap, from: IpAddr) -> Result<Actor, Error> {
+    pub async fn actor(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        from: IpAddr,
+    ) -> Result<Actor, Error> {
         // No token, or a text that cannot be one, costs no look-up and is nothing to be kept off.
-        let token = headers.get(AUTHORIZATION).and_then(bearer_token).ok_or(Error::Unknown)?;
-        match self.recognised(&token, from).await {
+        let shown = if let Some(offered) = headers.get(AUTHORIZATION) {
+            Shown::Token(bearer_token(offered).ok_or(Error::Unknown)?.hash())
+        } else {
+            let key = browser::key(&self.services.config, headers).ok_or(Error::Unknown)?;
+            if !browser::is_ours(&key, method, headers) {
+                return Err(Error::Unconfirmed);
+            }
+            Shown::Key(key.hash())
+        };
+        match self.recognised(shown, from).await {
             Err(Error::Unknown) => Err(self.refused(from)),
             other => other,
         }
@@ -106,6 +131,26 @@ impl Auth {
         Ok(known)
     }
 
+    /// Does what somebody asks for at this address who has yet to prove who he is. Officers of a mission share
+    /// one, so nobody is refused for it; but what has come from it and not ended well, or not yet, makes the
+    /// next wait for its turn.
+    pub async fn unproven<T>(
+        &self,
+        from: IpAddr,
+        asked: impl Future<Output = Result<T, service::Error>>,
+    ) -> Result<T, service::Error> {
+        let now = self.services.clock.elapsed();
+        // Before it is known how it ends: whoever goes away is counted, too.
+        if let Refusal::TooMany { news: true, .. } = self.guesses.refused(from, now) {
+            tracing::warn!(client.address = %from, "many wrong passwords come from one address");
+        }
+        let done = self.guesses.in_turn(from, now, asked).await;
+        if done.is_ok() {
+            self.guesses.forgive(from);
+        }
+        done
+    }
+
     fn refused(&self, from: IpAddr) -> Error {
         match self.attempts.refused(from, self.services.clock.elapsed()) {
             Refusal::Plain => Error::Unknown,
@@ -121,14 +166,13 @@ impl Auth {
         }
     }
 
-    async fn recognised(&self, token: &ApiToken, from: IpAddr) -> Result<Actor, Error> {
-        let hash = token.hash();
+    async fn recognised(&self, shown: Shown, from: IpAddr) -> Result<Actor, Error> {
         let seen = self.services.revocations.load(Ordering::SeqCst);
-        let bearer = if let Some(bearer) = self.recall(&hash, seen) {
+        let bearer = if let Some(bearer) = self.recall(shown.hash(), seen) {
             bearer
         } else {
             let now = self.services.clock.elapsed();
-            self.attempts.in_turn(from, now, self.look_up(hash, seen)).await?
+            self.attempts.in_turn(from, now, self.look_up(shown, seen)).await?
         };
         if bearer.expires_at.is_some_and(|end| end <= self.services.clock.now()) {
             return Err(Error::Unknown);
@@ -148,16 +192,23 @@ impl Auth {
             memory.bearers.clear();
         }
         let (bearer, since) = memory.bearers.get(hash)?;
+        if let Some(signed_in) = &bearer.actor.signed_in
+            && !is_fresh(signed_in, self.services.clock.now())
+        {
+            // He may have shown who he is on another node.
+            return None;
+        }
         (now.saturating_sub(*since) < keep).then(|| bearer.clone())
     }
 
-    async fn look_up(&self, hash: String, revocations: u64) -> Result<Bearer, Error> {
+    async fn look_up(&self, shown: Shown, revocations: u64) -> Result<Bearer, Error> {
         let since = self.services.clock.elapsed();
-        let mut reader = self.services.store.read().await.map_err(Error::Store)?;
-        let found = tokens::bearer(&mut reader, &hash, self.services.clock.now())
-            .await
-            .map_err(Error::Store)?;
-        let bearer = found.ok_or(Error::Unknown)?;
+        let found = match &shown {
+            Shown::Token(hash) => self.with_token(hash).await,
+            Shown::Key(hash) => self.signed_in(hash).await,
+        };
+        let bearer = found.map_err(Error::Store)?.ok_or(Error::Unknown)?;
+        let (Shown::Token(hash) | Shown::Key(hash)) = shown;
         let mut memory = self.lock();
         if memory.bearers.len() >= MOST {
             memory.bearers.clear();
@@ -167,6 +218,30 @@ impl Auth {
             memory.bearers.insert(hash, (bearer.clone(), since));
         }
         Ok(bearer)
+    }
+
+    async fn with_token(&self, hash: &str) -> Result<Option<Bearer>, store::Error> {
+        let mut reader = self.services.store.read().await?;
+        tokens::bearer(&mut reader, hash, self.services.clock.now()).await
+    }
+
+    /// Who has the key with this hash; that he is there is written down when that was a while ago. He is
+    /// remembered for no longer than he may be away.
+    async fn signed_in(&self, hash: &str) -> Result<Option<Bearer>, store::Error> {
+        let now = self.services.clock.now();
+        let when = InForce { now, seen_since: before(now, IDLE) };
+        let mut reader = self.services.store.read().await?;
+        let found = sessions::bearer(&mut reader, hash, when).await?;
+        drop(reader);
+        let Some((bearer, seen_at)) = found else { return Ok(None) };
+        if let Some(signed_in) = &bearer.actor.signed_in
+            && now >= after(seen_at, SEEN_EVERY)
+        {
+            let mut tx = self.services.store.begin().await?;
+            sessions::seen(&mut tx, &signed_in.session_id, now).await?;
+            tx.commit().await?;
+        }
+        Ok(Some(bearer))
     }
 
     fn note_use(&self, token: &TokenId) {
@@ -206,6 +281,20 @@ impl Auth {
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// By what somebody is recognised: the hash of it.
+enum Shown {
+    Token(String),
+    Key(String),
+}
+
+impl Shown {
+    fn hash(&self) -> &str {
+        match self {
+            Self::Token(hash) | Self::Key(hash) => hash,
+        }
     }
 }
 
@@ -253,10 +342,10 @@ mod tests {
             Box::pin(auth.attempts.in_turn(flooded, now, std::future::pending::<()>()));
         assert!(under_way.as_mut().now_or_never().is_none());
         let headers = made_up(0);
-        let mut waiting = Box::pin(auth.actor(&headers, flooded));
+        let mut waiting = Box::pin(auth.actor(&Method::GET, &headers, flooded));
         let others = async {
             for number in 1..20 {
-                let refused = auth.actor(&made_up(number), calm).await;
+                let refused = auth.actor(&Method::GET, &made_up(number), calm).await;
                 assert!(matches!(refused, Err(Error::Unknown)), "{refused:?}");
             }
         };

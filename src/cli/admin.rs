@@ -1,4 +1,4 @@
-//! `chancery admin create`: the first administrator.
+//! `chancery admin`: the first administrator, and links by which people choose their passwords.
 
 use std::io::Read as _;
 
@@ -8,13 +8,23 @@ use secrecy::SecretString;
 use super::exit::{Failure, say};
 use crate::app::App;
 use crate::config::Config;
-use crate::service::people;
+use crate::service::{Error, passwords, people};
 
 /// What to do about administrators.
 #[derive(Debug, Subcommand)]
 pub(super) enum Admin {
     /// Enters an administrator.
     Create(Create),
+    /// Prints a link by which somebody chooses his password, alone on the last line.
+    Invite(Invite),
+}
+
+/// A person.
+#[derive(Debug, Args)]
+pub(super) struct Invite {
+    /// Whose password it is.
+    #[arg(long)]
+    email: String,
 }
 
 /// An administrator.
@@ -35,7 +45,26 @@ pub(super) struct Create {
 const LONGEST: u64 = 4_096;
 
 pub(super) async fn run(config: Config, admin: Admin) -> Result<(), Failure> {
-    let Admin::Create(create) = admin;
+    match admin {
+        Admin::Create(create) => enter(config, create).await,
+        Admin::Invite(invite) => make_link(config, invite).await,
+    }
+}
+
+async fn make_link(config: Config, invite: Invite) -> Result<(), Failure> {
+    let services = App::services(config).await?;
+    let made = passwords::invite_at_the_console(&services, &invite.email).await;
+    services.store.close().await;
+    match made {
+        Ok(invitation) => say(invitation.link),
+        Err(Error::NotFound) => {
+            Err(Failure::usage(format!("nobody with the address {} may sign in", invite.email)))
+        }
+        Err(error) => Err(Failure::service(&error)),
+    }
+}
+
+async fn enter(config: Config, create: Create) -> Result<(), Failure> {
     let password = if create.password_stdin { Some(read_password()?) } else { None };
     let services = App::services(config).await?;
     let made = people::create_administrator(&services, &create.email, &create.name, password).await;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::id::{AccountId, PersonId, TokenId, UnitId};
 use super::policy::Action;
 use super::role::Reach;
+use super::session::SignedIn;
 use super::words;
 
 words! {
@@ -130,6 +131,8 @@ pub struct Actor {
     pub person_id: PersonId,
     /// The token, when a program acts with one.
     pub token_id: Option<TokenId>,
+    /// How he is signed in, when a person acts at a screen.
+    pub signed_in: Option<SignedIn>,
     /// True for a person who may everything.
     pub administrator: bool,
     /// What the token carries.

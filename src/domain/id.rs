@@ -135,6 +135,8 @@ ids! {
     PersonId = "usr_";
     /// An API token.
     TokenId = "tok_";
+    /// Somebody signed in at one screen.
+    SessionId = "ses_";
     /// A pause with a scope.
     HoldId = "hold_";
     /// A piece of durable work.

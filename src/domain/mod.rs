@@ -31,6 +31,7 @@ pub mod probe;
 pub mod refresh;
 pub mod role;
 pub mod schedule;
+pub mod session;
 pub mod terms;
 pub mod text;
 pub mod token;

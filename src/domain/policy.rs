@@ -211,6 +211,7 @@ mod tests {
 
     fn actor(administrator: bool, scopes: Scopes, accounts: Option<&AccountId>) -> Actor {
         Actor {
+            signed_in: None,
             person_id: PersonId::new(jiff::Timestamp::UNIX_EPOCH, 1),
             token_id: None,
             administrator,

@@ -17,7 +17,8 @@ use crate::store::outcomes::{Close, Move};
 use crate::store::publishing::Intent;
 use crate::store::quarantine::{self, Quarantine, SentPerhaps};
 use crate::store::{
-    self, Store, Tx, audit, jobs, nodes, outcomes, publishing, read_backs, refreshes,
+    self, Store, Tx, audit, jobs, nodes, outcomes, passwords, publishing, read_backs, refreshes,
+    sessions,
 };
 
 /// What was sent so long before the backup may not be known to it: an attempt takes a while.
@@ -64,6 +65,9 @@ pub async fn restored(
     let from = before(state_of, BEFORE_BACKUP);
     let loss = Loss { quarantine: &quarantine, from, actor: "console", read_back };
     let begun = begin(&mut tx, loss, now).await?;
+    // A session that has ended since, and a link that was used since, are in force in what came back.
+    sessions::end_every(&mut tx, now).await?;
+    passwords::void_all(&mut tx, now).await?;
     tx.commit().await?;
     Ok(begun)
 }

@@ -8,7 +8,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::ownership::{self, NewCredential};
-use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit, recall};
+use super::{
+    Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit, recall, sessions,
+};
 use crate::domain::account::{Account, AccountStatus, Health};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PersonId, UnitId};
@@ -69,6 +71,7 @@ pub async fn create(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    sessions::fresh(caller, services.clock.now())?;
     let (mut account, credential) = draft(services, caller, new).await?;
     let credential = ownership::settle(services, &account, credential).await?;
     let owner = ownership::prove(services, &account, &credential).await?;
@@ -189,6 +192,7 @@ pub async fn change(
         permit(caller, Action::WriteAccounts, Subject::Unit(&account.unit_id))?;
     }
     if let Some(credential) = &change.credential {
+        sessions::fresh(caller, now)?;
         faults.extend(credential.check(now));
     }
     all_well(faults)?;
@@ -351,6 +355,7 @@ pub async fn remove(
     seen: Option<i64>,
 ) -> Result<(), Error> {
     permit(caller, Action::WriteAccounts, Subject::Account(id))?;
+    sessions::fresh(caller, services.clock.now())?;
     let mut tx = services.store.begin().await?;
     accounts::lock(&mut tx, id).await?;
     let account = seen_version(&mut tx, id, seen).await?;

@@ -11,11 +11,12 @@ use super::holds::InFlight;
 use super::plan::Ready;
 use super::posts::see;
 use super::recall::{self, Back};
-use super::{Caller, Done, Error, Services, Told, all_well, finish, permit};
+use super::{Caller, Done, Error, Services, Told, all_well, finish, permit, sessions};
 use crate::domain::approval::{
     self, Approval, ApprovalState, Decision, MAX_NOTE, Submission, plan_hash,
 };
 use crate::domain::audit::NewEntry;
+use crate::domain::class::Class;
 use crate::domain::delivery::WaitsFor;
 use crate::domain::id::{ApprovalId, PersonId, PostId};
 use crate::domain::policy::{Action, Subject};
@@ -300,6 +301,9 @@ async fn write(
     let post = see(&mut tx, caller, Action::Approve, id).await?;
     let unit = units::find(&mut tx, &post.unit_id).await?.ok_or(Error::NotFound)?;
     check_needed(&unit)?;
+    if said.decision == Decision::Approve && post.class == Class::Statement {
+        sessions::fresh(caller, now)?;
+    }
     let before = shown(&mut tx, &post, now).await?;
     let jobs = apply(&mut tx, caller, (&post, &unit), &said, now).await?;
     let after = shown(&mut tx, &post, now).await?;

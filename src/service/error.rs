@@ -64,6 +64,12 @@ pub enum Error {
     /// The actor may not.
     #[error("refused by policy: {}", .0.code)]
     Forbidden(Told),
+    /// Nobody knows who asks.
+    #[error("not recognised: {}", .0.code)]
+    Unknown(Told),
+    /// Asked too often; it says when to ask again.
+    #[error("too soon: {}", .0.code)]
+    TooSoon(Told),
     /// Not there, or not for the actor to know.
     #[error("not found")]
     NotFound,

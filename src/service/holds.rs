@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit};
+use super::{
+    Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit, sessions,
+};
 use crate::clock::before;
 use crate::config::Place;
 use crate::domain::class::Class;
@@ -365,6 +367,7 @@ pub async fn lift(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    sessions::fresh(caller, services.clock.now())?;
     let mut tx = services.store.begin().await?;
     let Kept { mut hold, waiting } = see(&mut tx, caller, Action::WriteHolds, id).await?;
     if hold.lift_needs > 1 && !caller.actor.administrator {

@@ -4,15 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use argon2::password_hash::PasswordHasher as _;
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::holds::InFlight;
-use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, finish, permit, recall};
+use super::{
+    Caller, Done, Error, Page, Services, Told, Window, all_well, finish, passwords, permit, recall,
+    sessions,
+};
 use crate::domain::actor::{Actor, Scopes};
 use crate::domain::audit::NewEntry;
 use crate::domain::fault::Fault;
@@ -27,8 +29,6 @@ use crate::store::{Reader, Tx, audit, leavers, people, publishing, roles, units}
 const LONGEST_EMAIL: usize = 254;
 /// The longest name.
 const LONGEST_NAME: usize = 200;
-/// The shortest password.
-const SHORTEST_PASSWORD: usize = 12;
 /// The most roles of one person: one for each mission and more.
 const MOST_ROLES: usize = 200;
 
@@ -133,14 +133,12 @@ pub async fn create_administrator(
     let mut faults = Vec::new();
     check_email(&email, &mut faults);
     locale::check_line("/name", name, LONGEST_NAME, &mut faults);
-    if password.as_ref().is_some_and(|it| it.expose_secret().chars().count() < SHORTEST_PASSWORD) {
-        let detail = format!("a password needs at least {SHORTEST_PASSWORD} characters");
-        let fault = Fault::new("/password", "password_short", detail);
-        faults.push(fault.with("min", SHORTEST_PASSWORD));
+    if let Some(password) = &password {
+        faults.extend(passwords::check(password, &[&email, name]).await?);
     }
     all_well(faults)?;
-    let hash = match password {
-        Some(password) => Some(hash(password).await?),
+    let hash = match &password {
+        Some(password) => Some(passwords::hash(password).await?),
         None => None,
     };
     let now = services.clock.now();
@@ -178,6 +176,7 @@ pub async fn at_the_console(services: &Services, email: &str) -> Result<Actor, E
         reach: Arc::new(reach),
         person_id: person.id,
         token_id: None,
+        signed_in: None,
         administrator: person.administrator,
         scopes: Scopes::All,
         accounts: None,
@@ -195,6 +194,7 @@ pub async fn create(
         return Ok(done);
     }
     let now = services.clock.now();
+    sessions::fresh(caller, now)?;
     let mut person = Person {
         id: PersonId::new(now, services.random()),
         email: String::new(),
@@ -248,6 +248,9 @@ async fn write(
     change: PersonChange,
 ) -> Result<Done<PersonChanged>, Error> {
     let now = services.clock.now();
+    if change.roles.is_some() || change.disabled.is_some() {
+        sessions::fresh(caller, now)?;
+    }
     // Before anybody waits for it.
     see(&mut services.store.read().await?, caller, id).await?;
     let mut tx = services.store.begin().await?;
@@ -287,6 +290,12 @@ async fn write(
     person.version = from + 1;
     person.updated_at = now;
     people::update(&mut tx, &person, from).await.map_err(|error| taken(error, &person))?;
+    if person.disabled_at.is_some() {
+        sessions::end_all(&mut tx, id, now).await?;
+    } else if had != has {
+        // A link that was made for somebody who might less is not to be used for more.
+        sessions::void_links(&mut tx, id, now).await?;
+    }
     if people::administrators(&mut tx).await? == 0 {
         let detail = "nobody would be left who may everything";
         return Err(Error::Conflict(Told::new("last_administrator", detail)));
@@ -365,6 +374,17 @@ async fn see(
         || *id == caller.actor.person_id
         || roles.iter().any(|office| caller.actor.sees_unit(&office.unit_id));
     if known { Ok((person, roles)) } else { Err(Error::NotFound) }
+}
+
+/// The person, when the caller may change him himself.
+pub(super) async fn answer_for(
+    reader: &mut Reader,
+    caller: &Caller,
+    id: &PersonId,
+) -> Result<Person, Error> {
+    let (person, had) = see(reader, caller, id).await?;
+    answers_for(caller, &person, &had)?;
+    Ok(person)
 }
 
 /// Who changes a person himself must be an administrator wherever he has a role.
@@ -517,6 +537,13 @@ fn taken(error: crate::store::Error, person: &Person) -> Error {
     error.into()
 }
 
+/// Whether a text can be an address, in lower case.
+pub(super) fn is_address(email: &str) -> bool {
+    let mut faults = Vec::new();
+    check_email(email, &mut faults);
+    faults.is_empty()
+}
+
 fn check_email(email: &str, faults: &mut Vec<Fault>) {
     let parts = email.split_once('@');
     let well_formed = parts.is_some_and(|(user, host)| {
@@ -526,15 +553,6 @@ fn check_email(email: &str, faults: &mut Vec<Fault>) {
     if !well_formed || !plain || email.len() > LONGEST_EMAIL {
         faults.push(Fault::new("/email", "email", "not an address such as an.nguyen@mofa.example"));
     }
-}
-
-async fn hash(password: SecretString) -> Result<String, Error> {
-    let hashed = tokio::task::spawn_blocking(move || {
-        argon2::Argon2::default()
-            .hash_password(password.expose_secret().as_bytes())
-            .map(|hash| hash.to_string())
-    });
-    hashed.await.map_err(Error::internal)?.map_err(Error::internal)
 }
 
 #[cfg(test)]

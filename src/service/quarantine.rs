@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Caller, Done, Error, Services, Told, all_well, finish, permit};
+use super::{Caller, Done, Error, Services, Told, all_well, finish, permit, sessions};
 use crate::clock::after;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::AccountId;
@@ -201,6 +201,7 @@ pub async fn release(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    sessions::fresh(caller, services.clock.now())?;
     let mut tx = services.store.begin().await?;
     let was = view(&mut tx).await?;
     let Some(since) = was.since else {

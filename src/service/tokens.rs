@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Caller, Done, Error, Page, Services, Window, all_well, finish, permit};
+use super::{Caller, Done, Error, Page, Services, Window, all_well, finish, permit, sessions};
 use crate::domain::actor::Scopes;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PersonId, TokenId};
@@ -114,6 +114,7 @@ pub async fn create(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    sessions::fresh(caller, services.clock.now())?;
     let now = services.clock.now();
     let wanted = wanted(caller, &new, now)?;
     let listed = new.accounts.unwrap_or_default();

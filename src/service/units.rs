@@ -5,7 +5,9 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Caller, Change, Done, Error, Page, Services, Window, all_well, finish, permit};
+use super::{
+    Caller, Change, Done, Error, Page, Services, Window, all_well, finish, permit, sessions,
+};
 use crate::domain::fault::Fault;
 use crate::domain::id::UnitId;
 use crate::domain::policy::{Action, Subject};
@@ -116,6 +118,9 @@ pub async fn change(
     change: UnitChange,
 ) -> Result<Done<Unit>, Error> {
     permit(caller, Action::WriteUnits, Subject::Unit(id))?;
+    if change.approval.is_some() {
+        sessions::fresh(caller, services.clock.now())?;
+    }
     let mut tx = services.store.begin().await?;
     let mut unit = units::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let from = unit.version;

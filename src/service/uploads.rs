@@ -233,6 +233,8 @@ fn of_the_file(error: &Error) -> Option<&'static str> {
         Error::Unsupported(told) => Some(told.code),
         Error::TooLarge { .. } => Some("too_large"),
         Error::Forbidden(_)
+        | Error::Unknown(_)
+        | Error::TooSoon(_)
         | Error::NotFound
         | Error::Conflict(_)
         | Error::Stale

@@ -7,7 +7,7 @@ use serde_json::json;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{Caller, Done, Error, Page, Services, Window, all_well, finish, permit};
+use super::{Caller, Done, Error, Page, Services, Window, all_well, finish, permit, sessions};
 use crate::clock::after;
 use crate::domain::fault::Fault;
 use crate::domain::id::{MessageId, WebhookId, WebhookTryId};
@@ -175,6 +175,7 @@ pub async fn create(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    sessions::fresh(caller, services.clock.now())?;
     let now = services.clock.now();
     let id = WebhookId::new(now, services.random());
     let secret = Secret::mint(rand::random());
@@ -211,6 +212,7 @@ pub async fn change(
 ) -> Result<Done<WebhookView>, Error> {
     permit(caller, Action::WriteWebhooks, Subject::Any)?;
     let now = services.clock.now();
+    sessions::fresh(caller, now)?;
     let mut webhook = find(&mut services.store.read().await?, id).await?;
     let from = webhook.version;
     if seen.is_some_and(|seen| seen != from) {
@@ -251,6 +253,7 @@ pub async fn rotate(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    sessions::fresh(caller, services.clock.now())?;
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     let mut webhook = find(&mut tx, id).await?;

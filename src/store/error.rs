@@ -77,6 +77,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("post_writers_pkey", "post_writers.post_id, post_writers.person_id"),
     ("refreshes_version_key", "refreshes.account_id, refreshes.version"),
     ("roles_pkey", "roles.person_id, roles.unit_id, roles.role"),
+    ("sessions_hash_key", "sessions.hash"),
     ("spending_pkey", "spending.scope, spending.slice"),
     ("tokens_hash_key", "tokens.hash"),
     ("variants_post_language_key", "variants.post_id, variants.language"),

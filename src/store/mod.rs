@@ -42,6 +42,7 @@ mod order;
 pub mod outbox;
 pub mod outcomes;
 pub mod parts;
+pub mod passwords;
 pub mod people;
 pub mod posts;
 pub mod probes;
@@ -57,6 +58,7 @@ pub mod scrub;
 pub mod sealed;
 pub mod self_audit;
 mod session;
+pub mod sessions;
 mod sql;
 pub mod terms;
 #[cfg(test)]
@@ -114,65 +116,69 @@ impl Store {
     }
 }
 
+/// All files with statements.
+const FILES: &[&[(&str, sql::Sql)]] = &[
+    account_health::STATEMENTS,
+    accounts::STATEMENTS,
+    after::STATEMENTS,
+    approvals::STATEMENTS,
+    audit::STATEMENTS,
+    backup::STATEMENTS,
+    budgets::STATEMENTS,
+    calendar::STATEMENTS,
+    care::STATEMENTS,
+    circuits::STATEMENTS,
+    connections::STATEMENTS,
+    corrections::STATEMENTS,
+    credentials::STATEMENTS,
+    deliveries::STATEMENTS,
+    events::STATEMENTS,
+    foreign::STATEMENTS,
+    foreign_posts::STATEMENTS,
+    held::STATEMENTS,
+    hints::STATEMENTS,
+    holds::STATEMENTS,
+    idempotency::STATEMENTS,
+    incidents::STATEMENTS,
+    installation::STATEMENTS,
+    jobs::STATEMENTS,
+    leavers::STATEMENTS,
+    mail_items::STATEMENTS,
+    media::STATEMENTS,
+    neighbours::STATEMENTS,
+    nodes::STATEMENTS,
+    notifications::STATEMENTS,
+    open::STATEMENTS,
+    outbox::STATEMENTS,
+    outcomes::STATEMENTS,
+    parts::STATEMENTS,
+    passwords::STATEMENTS,
+    people::STATEMENTS,
+    posts::STATEMENTS,
+    probes::STATEMENTS,
+    publishing::STATEMENTS,
+    quarantine::STATEMENTS,
+    read_backs::STATEMENTS,
+    recalls::STATEMENTS,
+    refreshes::STATEMENTS,
+    reminders::STATEMENTS,
+    review::STATEMENTS,
+    roles::STATEMENTS,
+    sealed::STATEMENTS,
+    self_audit::STATEMENTS,
+    sessions::STATEMENTS,
+    terms::STATEMENTS,
+    tokens::STATEMENTS,
+    units::STATEMENTS,
+    uploads::STATEMENTS,
+    variants::STATEMENTS,
+    waiting::STATEMENTS,
+    webhook_tries::STATEMENTS,
+    webhooks::STATEMENTS,
+    zones::STATEMENTS,
+];
+
 /// Every statement there is, for the test that prepares each on both databases.
 pub fn statements() -> Vec<(&'static str, sql::Sql)> {
-    const FILES: &[&[(&str, sql::Sql)]] = &[
-        account_health::STATEMENTS,
-        accounts::STATEMENTS,
-        after::STATEMENTS,
-        approvals::STATEMENTS,
-        audit::STATEMENTS,
-        backup::STATEMENTS,
-        budgets::STATEMENTS,
-        calendar::STATEMENTS,
-        care::STATEMENTS,
-        circuits::STATEMENTS,
-        connections::STATEMENTS,
-        corrections::STATEMENTS,
-        credentials::STATEMENTS,
-        deliveries::STATEMENTS,
-        events::STATEMENTS,
-        foreign::STATEMENTS,
-        foreign_posts::STATEMENTS,
-        held::STATEMENTS,
-        hints::STATEMENTS,
-        holds::STATEMENTS,
-        idempotency::STATEMENTS,
-        incidents::STATEMENTS,
-        installation::STATEMENTS,
-        jobs::STATEMENTS,
-        leavers::STATEMENTS,
-        mail_items::STATEMENTS,
-        media::STATEMENTS,
-        neighbours::STATEMENTS,
-        nodes::STATEMENTS,
-        notifications::STATEMENTS,
-        open::STATEMENTS,
-        outbox::STATEMENTS,
-        outcomes::STATEMENTS,
-        parts::STATEMENTS,
-        people::STATEMENTS,
-        posts::STATEMENTS,
-        probes::STATEMENTS,
-        publishing::STATEMENTS,
-        quarantine::STATEMENTS,
-        read_backs::STATEMENTS,
-        recalls::STATEMENTS,
-        refreshes::STATEMENTS,
-        reminders::STATEMENTS,
-        review::STATEMENTS,
-        roles::STATEMENTS,
-        sealed::STATEMENTS,
-        self_audit::STATEMENTS,
-        terms::STATEMENTS,
-        tokens::STATEMENTS,
-        units::STATEMENTS,
-        uploads::STATEMENTS,
-        variants::STATEMENTS,
-        waiting::STATEMENTS,
-        webhook_tries::STATEMENTS,
-        webhooks::STATEMENTS,
-        zones::STATEMENTS,
-    ];
     FILES.concat()
 }

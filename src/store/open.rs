@@ -19,7 +19,7 @@ static SQLITE_STEPS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_STEPS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The newest schema step that this build knows.
-pub const SCHEMA_VERSION: i64 = 28;
+pub const SCHEMA_VERSION: i64 = 29;
 
 /// How long a server is waited for when nobody says otherwise.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -217,7 +217,8 @@ fn another(step: i64) -> Error {
 
 fn unknown(step: i64) -> Error {
     Error::Unsafe(format!(
-        "its schema has step {step}, this build knows {SCHEMA_VERSION}; use the newer build"
+        "its schema has step {step}, which this build does not know (it has steps up to {SCHEMA_VERSION}); use \
+         the newer build"
     ))
 }
 

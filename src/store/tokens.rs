@@ -169,6 +169,7 @@ pub async fn bearer(
         actor: Actor {
             person_id: row.person_id,
             token_id: Some(row.id),
+            signed_in: None,
             administrator: row.administrator,
             scopes: row.scopes.0,
             accounts: row.accounts.map(|it| it.0.into_iter().collect()),

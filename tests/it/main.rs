@@ -151,6 +151,8 @@ mod schedule;
 #[cfg(test)]
 mod self_audit;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod settling;
 #[cfg(test)]
 mod skew;

@@ -40,7 +40,8 @@ async fn every_operation_that_is_not_open_asks_who_is_there() {
         let is_open =
             operation["security"].as_array().unwrap().iter().any(|it| it == &serde_json::json!({}));
         if is_open {
-            assert!(!path.starts_with("/api/"), "{method} {path} is open");
+            let proves = ["/api/v1/sessions", "/api/v1/passwords"].contains(&path.as_str());
+            assert!(proves || !path.starts_with("/api/"), "{method} {path} is open");
             continue;
         }
         let path = path.replace("{id}", "x");

@@ -29,10 +29,12 @@ enum Whose {
     Nobody,
     /// Everybody's with what is his own; there is nothing of his.
     Own,
+    /// Everybody's, also without any sign of who he is.
+    Open,
 }
 
 use Whose::{
-    Administrators, Approvers, Nobody, Own, Planners, Publishers, Readers, Stoppers, Writers,
+    Administrators, Approvers, Nobody, Open, Own, Planners, Publishers, Readers, Stoppers, Writers,
 };
 
 impl Whose {
@@ -40,7 +42,7 @@ impl Whose {
         let writes = !matches!(role, Role::Approver | Role::Analyst | Role::Reader);
         let publishes = matches!(role, Role::Administrator | Role::Publisher);
         match self {
-            Readers | Own => true,
+            Readers | Own | Open => true,
             Writers => writes,
             Planners => publishes || role == Role::Author,
             Publishers => publishes,
@@ -79,6 +81,18 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ),
     ("get_person", Readers, ""),
     ("update_person", Administrators, r#"{"name": "Other"}"#),
+    ("invite_person", Administrators, ""),
+    ("create_session", Open, r#"{"email": "nobody@mofa.example", "password": "p"}"#),
+    (
+        "choose_password",
+        Open,
+        r#"{"email": "nobody@mofa.example", "current": "p", "password": "p"}"#,
+    ),
+    ("list_sessions", Own, ""),
+    ("end_session", Nobody, ""),
+    ("get_current_session", Nobody, ""),
+    ("end_current_session", Nobody, ""),
+    ("prove_session", Nobody, r#"{"password": "p"}"#),
     ("list_accounts", Readers, ""),
     (
         "create_account",
@@ -274,6 +288,7 @@ impl Operation {
                     "foreign-posts" => "fps",
                     "uploads" => "upl",
                     "notifications" => "ntf",
+                    "sessions" => "ses",
                     "tokens" => "tok",
                     "webhooks" => "whk",
                     known => known,
@@ -343,6 +358,8 @@ async fn each_role_may_what_its_row_says_in_its_unit_and_nothing_elsewhere() {
             match whose {
                 // What is named is not there; but nobody is told that he may not.
                 Own => assert!(![401, 403].contains(&mine.status), "{what}: {mine:?}"),
+                // Many wrong passwords in a row wait.
+                Open => assert!([401, 429].contains(&mine.status), "{what}: {mine:?}"),
                 Nobody => assert!([403, 404].contains(&mine.status), "{what}: {mine:?}"),
                 Readers | Writers | Planners | Publishers | Approvers | Stoppers
                 | Administrators

@@ -299,10 +299,13 @@ impl Seeding<'_> {
             let webhook = json!({"url": url, "events": ["webhook.disabled"]});
             webhooks.push(self.create("webhooks", webhook).await);
         }
-        // Nobody is told of anything, uploads are of another protocol, and nobody posts by hand.
-        for (noun, prefix) in
-            [("notifications", "ntf"), ("uploads", "upl"), ("foreign-posts", "fps")]
-        {
+        // Nobody is told of anything or signed in, uploads are of another protocol, and nobody posts by hand.
+        for (noun, prefix) in [
+            ("notifications", "ntf"),
+            ("sessions", "ses"),
+            ("uploads", "upl"),
+            ("foreign-posts", "fps"),
+        ] {
             let none = ["0", "1"].map(|digit| format!("{prefix}_{}", digit.repeat(32)));
             ids.insert(noun.to_owned(), none.to_vec());
         }

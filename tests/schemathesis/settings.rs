@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 15] = [
+pub(crate) const NOUNS: [&str; 16] = [
     "events",
     "people",
     "platforms",
@@ -21,6 +21,7 @@ pub(crate) const NOUNS: [&str; 15] = [
     "deliveries",
     "foreign-posts",
     "holds",
+    "sessions",
     "tokens",
     "uploads",
     "webhooks",

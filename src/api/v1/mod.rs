@@ -17,6 +17,7 @@ mod people;
 mod platforms;
 mod posts;
 mod quarantine;
+mod sessions;
 mod terms;
 mod tokens;
 mod units;
@@ -46,6 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(holds::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
+        .merge(sessions::routes())
         .merge(terms::routes())
         .merge(tokens::routes())
         .merge(units::routes())

@@ -7,19 +7,23 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{account_of, changed, seal};
+use crate::clock::before;
 use crate::domain::account::{Account, AccountStatus, Health};
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, Scopes};
 use crate::domain::audit::NewEntry;
 use crate::domain::connection::{Connection, ConnectionStatus};
 use crate::domain::id::ConnectionId;
 use crate::domain::policy::{self, Action, Subject};
+use crate::domain::session::SignedIn;
 use crate::platforms::outcome::Owner;
 use crate::service::accounts::Released;
+use crate::service::sessions::IDLE;
 use crate::service::{
     Caller, Done, Error, NewCredential, Services, Told, accounts, all_well, finish, ownership,
 };
 use crate::store::connections::{self, Kept};
 use crate::store::people::{self, Person};
+use crate::store::sessions::{self, InForce};
 use crate::store::tokens::{self, Token};
 use crate::store::{Tx, audit, credentials, roles, units};
 
@@ -140,8 +144,8 @@ async fn still_his(tx: &mut Tx, connection: &Connection, now: Timestamp) -> Resu
     Err(Error::Conflict(Told::new("begun_by_nobody", detail)))
 }
 
-/// Whether a token of his is in force with which he could begin it now. A browser brings none, and which
-/// one he began it with says nothing about him.
+/// Whether he is signed in, or a token of his is in force with which he could begin it now. The browser that
+/// comes back brings neither, and which one he began it with says nothing about him.
 async fn may_act(
     tx: &mut Tx,
     person: &Person,
@@ -155,6 +159,7 @@ async fn may_act(
         let actor = Actor {
             person_id: person.id.clone(),
             token_id: Some(token.id),
+            signed_in: None,
             administrator: person.administrator,
             scopes: token.scopes,
             accounts: token.accounts.map(|it| it.into_iter().collect()),
@@ -164,6 +169,22 @@ async fn may_act(
             && token.expires_at.is_none_or(|end| end > now)
             && policy::may(&actor, Action::WriteAccounts, subject).is_ok()
     };
+    let when = InForce { now, seen_since: before(now, IDLE) };
+    if let [session, ..] = sessions::list(tx, &person.id, None, when, 1).await?.as_slice() {
+        let signed_in = SignedIn { session_id: session.id.clone(), proved_at: session.proved_at };
+        let actor = Actor {
+            person_id: person.id.clone(),
+            token_id: None,
+            signed_in: Some(signed_in),
+            administrator: person.administrator,
+            scopes: Scopes::All,
+            accounts: None,
+            reach: Arc::clone(&reach),
+        };
+        if policy::may(&actor, Action::WriteAccounts, subject).is_ok() {
+            return Ok(true);
+        }
+    }
     let mut after = None;
     loop {
         let page = tokens::list(tx, Some(&person.id), after.as_ref(), PAGE).await?;

@@ -21,7 +21,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{
-    Caller, Done, Error, Page, Services, Told, Window, accounts, all_well, finish, permit,
+    Caller, Done, Error, Page, Services, Told, Window, accounts, all_well, finish, permit, sessions,
 };
 use crate::clock::after;
 use crate::domain::account::{Account, AccountStatus, Health};
@@ -134,6 +134,7 @@ pub async fn open(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    sessions::fresh(caller, services.clock.now())?;
     let connection = draft(services, caller, new).await?;
     let (state, verifier) = (unguessable(), SecretString::from(unguessable()));
     let back = redirect(services, &connection.platform)?;
@@ -316,6 +317,7 @@ pub async fn choose(
     }
     let mut kept = see(services, caller, id, Action::WriteAccounts).await?;
     let now = services.clock.now();
+    sessions::fresh(caller, now)?;
     if kept.connection.person_id != caller.actor.person_id {
         let detail = "only the one who began a sign-in chooses what comes of it";
         return Err(Error::Forbidden(Told::new("not_yours", detail)));
@@ -349,6 +351,7 @@ pub async fn approve(
     if !caller.actor.administrator {
         return Err(Refused::NeedsAdministrator.into());
     }
+    sessions::fresh(caller, services.clock.now())?;
     at(&kept.connection, &[ConnectionStatus::Chosen], services.clock.now())?;
     if kept.connection.person_id == caller.actor.person_id {
         let detail = "an account that nobody had named beforehand needs another administrator than \
