@@ -63,7 +63,8 @@ pub struct Correction {
     pub told_at: Option<Timestamp>,
     /// What the post says instead, when neither we nor this correction said it.
     pub shown: Option<String>,
-    /// When a request for it was about to leave for the first time: since then the post may say it.
+    /// Since when the post may say it: when the first request for it was about to leave, unless it is certain
+    /// that nothing has come of it.
     pub begun_at: Option<Timestamp>,
     /// When the last such request was about to leave whose end nobody knows.
     pub open_since: Option<Timestamp>,

@@ -54,6 +54,8 @@ pub struct Progress<'a> {
     pub told_ms: Option<i64>,
     /// What the post says instead.
     pub shown: Option<&'a str>,
+    /// Since when the post may say it, in milliseconds.
+    pub begun_ms: Option<i64>,
     /// Since when a request for it may be under way whose end nobody knows, in milliseconds.
     pub open_ms: Option<i64>,
     /// When it came to its end, in milliseconds.
@@ -244,12 +246,13 @@ statements! {
          SET state = CASE WHEN corrections.state IN ('wanted', 'stuck') OR v.state = 'done' THEN v.state
                           ELSE corrections.state END,
              tries = v.tries, problem = v.problem, told_at = v.told_ms, shown = v.shown,
-             open_since = v.open_ms, ended_at = COALESCE(v.ended_ms, corrections.ended_at)
+             begun_at = v.begun_ms, open_since = v.open_ms, ended_at = COALESCE(v.ended_ms, corrections.ended_at)
          FROM (SELECT value->>'id' AS id, value->>'number' AS number, value->>'state' AS state,
                       value->>'tries' AS tries,
                       CASE WHEN value->>'problem' IS NOT NULL
                            THEN json_extract(value, '$.problem') END AS problem,
-                      value->>'told_ms' AS told_ms, value->>'shown' AS shown, value->>'open_ms' AS open_ms,
+                      value->>'told_ms' AS told_ms, value->>'shown' AS shown,
+                      value->>'begun_ms' AS begun_ms, value->>'open_ms' AS open_ms,
                       value->>'ended_ms' AS ended_ms
                FROM jsonb_each($1)) AS v
          WHERE corrections.delivery_id = v.id AND corrections.number = v.number"
@@ -259,11 +262,12 @@ statements! {
                           ELSE corrections.state END,
              tries = v.tries, problem = v.problem,
              told_at = TIMESTAMPTZ 'epoch' + v.told_ms * INTERVAL '1 millisecond', shown = v.shown,
+             begun_at = TIMESTAMPTZ 'epoch' + v.begun_ms * INTERVAL '1 millisecond',
              open_since = TIMESTAMPTZ 'epoch' + v.open_ms * INTERVAL '1 millisecond',
              ended_at = COALESCE(TIMESTAMPTZ 'epoch' + v.ended_ms * INTERVAL '1 millisecond',
                                  corrections.ended_at)
          FROM jsonb_to_recordset($1) AS v(id TEXT, number BIGINT, state TEXT, tries BIGINT, problem JSONB,
-                                          told_ms BIGINT, shown TEXT, open_ms BIGINT, ended_ms BIGINT)
+                                          told_ms BIGINT, shown TEXT, begun_ms BIGINT, open_ms BIGINT, ended_ms BIGINT)
          WHERE corrections.delivery_id = v.id AND corrections.number = v.number";
     CHANGED =
         "UPDATE deliveries SET version = version + 1, updated_at = $2

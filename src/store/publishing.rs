@@ -392,7 +392,11 @@ statements! {
                           AND o.id <> d.id) AS busy,
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
-                          AND o.id <> d.id AND o.state IN ('unknown', 'needs_human')) AS doubtful,
+                          AND o.id <> d.id AND o.state IN ('unknown', 'needs_human'))
+                    OR (NOT d.intended_repeat AND EXISTS (
+                        SELECT 1 FROM corrections AS k
+                        WHERE k.account_id = d.account_id AND k.text_hash = d.text_hash
+                          AND k.begun_at IS NOT NULL AND k.ended_at IS NULL)) AS doubtful,
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
                           AND o.id <> d.id AND o.published_at > $3
@@ -401,8 +405,7 @@ statements! {
                     OR (NOT d.intended_repeat AND EXISTS (
                         SELECT 1 FROM corrections AS k
                         WHERE k.account_id = d.account_id AND k.text_hash = d.text_hash
-                          AND k.begun_at IS NOT NULL
-                          AND (k.ended_at IS NULL OR k.ended_at > $3))) AS repeated,
+                          AND k.begun_at IS NOT NULL AND k.ended_at > $3)) AS repeated,
                 f.state AS before, f.recall IS NOT NULL AS before_recalled,
                 (SELECT MAX(t.embargo_until) FROM delivery_files AS w
                  JOIN terms AS t ON t.sha256 = w.sha256

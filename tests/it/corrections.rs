@@ -285,6 +285,40 @@ staged! {
         done(stage, &other).await;
     }
 
+    /// Words that the platform has refused were never public, so they may be said. While nobody knows whether they
+    /// are, the same words wait.
+    async fn words_that_were_refused_may_be_said_elsewhere(stage) {
+        let refused = || Kind::Graph { code: 200, subcode: None, execute: false };
+        let [page, other] = [stage.outlet(Platform::Facebook).await, stage.outlet(Platform::Facebook).await];
+        let [out, doubtful] = [Wanted::text("cannot be changed"), Wanted::text("nobody knows")];
+        let [anew, doubted] = [Wanted::text("said anew"), Wanted::text("in doubt")];
+        let id = published(stage, &page, &out).await;
+        stage.world().faults().push(on(&page, Operation::Change, refused()).always());
+        correct(stage, &id, &anew.text).await.unwrap();
+        until(stage, &id, "refused", |it| it.state == CorrectionState::Stuck && it.begun_at.is_none()).await;
+        published(stage, &page, &anew).await;
+
+        // Nobody knows what came of the first request, and those after it are refused.
+        let id = published(stage, &other, &doubtful).await;
+        stage.world().faults().push(on(&other, Operation::Change, Kind::ServerError { execute: false }));
+        stage.world().faults().push(on(&other, Operation::Change, refused()).always());
+        correct(stage, &id, &doubted.text).await.unwrap();
+        until(stage, &id, "refused after a doubt", |it| it.tries > 1 && it.begun_at.is_some()).await;
+        let waits = stage.deliver(&other, &doubted).await;
+        eventually("the same words wait", async || {
+            let shown = stage.show(&waits).await.delivery;
+            let code = shown.waits_for.map(|it| it.code);
+            if code.as_deref() == Some("same_text_in_doubt") { Ok(()) } else { Err(format!("{code:?} {}", shown.state)) }
+        })
+        .await;
+        // When it could have come no more, the post shows that it has not.
+        stage.advance(Duration::from_mins(20));
+        until(stage, &id, "certain", |it| it.begun_at.is_none()).await;
+        stage.advance(Duration::from_mins(1));
+        stage.published(&waits).await;
+        assert_eq!(stage.posts(&other).iter().filter(|it| it.text == doubted.text).count(), 1);
+    }
+
     /// Where nothing may be published nothing is corrected. Whoever has asked for it is shown why, and people
     /// are told when that takes long.
     async fn what_a_closed_account_or_unit_has_said_is_not_corrected(stage) {

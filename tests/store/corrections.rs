@@ -109,6 +109,7 @@ fn progress(id: &DeliveryId, number: i64, state: S) -> Progress<'_> {
         problem: None,
         told_ms: None,
         shown: None,
+        begun_ms: None,
         open_ms: None,
         ended_ms: None,
     }
@@ -137,6 +138,7 @@ both! {
             problem: Some(&problem),
             told_ms: Some(later(2).as_millisecond()),
             shown: Some("khác"),
+            begun_ms: Some(later(1).as_millisecond()),
             open_ms: Some(later(2).as_millisecond()),
             ..progress(&id, 2, S::Stuck)
         };
@@ -146,6 +148,7 @@ both! {
         let all = history(&mut tx, &id).await;
         assert_eq!((all[0].state, all[1].state, all[1].tries), (S::Replaced, S::Stuck, 3));
         assert_eq!((all[1].told_at, all[1].open_since), (Some(later(2)), Some(later(2))));
+        assert_eq!(all[1].begun_at, Some(later(1)));
         assert_eq!((all[1].problem.as_ref(), all[1].shown.as_deref()), (Some(&problem), Some("khác")));
         let made = Progress {
             ended_ms: Some(later(3).as_millisecond()),

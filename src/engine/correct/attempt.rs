@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Came, Correct, Errand, Tried, shown_text};
-use crate::clock::before;
+use super::{Came, Correct, Errand, Traces, Tried, reach, shown_text};
+use crate::clock::{after, before};
 use crate::domain::correction::{current, ours};
 use crate::domain::text::normalised;
 use crate::domain::variant::{Content, REPEAT_WINDOW, sha256_hex};
@@ -37,10 +37,12 @@ impl Means<'_> {
 impl Correct {
     /// Looks, and corrects what is still to be corrected.
     pub(super) async fn attempt(&self, errand: &Errand, pass: &Pass) -> Tried {
+        let mut traces = Traces::of(&errand.correction);
         let means = match self.means(errand) {
             Ok(means) => means,
-            Err(came) => return Tried::without_request(came, Vec::new(), errand),
+            Err(came) => return Tried::without_request(came, Vec::new(), traces),
         };
+        let looked = self.tools.clock.now();
         let seen = means.corrects.wording(&means.session, means.remote_id).await;
         let mut usage = seen.usage;
         let found = match seen.value {
@@ -53,22 +55,36 @@ impl Correct {
         };
         let seen = match found {
             Ok(seen) => seen,
-            Err(came) => return Tried::without_request(came, usage, errand),
+            Err(came) => return Tried::without_request(came, usage, traces),
         };
+        if self.came_to_nothing(errand, &means, looked) {
+            traces = Traces::NONE;
+        }
         let (begun, clock) = (self.tools.clock.now(), self.tools.clock.elapsed());
         match self.intend(errand, (begun, clock), pass).await {
             Ok(true) => {}
-            Ok(false) => return Tried::without_request(Came::Overtaken, usage, errand),
+            Ok(false) => return Tried::without_request(Came::Overtaken, usage, traces),
             Err(error) => {
                 let error = crate::telemetry::Chain(&error);
                 tracing::error!(delivery.id = %errand.standing.id, %error, "no intent was written down");
-                return Tried::without_request(Came::Overtaken, usage, errand);
+                return Tried::without_request(Came::Overtaken, usage, traces);
             }
         }
         crate::crash_point!("correct.after_intent");
         let (came, unsure) = self.call(errand, &means, &seen, &mut usage).await;
         crate::crash_point!("correct.after_call");
-        Tried { came, usage, open_since: unsure.then_some(begun).or(errand.correction.open_since) }
+        let made = matches!(came, Came::Made { .. });
+        let traces = Traces {
+            begun_at: traces.begun_at.or((made || unsure).then_some(begun)),
+            open_since: unsure.then_some(begun).or(traces.open_since),
+        };
+        Tried { came, usage, traces }
+    }
+
+    /// Whether nothing can come any more of all that was sent for it, when the post did not say it at `looked`.
+    fn came_to_nothing(&self, errand: &Errand, means: &Means<'_>, looked: Timestamp) -> bool {
+        let reach = reach(&self.tools.pace, means.platform.id());
+        errand.correction.open_since.is_some_and(|at| after(at, reach) <= looked)
     }
 
     fn means<'a>(&'a self, errand: &'a Errand) -> Result<Means<'a>, Came> {

@@ -61,8 +61,24 @@ pub struct Errand {
 pub struct Tried {
     came: Came,
     usage: Vec<Usage>,
+    traces: Traces,
+}
+
+/// What requests may have left behind.
+#[derive(Debug, Clone, Copy)]
+struct Traces {
+    /// Since when the post may say it.
+    begun_at: Option<Timestamp>,
     /// Since when a request may be under way whose end nobody knows.
     open_since: Option<Timestamp>,
+}
+
+impl Traces {
+    const NONE: Self = Self { begun_at: None, open_since: None };
+
+    fn of(it: &Correction) -> Self {
+        Self { begun_at: it.begun_at, open_since: it.open_since }
+    }
 }
 
 #[derive(Debug)]
@@ -84,8 +100,9 @@ enum Came {
 }
 
 impl Tried {
-    fn without_request(came: Came, usage: Vec<Usage>, errand: &Errand) -> Self {
-        Self { came, usage, open_since: errand.correction.open_since }
+    /// Nothing has left, so it stands as it stood.
+    fn without_request(came: Came, usage: Vec<Usage>, traces: Traces) -> Self {
+        Self { came, usage, traces }
     }
 }
 
@@ -154,6 +171,7 @@ impl Written {
             problem: it.problem.as_ref(),
             told_ms: ms(it.told_at),
             shown: it.shown.as_deref(),
+            begun_ms: ms(it.begun_at),
             open_ms: ms(it.open_since),
             ended_ms: ms(it.ended_at),
         });
@@ -297,11 +315,12 @@ impl Correct {
         now: Timestamp,
     ) -> Verdict {
         let (id, number) = (&standing.id, one.item.correction.number);
-        let Tried { came, open_since, .. } = &one.report;
+        let Tried { came, traces, .. } = &one.report;
         let Some(was) = known.history(id).iter().find(|it| it.number == number) else {
             return Verdict::DONE;
         };
-        let it = Correction { open_since: *open_since, ..was.clone() };
+        let Traces { begun_at, open_since } = *traces;
+        let it = Correction { begun_at, open_since, ..was.clone() };
         let again = self.next(was, came, now);
         if let Came::Made { how, replaced } = came {
             let it = note::settled(&it, replaced.as_deref(), now);
