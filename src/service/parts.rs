@@ -1,6 +1,8 @@
 //! The parts of a post: how one wanted delivery becomes several, and what the acts on one of them mean to
 //! those that follow it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{Caller, Error};
@@ -34,6 +36,10 @@ pub(super) fn split(first: NewDelivery, random: impl Fn() -> u128) -> Vec<NewDel
     rows
 }
 
+/// Deliveries that a person has decided about one by one: what happens to the one before them does not happen to
+/// them.
+pub(super) type Apart<'a> = BTreeSet<&'a DeliveryId>;
+
 /// The parts behind a delivery, in order.
 async fn behind(tx: &mut Tx, delivery: &Delivery) -> Result<Vec<Behind>, Error> {
     if delivery.part.number >= delivery.part.of {
@@ -41,6 +47,17 @@ async fn behind(tx: &mut Tx, delivery: &Delivery) -> Result<Vec<Behind>, Error> 
     }
     let root = delivery.part.root.as_ref().unwrap_or(&delivery.id);
     Ok(parts::behind(tx, root, delivery.part.number).await?)
+}
+
+/// What waits behind a delivery and goes with it, in order.
+pub(super) async fn waiting_behind(
+    tx: &mut Tx,
+    delivery: &Delivery,
+    apart: &Apart<'_>,
+) -> Result<Vec<Behind>, Error> {
+    let mut behind = behind(tx, delivery).await?;
+    behind.retain(|one| waits(one) && !apart.contains(&one.id));
+    Ok(behind)
 }
 
 fn waits(one: &Behind) -> bool {
@@ -55,11 +72,11 @@ fn waits(one: &Behind) -> bool {
 pub(super) async fn end_behind(
     tx: &mut Tx,
     caller: &Caller,
-    delivery: &Delivery,
+    (delivery, apart): (&Delivery, &Apart<'_>),
     now: jiff::Timestamp,
 ) -> Result<Vec<NewEntry>, Error> {
-    let behind = behind(tx, delivery).await?;
-    let ids: Vec<&DeliveryId> = behind.iter().filter(|one| waits(one)).map(|one| &one.id).collect();
+    let behind = waiting_behind(tx, delivery, apart).await?;
+    let ids: Vec<&DeliveryId> = behind.iter().map(|one| &one.id).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -79,12 +96,11 @@ pub(super) async fn end_behind(
 /// delivery itself is changed: jobs come first.
 pub(super) async fn move_behind(
     tx: &mut Tx,
-    delivery: &Delivery,
+    (delivery, apart): (&Delivery, &Apart<'_>),
     (to, by): (&NewTime, &str),
     now: jiff::Timestamp,
 ) -> Result<Vec<Behind>, Error> {
-    let mut behind = behind(tx, delivery).await?;
-    behind.retain(waits);
+    let mut behind = waiting_behind(tx, delivery, apart).await?;
     if behind.is_empty() {
         return Ok(behind);
     }

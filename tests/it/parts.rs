@@ -7,6 +7,7 @@ use chancery::clock::after;
 use chancery::domain::delivery::DeliveryState;
 use chancery::domain::id::DeliveryId;
 use chancery::service::deliveries::{self, Adoption, Move, Recalling};
+use chancery::service::{Error, holds};
 use chancery::simulator::{CreateOutcome, Kind, Platform, PostRecord, Problem};
 use jiff::Timestamp;
 use serde_json::json;
@@ -229,6 +230,51 @@ staged! {
             pass(Duration::from_millis(200)).await;
         }
         assert!(stage.world().journal().is_empty());
+    }
+
+    /// What a review says of the first part it says of all, but for those of which it says something else.
+    async fn what_a_review_says_of_the_first_part_holds_for_all(stage) {
+        let outlet = stage.outlet(Platform::X).await;
+        let far = after(stage.now(), Duration::from_hours(1));
+        let mut all = Vec::new();
+        for what in ["let go", "at another time", "not at all", "without the last"] {
+            all.push(schedule(stage, &outlet, &whole(&outlet, what).at(far)).await);
+        }
+        let hold = serde_json::from_value(json!({"scope": {"all": true}, "reason": "Mourning"})).unwrap();
+        let hold = holds::place(stage.acts(), stage.caller(), hold).await.unwrap().value.hold.id;
+        stage.advance(Duration::from_hours(1));
+        for id in all.iter().flatten() {
+            stage.until(id, DeliveryState::Held).await;
+        }
+        holds::lift(stage.acts(), stage.caller(), &hold).await.unwrap();
+        let later = after(far, Duration::from_hours(48));
+        let verdicts = json!({"deliveries": [
+            {"id": all[0][0], "act": "release"},
+            {"id": all[1][0], "act": "reschedule", "at": later.to_string()},
+            {"id": all[2][0], "act": "drop"},
+            {"id": all[3][3], "act": "drop"},
+            {"id": all[3][0], "act": "reschedule", "at": later.to_string()},
+        ]});
+        eventually("nobody is at work on one of them", async || {
+            let verdicts = serde_json::from_value(verdicts.clone()).unwrap();
+            match deliveries::review(stage.acts(), stage.caller(), verdicts).await {
+                Ok(_) => Ok(()),
+                Err(busy @ Error::Busy) => Err(busy),
+                Err(other) => panic!("{other}"),
+            }
+        })
+        .await;
+        is_whole(stage, &outlet, &all[0]).await;
+        for id in &all[2] {
+            assert_eq!(stage.show(id).await.delivery.state, DeliveryState::Cancelled);
+        }
+        assert_eq!(stage.show(&all[3][3]).await.delivery.state, DeliveryState::Cancelled);
+        // Days after its old time, of which nothing is left.
+        stage.advance(Duration::from_hours(48));
+        for id in all[1].iter().chain(&all[3][..3]) {
+            stage.published(id).await;
+        }
+        assert_eq!(stage.posts(&outlet).len(), 4 + 4 + 3);
     }
 
     /// Last part first, so that no part ever stands under nothing; what was not out yet never is.

@@ -52,7 +52,8 @@ pub async fn give_up(
         hint: "schedule it again if it is wanted after all".to_owned(),
     };
     let now = services.clock.now();
-    let mut entries = parts::end_behind(&mut tx, caller, &delivery, now).await?;
+    let mut entries =
+        parts::end_behind(&mut tx, caller, (&delivery, &parts::Apart::new()), now).await?;
     if !deliveries::give_up(&mut tx, id, &why, now).await? {
         return Err(Error::Busy);
     }

@@ -265,7 +265,8 @@ pub async fn cancel(
     // The job before the delivery, as the worker that claims it: in the other order the two can wait
     // for each other.
     jobs::remove_queued(&mut tx, &[work::publish_key(id)]).await?;
-    let mut entries = parts::end_behind(&mut tx, caller, &delivery, now).await?;
+    let mut entries =
+        parts::end_behind(&mut tx, caller, (&delivery, &parts::Apart::new()), now).await?;
     if !deliveries::cancel(&mut tx, id, now).await? {
         return Err(Error::Busy);
     }
@@ -311,7 +312,8 @@ pub async fn reschedule(
     let job = publish_job(services, &delivery, time.due_at);
     jobs::remove_queued(&mut tx, std::slice::from_ref(&job.unique_key)).await?;
     let by = caller.actor.label();
-    let moved = parts::move_behind(&mut tx, &delivery, (&time, &by), now).await?;
+    let moved =
+        parts::move_behind(&mut tx, (&delivery, &parts::Apart::new()), (&time, &by), now).await?;
     if !deliveries::reschedule(&mut tx, (id, delivery.version), &time, &by, now).await? {
         return Err(Error::Stale);
     }

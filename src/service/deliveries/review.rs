@@ -14,13 +14,16 @@ use crate::domain::audit::NewEntry;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, DeliveryId};
+use crate::domain::parts::Part;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::waiting::Cause;
 use crate::domain::{words, work};
+use crate::service::parts::Apart;
 use crate::service::plan::WantedLocal;
 use crate::service::{Caller, Done, Error, Services, all_well, finish, parts, permit};
 use crate::store::deliveries::{self, Delivery, NewTime};
 use crate::store::jobs::NewJob;
+use crate::store::parts::Behind;
 use crate::store::{Tx, holds, jobs, review as rows};
 
 /// The most deliveries of one review.
@@ -118,7 +121,9 @@ pub async fn review(
     jobs::remove_queued(&mut tx, &keys).await?;
     let found = found(&mut tx, caller, &review).await?;
     let steps = steps(services, &mut tx, &review, &found, now).await?;
-    let (jobs, entries) = write(services, caller, &mut tx, &steps, now).await?;
+    let (mut jobs, mut entries) = write_behind(services, caller, &mut tx, &steps, now).await?;
+    write(services, caller, &mut tx, &steps, (&mut jobs, &mut entries)).await?;
+    jobs::enqueue(&mut tx, &jobs, now).await?;
     let mut views = Vec::with_capacity(count);
     for (delivery, _) in &steps {
         views.push(changed(&mut tx, caller, &delivery.id, services.clock.now()).await?);
@@ -290,14 +295,88 @@ impl Spacing {
     }
 }
 
-async fn write(
+/// What a person says of a part holds for what follows it, of which he has said nothing: else the rest of a
+/// thread would wait for its old time, and be missed.
+async fn write_behind(
     services: &Services,
     caller: &Caller,
     tx: &mut Tx,
     steps: &[(&Delivery, Step)],
     now: Timestamp,
 ) -> Result<(Vec<NewJob>, Vec<NewEntry>), Error> {
+    let by = caller.actor.label();
+    let apart: Apart<'_> = steps.iter().map(|(delivery, _)| &delivery.id).collect();
     let (mut enqueued, mut entries) = (Vec::new(), Vec::new());
+    let mut steps: Vec<&(&Delivery, Step)> = steps.iter().collect();
+    // What a later part was told comes after what an earlier one was.
+    steps.sort_by_key(|(delivery, _)| delivery.part.number);
+    for (delivery, step) in steps {
+        let with = (*delivery, &apart);
+        let (moved, due_at, act) = match step {
+            Step::Release(due_at) => {
+                let released = release_behind(caller, tx, with, (*due_at, now)).await?;
+                (released, *due_at, "delivery.release")
+            }
+            Step::Reschedule(time) => {
+                let moved = parts::move_behind(tx, with, (time, &by), now).await?;
+                (moved, time.due_at, word(time))
+            }
+            Step::Drop => {
+                entries.extend(parts::end_behind(tx, caller, with, now).await?);
+                continue;
+            }
+        };
+        let detail = json!({"with": delivery.id, "from": delivery.due_at, "to": due_at});
+        for one in moved {
+            let turn = Part::turn(one.part, due_at);
+            let following = Delivery { id: one.id.clone(), ..(*delivery).clone() };
+            enqueued.retain(|job: &NewJob| job.unique_key != work::publish_key(&one.id));
+            enqueued.push(publish_job(services, &following, turn));
+            entries.push(caller.entry(act, &one.id, detail.clone()));
+        }
+    }
+    Ok((enqueued, entries))
+}
+
+/// Lets what was caught behind a delivery go on with it.
+async fn release_behind(
+    caller: &Caller,
+    tx: &mut Tx,
+    (delivery, apart): (&Delivery, &Apart<'_>),
+    (due_at, now): (Timestamp, Timestamp),
+) -> Result<Vec<Behind>, Error> {
+    let mut caught = Vec::new();
+    for one in parts::waiting_behind(tx, delivery, apart).await? {
+        if deliveries::find(tx, &one.id).await?.as_ref().is_some_and(is_caught) {
+            caught.push(one);
+        }
+    }
+    let keys: Vec<String> = caught.iter().map(|one| work::publish_key(&one.id)).collect();
+    jobs::remove_queued(tx, &keys).await?;
+    let by = caller.actor.label();
+    for one in &caught {
+        // Read again now that no worker moves it.
+        let version = deliveries::find(tx, &one.id).await?.map_or(0, |it| it.version);
+        if !rows::release(tx, (&one.id, version), due_at, &by, now).await? {
+            return Err(Error::Busy);
+        }
+    }
+    Ok(caught)
+}
+
+/// The audit's word for another time.
+fn word(time: &NewTime) -> &'static str {
+    if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" }
+}
+
+async fn write(
+    services: &Services,
+    caller: &Caller,
+    tx: &mut Tx,
+    steps: &[(&Delivery, Step)],
+    (enqueued, entries): (&mut Vec<NewJob>, &mut Vec<NewEntry>),
+) -> Result<(), Error> {
+    let now = services.clock.now();
     let by = caller.actor.label();
     for (delivery, step) in steps {
         let (id, version) = (&delivery.id, delivery.version);
@@ -308,8 +387,7 @@ async fn write(
             }
             Step::Reschedule(time) => {
                 let written = deliveries::reschedule(tx, (id, version), time, &by, now).await?;
-                let word = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
-                (written, Some(time.due_at), word)
+                (written, Some(time.due_at), word(time))
             }
             Step::Drop => {
                 let written = rows::give_up(tx, id, version, &dropped(), now).await?;
@@ -333,8 +411,7 @@ async fn write(
             Step::Drop => {}
         }
     }
-    jobs::enqueue(tx, &enqueued, now).await?;
-    Ok((enqueued, entries))
+    Ok(())
 }
 
 fn dropped() -> DeliveryProblem {

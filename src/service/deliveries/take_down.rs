@@ -50,7 +50,8 @@ pub async fn recall(
         return Err(not_now(&delivery, "not_published", advice(delivery.state)));
     }
     let now = services.clock.now();
-    let mut entries = parts::end_behind(&mut tx, caller, &delivery, now).await?;
+    let mut entries =
+        parts::end_behind(&mut tx, caller, (&delivery, &parts::Apart::new()), now).await?;
     let wanted = wish_of(caller, &wish, now);
     let mut jobs = Vec::new();
     for below in parts::out_behind(&mut tx, &delivery).await? {
