@@ -68,7 +68,8 @@ pub struct Correction {
     pub begun_at: Option<Timestamp>,
     /// When the last such request was about to leave whose end nobody knows.
     pub open_since: Option<Timestamp>,
-    /// When it came to its end: of what is done, when it became public.
+    /// When it came to its end: of what is done, when it became public. Of what is public and still waits for earlier
+    /// requests to be over, too.
     pub ended_at: Option<Timestamp>,
 }
 

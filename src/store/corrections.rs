@@ -159,7 +159,7 @@ statements! {
                         WHERE k.account_id = $1 AND k.text_hash = $2 AND k.delivery_id <> $3
                           AND (k.state IN ('wanted', 'stuck')
                                OR (k.begun_at IS NOT NULL
-                                   AND (k.ended_at IS NULL OR k.ended_at > $4))))";
+                                   AND COALESCE(k.ended_at, k.open_since, k.begun_at) > $4)))";
     /// A hold that has ended covers nothing that is out.
     HINDRANCES =
         "SELECT d.id,
@@ -192,7 +192,7 @@ statements! {
                                OR EXISTS (SELECT 1 FROM corrections AS e
                                           WHERE e.account_id = k.account_id AND e.text_hash = k.text_hash
                                             AND e.delivery_id <> k.delivery_id AND e.begun_at IS NOT NULL
-                                            AND (e.ended_at IS NULL OR e.ended_at > $6)))) AS repeated
+                                            AND COALESCE(e.ended_at, e.open_since, e.begun_at) > $6))) AS repeated
          FROM deliveries AS d
          JOIN accounts AS a ON a.id = d.account_id
          JOIN posts AS p ON p.id = d.post_id
@@ -232,7 +232,7 @@ statements! {
                OR EXISTS (SELECT 1 FROM corrections AS e
                           WHERE e.account_id = corrections.account_id AND e.text_hash = corrections.text_hash
                             AND e.delivery_id <> $1 AND e.begun_at IS NOT NULL
-                            AND (e.ended_at IS NULL OR e.ended_at > $10))))
+                            AND COALESCE(e.ended_at, e.open_since, e.begun_at) > $10)))
            AND (CAST($8 AS BIGINT) = 0 OR EXISTS (
                SELECT 1 FROM audit WHERE seq = $8 AND hash = $9))
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)

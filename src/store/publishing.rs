@@ -338,7 +338,7 @@ statements! {
            AND (deliveries.intended_repeat OR NOT EXISTS (
                SELECT 1 FROM corrections AS k
                WHERE k.account_id = deliveries.account_id AND k.text_hash = deliveries.text_hash
-                 AND k.begun_at IS NOT NULL AND (k.ended_at IS NULL OR k.ended_at > $6)))
+                 AND k.begun_at IS NOT NULL AND COALESCE(k.ended_at, k.open_since, k.begun_at) > $6))
            AND NOT EXISTS (
                SELECT 1 FROM deliveries AS o
                WHERE o.account_id = deliveries.account_id AND o.state = 'publishing')
@@ -396,7 +396,8 @@ statements! {
                     OR (NOT d.intended_repeat AND EXISTS (
                         SELECT 1 FROM corrections AS k
                         WHERE k.account_id = d.account_id AND k.text_hash = d.text_hash
-                          AND k.begun_at IS NOT NULL AND k.ended_at IS NULL)) AS doubtful,
+                          AND k.ended_at IS NULL AND k.open_since > $3 AND COALESCE(k.problem->>'code', '') NOT IN
+                              ('correction_conflict', 'correction_set_aside', 'correction_waits'))) AS doubtful,
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
                           AND o.id <> d.id AND o.published_at > $3
@@ -405,7 +406,9 @@ statements! {
                     OR (NOT d.intended_repeat AND EXISTS (
                         SELECT 1 FROM corrections AS k
                         WHERE k.account_id = d.account_id AND k.text_hash = d.text_hash
-                          AND k.begun_at IS NOT NULL AND k.ended_at > $3)) AS repeated,
+                          AND k.begun_at IS NOT NULL AND COALESCE(k.ended_at, k.open_since, k.begun_at) > $3
+                          AND NOT (k.ended_at IS NULL AND k.open_since IS NOT NULL AND COALESCE(k.problem->>'code', '')
+                              NOT IN ('correction_conflict', 'correction_set_aside', 'correction_waits')))) AS repeated,
                 f.state AS before, f.recall IS NOT NULL AS before_recalled,
                 (SELECT MAX(t.embargo_until) FROM delivery_files AS w
                  JOIN terms AS t ON t.sha256 = w.sha256

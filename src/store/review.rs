@@ -40,16 +40,20 @@ statements! {
            AND (hold_id IS NOT NULL OR waits_for->>'code' = 'review')";
 }
 
-/// One review at a time from now on in this transaction, and the last instants after `since` that
-/// earlier reviews gave to deliveries of these accounts.
+/// One review at a time from now on in this transaction; before anything that another may hold.
+pub async fn one_at_a_time(tx: &mut Tx) -> Result<(), Error> {
+    on!(tx, LOCK, |sql, conn| {
+        sqlx::query(sql).execute(conn).await?;
+        Ok(())
+    })
+}
+
+/// The last instants after `since` that earlier reviews gave to deliveries of these accounts.
 pub async fn released(
     tx: &mut Tx,
     accounts: &[&AccountId],
     since: Timestamp,
 ) -> Result<BTreeMap<AccountId, Timestamp>, Error> {
-    on!(tx, LOCK, |sql, conn| {
-        sqlx::query(sql).execute(conn).await?;
-    });
     let rows: Vec<(AccountId, At)> = on!(tx, RELEASED, |sql, conn| {
         sqlx::query_as(sql).bind(Json(accounts)).bind(At(since)).fetch_all(conn).await?
     });

@@ -18,6 +18,9 @@ use crate::platforms::session::Session;
 use crate::queue::gate::Pass;
 use crate::store::{Error, corrections};
 
+/// For so long what a post says tells what has come of a request.
+const TELLS: Duration = Duration::from_hours(1);
+
 /// With what a post is corrected.
 struct Means<'a> {
     platform: &'a dyn Platform,
@@ -81,10 +84,13 @@ impl Correct {
         Tried { came, usage, traces }
     }
 
-    /// Whether nothing can come any more of all that was sent for it, when the post did not say it at `looked`.
+    /// Whether nothing has come of all that was sent for it, and nothing can any more, when the post did not say it
+    /// at `looked`. Long afterwards somebody else may have changed it back, and what was made once was public.
     fn came_to_nothing(&self, errand: &Errand, means: &Means<'_>, looked: Timestamp) -> bool {
-        let reach = reach(&self.tools.pace, means.platform.id());
-        errand.correction.open_since.is_some_and(|at| after(at, reach) <= looked)
+        let (it, reach) = (&errand.correction, reach(&self.tools.pace, means.platform.id()));
+        let over = it.open_since.map(|at| after(at, reach));
+        let tells = over.is_some_and(|over| (over..after(over, TELLS)).contains(&looked));
+        tells && it.ended_at.is_none()
     }
 
     fn means<'a>(&'a self, errand: &'a Errand) -> Result<Means<'a>, Came> {

@@ -330,7 +330,8 @@ impl Correct {
             let beside = made_meanwhile(&one.item.history, known.history(id), number);
             let until = unsure.or(beside.then_some(now));
             if let Some(until) = until.filter(|_| was.state.is_open()) {
-                // An earlier request may have come after it, or may still come.
+                // An earlier request may have come after it, or may still come. That it was public stays known.
+                let it = Correction { ended_at: it.ended_at.or(Some(now)), ..it };
                 written.note(standing, was, it, now);
                 return Verdict::again(until, "an earlier request may come after it");
             }

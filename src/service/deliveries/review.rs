@@ -115,6 +115,7 @@ pub async fn review(
     }
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
+    rows::one_at_a_time(&mut tx).await?;
     // Before the deliveries are read: while their jobs are gone no worker moves them. In the other
     // order the two could also wait for each other.
     let keys: Vec<String> = review.deliveries.iter().map(|it| work::publish_key(&it.id)).collect();
@@ -312,52 +313,63 @@ async fn write_behind(
     steps.sort_by_key(|(delivery, _)| delivery.part.number);
     for (delivery, step) in steps {
         let with = (*delivery, &apart);
-        let (moved, due_at, act) = match step {
+        let (moved, act) = match step {
             Step::Release(due_at) => {
                 let released = release_behind(caller, tx, with, (*due_at, now)).await?;
-                (released, *due_at, "delivery.release")
+                (released, "delivery.release")
             }
             Step::Reschedule(time) => {
                 let moved = parts::move_behind(tx, with, (time, &by), now).await?;
-                (moved, time.due_at, word(time))
+                (moved.into_iter().map(|one| (one, time.due_at)).collect(), word(time))
             }
             Step::Drop => {
-                entries.extend(parts::end_behind(tx, caller, with, now).await?);
+                let ended = parts::end_behind(tx, caller, with, now).await?;
+                // What was said of an earlier part counts no more for these.
+                let ids: BTreeSet<&String> = ended.iter().map(|it| &it.subject).collect();
+                entries.retain(|it: &NewEntry| !ids.contains(&it.subject));
+                let keys: BTreeSet<String> = ids.iter().map(|it| format!("publish:{it}")).collect();
+                enqueued.retain(|it: &NewJob| !keys.contains(&it.unique_key));
+                entries.extend(ended);
                 continue;
             }
         };
-        let detail = json!({"with": delivery.id, "from": delivery.due_at, "to": due_at});
-        for one in moved {
-            let turn = Part::turn(one.part, due_at);
+        for (one, due_at) in moved {
+            let detail = json!({"with": delivery.id, "from": delivery.due_at, "to": due_at});
+            let key = work::publish_key(&one.id);
             let following = Delivery { id: one.id.clone(), ..(*delivery).clone() };
-            enqueued.retain(|job: &NewJob| job.unique_key != work::publish_key(&one.id));
-            enqueued.push(publish_job(services, &following, turn));
-            entries.push(caller.entry(act, &one.id, detail.clone()));
+            enqueued.retain(|job: &NewJob| job.unique_key != key);
+            enqueued.push(publish_job(services, &following, Part::turn(one.part, due_at)));
+            entries.push(caller.entry(act, &one.id, detail));
         }
     }
     Ok((enqueued, entries))
 }
 
-/// Lets what was caught behind a delivery go on with it.
+/// Lets what was caught behind a delivery go on with it, or at an instant of its own that is to come. What would be
+/// too late stays where it is, for a person.
 async fn release_behind(
     caller: &Caller,
     tx: &mut Tx,
     (delivery, apart): (&Delivery, &Apart<'_>),
     (due_at, now): (Timestamp, Timestamp),
-) -> Result<Vec<Behind>, Error> {
+) -> Result<Vec<(Behind, Timestamp)>, Error> {
     let mut caught = Vec::new();
     for one in parts::waiting_behind(tx, delivery, apart).await? {
-        if deliveries::find(tx, &one.id).await?.as_ref().is_some_and(is_caught) {
-            caught.push(one);
+        let found = deliveries::find(tx, &one.id).await?.filter(is_caught);
+        let Some(it) = found else { continue };
+        let own = it.hold_id.is_none() && it.due_at > now;
+        let due_at = if own { due_at.max(it.due_at) } else { due_at };
+        if due_at < it.publish_by {
+            caught.push((one, due_at));
         }
     }
-    let keys: Vec<String> = caught.iter().map(|one| work::publish_key(&one.id)).collect();
+    let keys: Vec<String> = caught.iter().map(|(one, _)| work::publish_key(&one.id)).collect();
     jobs::remove_queued(tx, &keys).await?;
     let by = caller.actor.label();
-    for one in &caught {
+    for (one, due_at) in &caught {
         // Read again now that no worker moves it.
         let version = deliveries::find(tx, &one.id).await?.map_or(0, |it| it.version);
-        if !rows::release(tx, (&one.id, version), due_at, &by, now).await? {
+        if !rows::release(tx, (&one.id, version), *due_at, &by, now).await? {
             return Err(Error::Busy);
         }
     }
