@@ -6,7 +6,8 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Response, Type};
 
 /// What has a version, which a change must name.
-const VERSIONED: [&str; 8] = [
+const VERSIONED: [&str; 9] = [
+    "/api/v1/campaigns",
     "/api/v1/events",
     "/api/v1/people",
     "/api/v1/units",

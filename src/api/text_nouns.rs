@@ -111,6 +111,30 @@ pub(super) const WORDS: &[Words] = &[
         "Tối đa {max} ngày; hãy chia thành nhiều sự kiện.",
     ),
     words(
+        "campaign_too_long",
+        "The campaign is too long",
+        "Chiến dịch quá dài",
+        "Tối đa {max} ngày; hãy chia thành nhiều chiến dịch.",
+    ),
+    words(
+        "bad_hashtag",
+        "Not a hashtag",
+        "Hashtag không đúng",
+        "{value}: sau dấu # chỉ có chữ, số và dấu _, không được toàn số.",
+    ),
+    words(
+        "campaign_has_posts",
+        "Posts belong to the campaign",
+        "Chiến dịch còn bài",
+        "Chiến dịch còn bài viết; hãy xoá các bài đó hoặc đưa chúng ra khỏi chiến dịch trước.",
+    ),
+    words(
+        "campaign_too_large",
+        "Too many posts to copy",
+        "Quá nhiều bài để sao chép",
+        "Chiến dịch có hơn {max} bài nên không sao chép được một lần.",
+    ),
+    words(
         "bad_time_span",
         "The time is empty or too long",
         "Khoảng thời gian không hợp lệ",

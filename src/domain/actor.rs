@@ -50,6 +50,10 @@ words! {
         CalendarRead = "calendar:read",
         /// Enter, change and remove events.
         CalendarWrite = "calendar:write",
+        /// See campaigns.
+        CampaignsRead = "campaigns:read",
+        /// Enter and change campaigns, and answer what others offer.
+        CampaignsWrite = "campaigns:write",
         /// See people and their roles.
         PeopleRead = "people:read",
         /// Enter people and give them roles.

@@ -113,6 +113,8 @@ macro_rules! ids {
 ids! {
     /// Something in the calendar besides deliveries.
     EventId = "evt_";
+    /// What is said together over a time.
+    CampaignId = "camp_";
     /// A ministry department or mission.
     UnitId = "unit_";
     /// One page or profile on one platform.

@@ -8,6 +8,7 @@ pub mod approval;
 pub mod attempt;
 pub mod audit;
 pub mod budget;
+pub mod campaign;
 pub mod circuit;
 pub mod class;
 pub mod connection;

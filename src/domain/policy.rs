@@ -43,6 +43,10 @@ pub enum Action {
     ReadCalendar,
     /// Enter or change events.
     WriteEvents,
+    /// See campaigns.
+    ReadCampaigns,
+    /// Enter or change campaigns, and answer what others offer.
+    WriteCampaigns,
     /// See people and their roles.
     ReadPeople,
     /// Enter people and give them roles.
@@ -81,6 +85,8 @@ impl Action {
             Self::WriteTokens => Scope::TokensWrite,
             Self::ReadCalendar => Scope::CalendarRead,
             Self::WriteEvents => Scope::CalendarWrite,
+            Self::ReadCampaigns => Scope::CampaignsRead,
+            Self::WriteCampaigns => Scope::CampaignsWrite,
             Self::ReadPeople => Scope::PeopleRead,
             Self::WritePeople => Scope::PeopleWrite,
             Self::ReadNotifications => Scope::NotificationsRead,
@@ -104,11 +110,13 @@ impl Action {
             | Self::ReadPeople
             | Self::WritePeople
             | Self::WriteEvents
+            | Self::WriteCampaigns
             | Self::ReadAudit
             | Self::ReadWebhooks
             | Self::WriteWebhooks => true,
             Self::ReadUnits
             | Self::ReadCalendar
+            | Self::ReadCampaigns
             | Self::ReadAccounts
             | Self::ReadMedia
             | Self::WriteMedia

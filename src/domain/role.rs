@@ -57,8 +57,9 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         | Action::ReadDeliveries
         | Action::ReadHolds
         | Action::ReadCalendar
+        | Action::ReadCampaigns
         | Action::ReadPeople => Role::ALL,
-        Action::WriteEvents => PLANNERS,
+        Action::WriteEvents | Action::WriteCampaigns => PLANNERS,
         Action::WriteMedia | Action::WritePosts => WRITERS,
         Action::Approve => APPROVERS,
         Action::WriteDeliveries => PUBLISHERS,

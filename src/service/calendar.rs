@@ -52,6 +52,8 @@ pub struct CalendarDelivery {
     pub language: String,
     /// The post's class.
     pub class: Class,
+    /// The campaign that the post belongs to.
+    pub campaign_id: Option<String>,
     /// How it stands.
     pub state: DeliveryState,
 }
@@ -90,6 +92,8 @@ pub struct Filter {
     pub language: Option<String>,
     /// Only of this class; no events then.
     pub class: Option<Class>,
+    /// Only of this campaign's posts; no events then.
+    pub campaign_id: Option<String>,
 }
 
 /// A page of the calendar, by the instant.
@@ -115,7 +119,8 @@ pub async fn list(
     let only_deliveries = filter.account_id.is_some()
         || filter.platform.is_some()
         || filter.language.is_some()
-        || filter.class.is_some();
+        || filter.class.is_some()
+        || filter.campaign_id.is_some();
     if !only_deliveries {
         let (from, to, unit_id) = (filter.from, filter.to, filter.unit_id);
         let wanted = events::Filter { from, to, unit_id, after };
@@ -146,6 +151,7 @@ async fn deliveries(
         platform: filter.platform.clone(),
         language: filter.language.clone(),
         class: filter.class,
+        campaign_id: filter.campaign_id.clone(),
         after,
     };
     let found = calendar::deliveries(reader, &wanted, window.rows()).await?;
@@ -205,6 +211,7 @@ fn delivery(one: Planned, shown: Visibility) -> Entry {
             platform: one.platform,
             language: one.language,
             class: one.class,
+            campaign_id: one.campaign_id,
             state: one.state,
         }),
         event: None,

@@ -11,7 +11,7 @@ use super::plan::{self, Plan, Ready, Source, WantedDelivery, shown_zone};
 use super::posts::{self, NewPost};
 use super::remaining::{Remaining, remaining};
 use super::warning::Warning;
-use super::{Caller, Error, Services, approvals, permit, schedule};
+use super::{Caller, Error, Services, approvals, campaigns, permit, schedule};
 use crate::domain::account::Health;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PostId, UnitId};
@@ -250,6 +250,8 @@ async fn drafted(
     let now = services.clock.now();
     let mut faults: Vec<Fault> =
         posts::open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
+    let campaign = draft.campaign_id.as_deref();
+    faults.extend(campaigns::check_reference(reader, &caller.actor, campaign).await?);
     let files = posts::files(reader, &draft.variants).await?;
     let variants = posts::settled(draft.variants, &files, 1, &[], &mut faults);
     let whole = faults.is_empty();

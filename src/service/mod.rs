@@ -10,6 +10,7 @@ pub mod approvals;
 pub mod backup;
 mod batch;
 pub mod calendar;
+pub mod campaigns;
 mod capacity;
 mod change;
 pub mod check;

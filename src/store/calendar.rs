@@ -14,7 +14,7 @@ statements! {
     /// What follows the first part of a post goes out with it. A delivery belongs to its account's unit.
     DELIVERIES =
         "SELECT d.id, d.post_id, d.account_id, a.unit_id, d.platform, d.language, d.class, d.state,
-            d.due_at, p.title, p.source_language
+            d.due_at, p.title, p.source_language, p.campaign_id
          FROM deliveries AS d
          JOIN posts AS p ON p.id = d.post_id
          JOIN accounts AS a ON a.id = d.account_id
@@ -47,6 +47,8 @@ pub struct Planned {
     pub title: String,
     /// The language of the title.
     pub source_language: String,
+    /// The campaign that the post belongs to.
+    pub campaign_id: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -62,6 +64,7 @@ struct Row {
     due_at: At,
     title: String,
     source_language: String,
+    campaign_id: Option<String>,
 }
 
 impl From<Row> for Planned {
@@ -78,6 +81,7 @@ impl From<Row> for Planned {
             due_at: row.due_at.into(),
             title: row.title,
             source_language: row.source_language,
+            campaign_id: row.campaign_id,
         }
     }
 }
@@ -101,6 +105,8 @@ pub struct Filter {
     pub language: Option<String>,
     /// Of this class.
     pub class: Option<Class>,
+    /// Of this campaign's posts.
+    pub campaign_id: Option<String>,
     /// Those after this one, by their instant and id.
     pub after: Option<(Timestamp, String)>,
 }
@@ -137,6 +143,9 @@ pub async fn deliveries(
         }
         if let Some(class) = filter.class {
             query.push(" AND d.class = ").push_bind(class);
+        }
+        if let Some(campaign) = &filter.campaign_id {
+            query.push(" AND p.campaign_id = ").push_bind(campaign);
         }
         if let Some((at, id)) = &filter.after {
             query.push(" AND (d.due_at > ").push_bind(At(*at));

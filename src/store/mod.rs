@@ -11,6 +11,7 @@ pub mod audit;
 pub mod backup;
 pub mod budgets;
 pub mod calendar;
+pub mod campaigns;
 pub mod care;
 pub mod circuits;
 mod codec;
@@ -126,6 +127,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     backup::STATEMENTS,
     budgets::STATEMENTS,
     calendar::STATEMENTS,
+    campaigns::STATEMENTS,
     care::STATEMENTS,
     circuits::STATEMENTS,
     connections::STATEMENTS,

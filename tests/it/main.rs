@@ -25,6 +25,8 @@ mod budgets;
 #[cfg(test)]
 mod calendar;
 #[cfg(test)]
+mod campaigns;
+#[cfg(test)]
 mod catch_up;
 #[cfg(test)]
 mod check;

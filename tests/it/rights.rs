@@ -73,6 +73,16 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_event", Readers, ""),
     ("update_event", Planners, "{}"),
     ("delete_event", Planners, ""),
+    ("list_campaigns", Readers, ""),
+    (
+        "create_campaign",
+        Planners,
+        r#"{"unit_id": "UNIT", "title": {"vi": "t", "en": "t"}, "period": {"from": "2026-09-02", "to": "2026-09-02"}}"#,
+    ),
+    ("get_campaign", Readers, ""),
+    ("update_campaign", Planners, "{}"),
+    ("delete_campaign", Planners, ""),
+    ("clone_campaign", Planners, r#"{"from": "2027-09-02"}"#),
     ("list_people", Readers, ""),
     (
         "create_person",
@@ -228,6 +238,11 @@ async fn mission(world: &World, office: usize) -> Things {
         }),
     )
     .await;
+    let campaign = json!({
+        "unit_id": unit["id"], "title": {"vi": "t", "en": "t"},
+        "period": {"from": "2026-09-02", "to": "2026-09-02"},
+    });
+    let campaign = made(world, "campaigns", &campaign).await;
     let person = json!({
         "email": format!("{office}@mofa.example"), "name": "a",
         "roles": [{"unit_id": unit["id"], "role": "reader"}],
@@ -244,6 +259,7 @@ async fn mission(world: &World, office: usize) -> Things {
         ("holds", id(&hold["hold"])),
         ("people", id(&person)),
         ("events", id(&event)),
+        ("campaigns", id(&campaign)),
     ])
 }
 

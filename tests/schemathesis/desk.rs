@@ -258,8 +258,14 @@ impl Seeding<'_> {
         let people = self.people(&unit).await;
         let platforms = ["facebook", "x"].map(str::to_owned).to_vec();
         let events = vec![self.create("events", event(&unit)).await];
-        let nouns =
-            [("units", units), ("people", people), ("platforms", platforms), ("events", events)];
+        let campaigns = vec![self.create("campaigns", campaign(&unit)).await];
+        let nouns = [
+            ("units", units),
+            ("people", people),
+            ("platforms", platforms),
+            ("events", events),
+            ("campaigns", campaigns),
+        ];
         (unit, nouns.map(|(noun, all)| (noun.to_owned(), all)).into())
     }
 
@@ -339,6 +345,13 @@ fn event(unit: &str) -> Value {
     json!({
         "unit_id": unit, "title": {"vi": "Quốc khánh", "en": "National Day"}, "kind": "national_day",
         "when": {"days": {"from": "2026-09-02", "to": "2026-09-02"}},
+    })
+}
+
+fn campaign(unit: &str) -> Value {
+    json!({
+        "unit_id": unit, "title": {"vi": "Quốc khánh", "en": "National Day"},
+        "period": {"from": "2026-08-15", "to": "2026-09-03"},
     })
 }
 

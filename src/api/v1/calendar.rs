@@ -45,6 +45,8 @@ struct Filter {
     language: Option<String>,
     /// Only deliveries of this class.
     class: Option<Class>,
+    /// Only deliveries of this campaign's posts.
+    campaign_id: Option<String>,
 }
 
 /// Lists what all units plan: deliveries and events of a time, by their instant.
@@ -67,6 +69,7 @@ async fn list_calendar(
         platform: filter.platform,
         language: filter.language,
         class: filter.class,
+        campaign_id: filter.campaign_id,
     };
     let page = calendar::list(&api.services, &door.caller(), filter, &window).await?;
     Ok(Answer::ok(page.into()))

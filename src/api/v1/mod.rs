@@ -5,6 +5,7 @@ mod accounts;
 mod approvals;
 mod audit;
 mod calendar;
+mod campaigns;
 mod clock;
 mod connections;
 mod deliveries;
@@ -36,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(approvals::routes())
         .merge(audit::routes())
         .merge(calendar::routes())
+        .merge(campaigns::routes())
         .merge(clock::routes())
         .merge(connections::routes())
         .merge(media::routes())

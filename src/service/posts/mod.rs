@@ -16,7 +16,9 @@ pub(super) use creating::Creating;
 use creating::Creation;
 
 use super::approvals::{self, ApprovalsView};
-use super::{Caller, Done, Error, Page, Services, Told, Window, all_well, permit, same_answer};
+use super::{
+    Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, permit, same_answer,
+};
 use crate::domain::class::Class;
 use crate::domain::delivery::WaitsFor;
 use crate::domain::fault::Fault;
@@ -51,6 +53,8 @@ pub async fn create(
         }
         let mut faults: Vec<Fault> =
             open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
+        let campaign = draft.campaign_id.as_deref();
+        faults.extend(campaigns::check_reference(&mut reader, &caller.actor, campaign).await?);
         let files = files(&mut reader, &draft.variants).await?;
         let variants = settled(draft.variants.clone(), &files, 1, &[], &mut faults);
         all_well(faults)?;
@@ -225,15 +229,18 @@ pub async fn change(
     let was = json!({"revision": post.revision, "content_hash": post.content_hash});
     let rewritten = change.variants.is_some();
     let draft = merge(&post, &before, change).map_err(Error::Invalid)?;
+    let mut faults = Vec::new();
+    if draft.campaign_id != post.campaign_id {
+        let campaign = draft.campaign_id.as_deref();
+        faults.extend(campaigns::check_reference(&mut tx, &caller.actor, campaign).await?);
+    }
     let after = if rewritten {
         let files = files(&mut tx, &draft.variants).await?;
-        let mut faults = Vec::new();
-        let after = settled(draft.variants, &files, post.revision + 1, &before, &mut faults);
-        all_well(faults)?;
-        after
+        settled(draft.variants, &files, post.revision + 1, &before, &mut faults)
     } else {
         before
     };
+    all_well(faults)?;
     post.campaign_id = draft.campaign_id;
     post.title = draft.title;
     post.class = draft.class;
