@@ -23,13 +23,15 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 12] = [
+const UNVERSIONED: [&str; 14] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
     "/api/v1/accounts/connections/{id}/finish",
     "/api/v1/accounts/{id}/attest",
     "/api/v1/accounts/{id}/health",
+    "/api/v1/campaigns/{id}/board",
+    "/api/v1/campaigns/{id}/kits",
     "/api/v1/people/{id}/invitation",
     "/api/v1/posts/check",
     "/api/v1/posts/{id}/approvals",

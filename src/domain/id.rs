@@ -115,6 +115,10 @@ ids! {
     EventId = "evt_";
     /// What is said together over a time.
     CampaignId = "camp_";
+    /// A post that is offered to other units.
+    KitId = "kit_";
+    /// What one unit is offered.
+    OfferId = "offer_";
     /// A ministry department or mission.
     UnitId = "unit_";
     /// One page or profile on one platform.

@@ -23,6 +23,16 @@ words! {
         ApprovalGiven = "approval.given",
         /// Somebody refused a post, or has taken back his approval of it.
         ApprovalRefused = "approval.refused",
+        /// A post of another unit is offered to a unit.
+        KitOffered = "kit.offered",
+        /// A unit takes what it was offered.
+        KitAccepted = "kit.accepted",
+        /// A unit says it otherwise than it was offered.
+        KitAdapted = "kit.adapted",
+        /// A unit does not want what it was offered.
+        KitDeclined = "kit.declined",
+        /// What a unit has a copy of was changed by whoever offers it.
+        KitCorrected = "kit.corrected",
         /// The wall-clock time of a delivery means another instant than when it was scheduled.
         DeliveryZoneChanged = "delivery.zone_changed",
         /// A published delivery is certainly not there any more; nobody here has deleted it.
@@ -138,6 +148,11 @@ impl Occasion {
             | Self::ApprovalWanted
             | Self::ApprovalGiven
             | Self::ApprovalRefused
+            | Self::KitOffered
+            | Self::KitAccepted
+            | Self::KitAdapted
+            | Self::KitDeclined
+            | Self::KitCorrected
             | Self::DeliveryVanished
             | Self::PostsMissing
             | Self::PostsFound

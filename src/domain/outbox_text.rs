@@ -46,6 +46,15 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::ApprovalRefused => {
             ["Bài không được duyệt, hoặc phê duyệt đã bị rút lại", "Not approved, or not any more"]
         }
+        O::KitOffered => ["Có bài mời đơn vị bạn cùng đăng", "A post is offered to your unit"],
+        O::KitAccepted => ["Đơn vị đã nhận bài được mời đăng", "A unit takes what was offered"],
+        O::KitAdapted => ["Đơn vị đã sửa bài được mời đăng", "A unit has adapted its copy"],
+        O::KitDeclined => {
+            ["Đơn vị không nhận bài được mời đăng", "A unit declines what was offered"]
+        }
+        O::KitCorrected => {
+            ["Bài gốc được mời đăng đã được sửa", "What was offered has been corrected"]
+        }
         O::DeliveryZoneChanged => {
             ["Múi giờ đã thay đổi, cần định lại giờ đăng", "A zone's clocks have changed: say when"]
         }

@@ -206,7 +206,7 @@ async fn settled(
     Ok(campaign)
 }
 
-fn unknown(pointer: String, id: &impl ToString) -> Fault {
+pub(super) fn unknown(pointer: String, id: &impl ToString) -> Fault {
     let id = id.to_string();
     Fault::new(pointer, "unknown_reference", format!("there is no {id}")).with("value", id)
 }
@@ -343,8 +343,9 @@ pub async fn show(
     see(&mut reader, caller, Action::ReadCampaigns, id).await
 }
 
-/// The campaign, when the caller may do this with campaigns of its unit.
-async fn see(
+/// The campaign, when the caller may do this with campaigns of its unit. Of another's he reads what anything was
+/// offered of to one of his units.
+pub(super) async fn see(
     reader: &mut Reader,
     caller: &Caller,
     action: Action,
@@ -352,8 +353,29 @@ async fn see(
 ) -> Result<Campaign, Error> {
     permit(caller, action, Subject::Any)?;
     let campaign = campaigns::find(reader, id).await?.ok_or(Error::NotFound)?;
+    if action == Action::ReadCampaigns && is_known(reader, &caller.actor, &campaign).await? {
+        return Ok(narrowed(campaign, &caller.actor));
+    }
     permit(caller, action, Subject::Unit(&campaign.unit_id))?;
     Ok(campaign)
+}
+
+/// Whether somebody knows of a campaign at all.
+async fn is_known(reader: &mut Reader, actor: &Actor, campaign: &Campaign) -> Result<bool, Error> {
+    if actor.sees_unit(&campaign.unit_id) {
+        return Ok(true);
+    }
+    let own = actor.units_for(Action::ReadCampaigns).unwrap_or_default();
+    Ok(store::kits::is_known(reader, &campaign.id, &own).await?)
+}
+
+/// Without those of others for whom it is meant, where it is another unit's.
+fn narrowed(mut campaign: Campaign, actor: &Actor) -> Campaign {
+    if !actor.sees_unit(&campaign.unit_id) {
+        campaign.units.retain(|unit| actor.sees_unit(unit));
+        campaign.accounts.retain(|account| actor.sees(account));
+    }
+    campaign
 }
 
 /// Whether a post may be put into this campaign: into one that its writer knows of.
@@ -367,7 +389,10 @@ pub(super) async fn check_reference(
         Ok(id) => campaigns::find(reader, &id).await?,
         Err(_other) => None,
     };
-    let known = found.is_some_and(|it| actor.sees_unit(&it.unit_id));
+    let known = match found {
+        Some(campaign) => is_known(reader, actor, &campaign).await?,
+        None => false,
+    };
     Ok((!known).then(|| unknown("/campaign_id".to_owned(), &id)))
 }
 
@@ -399,5 +424,7 @@ pub async fn list(
     };
     let mut reader = services.store.read().await?;
     let found = campaigns::list(&mut reader, &filter, window.rows()).await?;
-    Ok(window.page(found, |campaign| vec![campaign.id.to_string()]))
+    let page = window.page(found, |campaign| vec![campaign.id.to_string()]);
+    let items = page.items.into_iter().map(|one| narrowed(one, &caller.actor)).collect();
+    Ok(Page { items, next: page.next })
 }

@@ -145,6 +145,7 @@ pub(super) async fn plan(
         return Err(Error::Invalid(vec![fault.with("max", MOST_PARTS)]));
     }
     super::terms::judge(reader, &mut plan).await?;
+    super::kits::check_plan(reader, source.post_id, source.variants, &mut plan).await?;
     repeated_within(&mut plan);
     after_the_version(services, &mut plan);
     near(services, reader, source, &mut plan, look).await?;

@@ -171,7 +171,7 @@ pub async fn find(reader: &mut Reader, id: &CampaignId) -> Result<Option<Campaig
 pub struct Filter {
     /// Of this unit.
     pub unit_id: Option<UnitId>,
-    /// Of one of these units.
+    /// Of one of these units, or with something that was offered to one of them.
     pub within: Option<BTreeSet<UnitId>>,
     /// Those that have not ended before this day.
     pub from: Option<Date>,
@@ -193,11 +193,16 @@ pub async fn list(
             query.push(" AND unit_id = ").push_bind(unit);
         }
         if let Some(within) = &filter.within {
-            query.push(" AND unit_id IN (''");
+            query.push(" AND (unit_id IN (''");
             for unit in within {
                 query.push(", ").push_bind(unit);
             }
-            query.push(")");
+            query.push(") OR id IN (SELECT kits.campaign_id FROM offers JOIN kits ON kits.id = offers.kit_id");
+            query.push(" WHERE offers.unit_id IN (''");
+            for unit in within {
+                query.push(", ").push_bind(unit);
+            }
+            query.push(")))");
         }
         // Days are written so that they sort as text.
         if let Some(from) = filter.from {

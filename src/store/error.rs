@@ -73,6 +73,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("mail_items_message_key", "mail_items.person_id, mail_items.message_id"),
     ("nodes_fence_key", "nodes.fence"),
     ("notifications_message_key", "notifications.person_id, notifications.message_id"),
+    ("offers_unit_key", "offers.source_id, offers.unit_id"),
     ("people_email_key", "people.email"),
     ("post_writers_pkey", "post_writers.post_id, post_writers.person_id"),
     ("refreshes_version_key", "refreshes.account_id, refreshes.version"),

@@ -9,6 +9,7 @@ pub mod after;
 pub mod approvals;
 pub mod audit;
 pub mod backup;
+pub mod boards;
 pub mod budgets;
 pub mod calendar;
 pub mod campaigns;
@@ -32,6 +33,7 @@ pub mod idempotency;
 pub mod incidents;
 pub mod installation;
 pub mod jobs;
+pub mod kits;
 pub mod leavers;
 pub mod mail_items;
 pub mod media;
@@ -125,6 +127,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     approvals::STATEMENTS,
     audit::STATEMENTS,
     backup::STATEMENTS,
+    boards::STATEMENTS,
     budgets::STATEMENTS,
     calendar::STATEMENTS,
     campaigns::STATEMENTS,
@@ -144,6 +147,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     incidents::STATEMENTS,
     installation::STATEMENTS,
     jobs::STATEMENTS,
+    kits::STATEMENTS,
     leavers::STATEMENTS,
     mail_items::STATEMENTS,
     media::STATEMENTS,

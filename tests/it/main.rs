@@ -73,6 +73,8 @@ mod idempotency;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod kits;
+#[cfg(test)]
 mod languages;
 #[cfg(test)]
 mod leases;

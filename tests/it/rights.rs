@@ -83,6 +83,14 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("update_campaign", Planners, "{}"),
     ("delete_campaign", Planners, ""),
     ("clone_campaign", Planners, r#"{"from": "2027-09-02"}"#),
+    ("list_kits", Readers, ""),
+    ("create_kit", Planners, r#"{"post_id": "post_00000000000000000000000000000000"}"#),
+    ("get_board", Readers, ""),
+    ("list_offers", Readers, ""),
+    ("get_offer", Readers, ""),
+    ("accept_offer", Planners, r#"{"revision": 1}"#),
+    ("decline_offer", Planners, r#"{"reason": "r"}"#),
+    ("diff_offer", Readers, ""),
     ("list_people", Readers, ""),
     (
         "create_person",
@@ -243,6 +251,7 @@ async fn mission(world: &World, office: usize) -> Things {
         "period": {"from": "2026-09-02", "to": "2026-09-02"},
     });
     let campaign = made(world, "campaigns", &campaign).await;
+    let offered = offered(world, &unit, &campaign).await;
     let person = json!({
         "email": format!("{office}@mofa.example"), "name": "a",
         "roles": [{"unit_id": unit["id"], "role": "reader"}],
@@ -260,7 +269,20 @@ async fn mission(world: &World, office: usize) -> Things {
         ("people", id(&person)),
         ("events", id(&event)),
         ("campaigns", id(&campaign)),
+        ("offers", offered),
     ])
+}
+
+/// A post of a campaign, offered to the campaign's own unit.
+async fn offered(world: &World, unit: &Value, campaign: &Value) -> String {
+    let post = json!({
+        "unit_id": unit["id"], "campaign_id": campaign["id"], "title": "t", "class": "routine",
+        "source_language": "vi", "variants": [{"language": "vi", "text": "Mời đăng"}],
+    });
+    let post = made(world, "posts", &post).await;
+    let kit = json!({"post_id": post["id"], "units": [unit["id"]]});
+    let kit = made(world, &format!("campaigns/{}/kits", id(campaign)), &kit).await;
+    id(&kit["offers"][0])
 }
 
 /// An operation of the document.

@@ -250,6 +250,19 @@ impl Seeding<'_> {
         people
     }
 
+    /// A post of a campaign, offered to all units.
+    async fn offers(&self, campaign: &str, units: &[String]) -> Vec<String> {
+        let post = json!({
+            "unit_id": units[0], "campaign_id": campaign, "title": "t", "class": "routine",
+            "source_language": "vi", "variants": [{"language": "vi", "text": "t"}],
+        });
+        let post = self.create("posts", post).await;
+        let kit = json!({"post_id": post, "units": units}).to_string().into_bytes();
+        let made = self.post(&format!("campaigns/{campaign}/kits"), "application/json", kit).await;
+        let offers = made["offers"].as_array().unwrap();
+        offers.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// A unit, and what else is there before anything is said.
     async fn house(&self) -> (String, Ids) {
         let units =
@@ -259,12 +272,14 @@ impl Seeding<'_> {
         let platforms = ["facebook", "x"].map(str::to_owned).to_vec();
         let events = vec![self.create("events", event(&unit)).await];
         let campaigns = vec![self.create("campaigns", campaign(&unit)).await];
+        let offers = self.offers(&campaigns[0], &units).await;
         let nouns = [
             ("units", units),
             ("people", people),
             ("platforms", platforms),
             ("events", events),
             ("campaigns", campaigns),
+            ("offers", offers),
         ];
         (unit, nouns.map(|(noun, all)| (noun.to_owned(), all)).into())
     }

@@ -9,8 +9,9 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 17] = [
+pub(crate) const NOUNS: [&str; 18] = [
     "campaigns",
+    "offers",
     "events",
     "people",
     "platforms",

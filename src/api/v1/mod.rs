@@ -12,6 +12,7 @@ mod deliveries;
 mod events;
 mod foreign_posts;
 mod holds;
+mod kits;
 mod media;
 mod notifications;
 mod people;
@@ -47,6 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(events::routes())
         .merge(foreign_posts::routes())
         .merge(holds::routes())
+        .merge(kits::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
         .merge(sessions::routes())

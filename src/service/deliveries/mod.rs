@@ -28,7 +28,9 @@ use waiting::Known;
 
 use super::plan::{self, WantedLocal};
 use super::recall::{self, Back};
-use super::{Caller, Done, Error, Page, Services, Told, Window, finish, parts, permit, terms};
+use super::{
+    Caller, Done, Error, Page, Services, Told, Window, finish, kits, parts, permit, terms,
+};
 use crate::domain::delivery::{DeliveryState, Event};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
 use crate::domain::parts::Part;
@@ -298,6 +300,7 @@ pub async fn reschedule(
     let taken_back = before.state == DeliveryState::Publishing;
     let time = new_time(services, &before, &to)?;
     terms::check_time(&mut services.store.read().await?, id, time.due_at).await?;
+    kits::check_move(&mut services.store.read().await?, &before, time.due_at).await?;
     let (mut tx, delivery) = stopped(services, caller, id, Event::Rescheduled).await?;
     if delivery.state.is_final() {
         return Err(not_now(&delivery, "already_ended", "it has come to its end"));

@@ -191,6 +191,7 @@ impl PostView {
         stale_deliveries: Vec<DeliveryId>,
         approvals: ApprovalsView,
     ) -> Self {
+        let approved = approvals.state == ApprovalState::Given;
         Self {
             id: post.id,
             unit_id: post.unit_id,
@@ -201,7 +202,7 @@ impl PostView {
             labels: post.labels,
             revision: post.revision,
             content_hash: post.content_hash,
-            variants: variants.iter().map(|one| VariantView::new(one, &approvals)).collect(),
+            variants: variants.iter().map(|one| VariantView::new(one, approved)).collect(),
             stale_deliveries,
             approvals,
             created_by: post.created_by,
@@ -212,8 +213,8 @@ impl PostView {
 }
 
 impl VariantView {
-    fn new(variant: &Variant, approvals: &ApprovalsView) -> Self {
-        let approved = approvals.state == ApprovalState::Given;
+    /// The view of a variant of a post that is approved, or not.
+    pub(in crate::service) fn new(variant: &Variant, approved: bool) -> Self {
         let piece = |one: &Piece| ThreadPartView {
             text: one.text.clone(),
             media: one.media.iter().map(MediaView::from).collect(),

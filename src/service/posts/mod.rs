@@ -17,12 +17,14 @@ use creating::Creation;
 
 use super::approvals::{self, ApprovalsView};
 use super::{
-    Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, permit, same_answer,
+    Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, kits, permit,
+    same_answer,
 };
 use crate::domain::class::Class;
 use crate::domain::delivery::WaitsFor;
 use crate::domain::fault::Fault;
 use crate::domain::id::{MediaId, PostId, UnitId};
+use crate::domain::kit::Offer;
 use crate::domain::media::Media;
 use crate::domain::parts::{Piece, PieceDraft};
 use crate::domain::policy::{Action, Subject};
@@ -215,32 +217,27 @@ pub async fn change(
         return Ok(done);
     }
     let now = services.clock.now();
+    let all = kits::with_copies(services, id).await?;
     let mut tx = services.store.begin().await?;
-    if approved(services, id, now).await? {
+    if approved(services, &all.iter().collect::<Vec<_>>(), now).await? {
         // Nobody is guarding what is approved no more from here on.
         publishing::stand_still(&mut tx).await?;
     }
+    // Whoever corrects what this is a copy of comes before or after.
+    store::approvals::lock(&mut tx, id).await?;
     let mut post = see(&mut tx, caller, Action::WritePosts, id).await?;
     let before = variants::of_posts(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     if seen.is_some_and(|seen| seen != post.revision) {
         return Err(Error::Stale);
     }
-    let was_hash = post.content_hash.clone();
+    let offer = store::kits::of_copy(&mut tx, id).await?;
+    let (was_hash, was_count) = (post.content_hash.clone(), before.len());
     let was = json!({"revision": post.revision, "content_hash": post.content_hash});
     let rewritten = change.variants.is_some();
-    let draft = merge(&post, &before, change).map_err(Error::Invalid)?;
-    let mut faults = Vec::new();
-    if draft.campaign_id != post.campaign_id {
-        let campaign = draft.campaign_id.as_deref();
-        faults.extend(campaigns::check_reference(&mut tx, &caller.actor, campaign).await?);
-    }
-    let after = if rewritten {
-        let files = files(&mut tx, &draft.variants).await?;
-        settled(draft.variants, &files, post.revision + 1, &before, &mut faults)
-    } else {
-        before
-    };
-    all_well(faults)?;
+    let mut draft = merge(&post, &before, change).map_err(Error::Invalid)?;
+    let drafts = rewritten.then(|| std::mem::take(&mut draft.variants));
+    let campaign = (draft.campaign_id != post.campaign_id).then_some(&draft.campaign_id);
+    let after = said(&mut tx, caller, (&post, before), drafts, (campaign, offer.as_ref())).await?;
     post.campaign_id = draft.campaign_id;
     post.title = draft.title;
     post.class = draft.class;
@@ -256,23 +253,59 @@ pub async fn change(
     }
     post.revision += 1;
     variants::replace(&mut tx, id, &after, now, rand::random).await?;
-    let stale = deliveries::stale(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     let is = json!({"revision": post.revision, "content_hash": post.content_hash});
-    let entry = caller.entry("post.change", id, json!({"before": was, "after": is}));
+    let mut entries = vec![caller.entry("post.change", id, json!({"before": was, "after": is}))];
+    let new = after.len() != was_count || after.iter().any(|it| it.revision == post.revision);
+    if new {
+        entries.extend(kits::flow(&mut tx, caller, &post, &after, now).await?);
+    }
+    if let Some(offer) = offer.filter(|_| new) {
+        entries.extend(kits::edited(&mut tx, offer, (&post.title, &after)).await?);
+    }
+    let stale = deliveries::stale(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     let how = approvals::of(&mut tx, &[&post], now).await?.remove(id).ok_or(Error::NotFound)?;
     let view = PostView::new(post, &after, stale, how);
-    super::finish(services, caller, tx, view, &[entry]).await
+    super::finish(services, caller, tx, view, &entries).await
 }
 
-/// Whether a post goes out by people's yes.
-async fn approved(services: &Services, id: &PostId, now: jiff::Timestamp) -> Result<bool, Error> {
+/// What a post says from here on: anew, or as `before`; a copy of what another unit offers only within its rules.
+async fn said(
+    tx: &mut Tx,
+    caller: &Caller,
+    (post, before): (&Post, Vec<Variant>),
+    drafts: Option<Vec<VariantDraft>>,
+    (campaign, offer): (Option<&Option<String>>, Option<&Offer>),
+) -> Result<Vec<Variant>, Error> {
+    let mut faults = Vec::new();
+    if let Some(campaign) = campaign {
+        let campaign = campaign.as_deref();
+        faults.extend(campaigns::check_reference(tx, &caller.actor, campaign).await?);
+    }
+    let after = match drafts {
+        Some(drafts) => {
+            let files = files(tx, &drafts).await?;
+            settled(drafts, &files, post.revision + 1, &before, &mut faults)
+        }
+        None => before,
+    };
+    faults.extend(offer.map(|offer| offer.check(&after)).unwrap_or_default());
+    all_well(faults)?;
+    Ok(after)
+}
+
+/// Whether any of these posts goes out by people's yes.
+pub(super) async fn approved(
+    services: &Services,
+    posts: &[&PostId],
+    now: jiff::Timestamp,
+) -> Result<bool, Error> {
     let mut reader = services.store.read().await?;
-    Ok(!store::approvals::standing(&mut reader, &[id], now).await?.is_empty())
+    Ok(!store::approvals::standing(&mut reader, posts, now).await?.is_empty())
 }
 
 /// What people have said yes to is not what the post says any more: nothing of it goes out until they have
 /// said it again.
-async fn unapprove(
+pub(super) async fn unapprove(
     tx: &mut Tx,
     caller: &Caller,
     post: &Post,

@@ -1,0 +1,197 @@
+//! Copies of what is offered: they follow it for as long as their unit has not changed them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::{hearers, told_of};
+use crate::domain::audit::NewEntry;
+use crate::domain::fault::Fault;
+use crate::domain::id::PostId;
+use crate::domain::kit::{Field, Offer, OfferState, Rule, merge};
+use crate::domain::post::{Post, content_hash};
+use crate::domain::variant::Variant;
+use crate::service::plan::Plan;
+use crate::service::posts::unapprove;
+use crate::service::{Caller, Error, Services};
+use crate::store::deliveries::Delivery;
+use crate::store::{self, Reader, Tx, deliveries, kits, units, variants};
+
+/// A post with the copies that would follow it.
+pub(in crate::service) async fn with_copies(
+    services: &Services,
+    id: &PostId,
+) -> Result<Vec<PostId>, Error> {
+    let copies = kits::copies(&mut services.store.read().await?, id).await?;
+    let copies = copies.into_iter().filter_map(|one| one.post_id);
+    Ok(std::iter::once(id.clone()).chain(copies).collect())
+}
+
+/// Writes into a copy what has changed in what is offered, but for what its unit says otherwise. False where that
+/// cannot be: one of its deliveries is leaving.
+pub(super) async fn take_over(
+    tx: &mut Tx,
+    caller: &Caller,
+    offer: &mut Offer,
+    mut copy: Post,
+    (revision, offered): (i64, &[Variant]),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let says = variants::of_posts(tx, &[&copy.id]).await?.remove(&copy.id).unwrap_or_default();
+    let merged = merge(&offer.base, offered, &says, &copy.source_language);
+    let after: Vec<Variant> = merged
+        .into_iter()
+        .map(|(language, content)| {
+            let content_hash = content.hash(&language);
+            let same = says.iter().find(|old| old.content_hash == content_hash);
+            let revision = same.map_or(copy.revision + 1, |old| old.revision);
+            Variant { language, content, content_hash, revision }
+        })
+        .collect();
+    let hash = content_hash(copy.class, &copy.source_language, &after);
+    if hash != copy.content_hash {
+        copy.content_hash = hash;
+        copy.updated_at = now;
+        if !store::posts::update(tx, &copy, now).await? {
+            return Ok(false);
+        }
+        unapprove(tx, caller, &copy, now).await?;
+        variants::replace(tx, &copy.id, &after, now, rand::random).await?;
+    }
+    offer.base = offered.iter().map(|it| (it.language.clone(), it.content.clone())).collect();
+    offer.base_revision = Some(revision);
+    offer.state = offer.standing(&after);
+    Ok(true)
+}
+
+/// What is offered says something else now: copies that their units have not changed say it too from here on, and
+/// all units that have copies are told. What was scheduled of them is not touched.
+pub(in crate::service) async fn flow(
+    tx: &mut Tx,
+    caller: &Caller,
+    source: &Post,
+    offered: &[Variant],
+    now: Timestamp,
+) -> Result<Vec<NewEntry>, Error> {
+    let copies: Vec<PostId> =
+        kits::copies(tx, &source.id).await?.into_iter().filter_map(|one| one.post_id).collect();
+    if copies.is_empty() {
+        return Ok(Vec::new());
+    }
+    kits::lock_copies(tx, &copies.iter().collect::<Vec<_>>()).await?;
+    // Anew: somebody may have changed his copy while it was waited for.
+    let offers = kits::copies(tx, &source.id).await?;
+    let hear = hearers(tx, &offers, now).await?;
+    let mut entries = Vec::new();
+    for mut offer in offers {
+        let Some(id) = offer.post_id.clone() else { continue };
+        let Some(copy) = store::posts::find(tx, &id).await? else { continue };
+        let was = offer.state;
+        let followed = was == OfferState::Accepted
+            && take_over(tx, caller, &mut offer, copy, (source.revision, offered), now).await?;
+        if followed {
+            if !kits::answer(tx, &offer, was).await? {
+                return Err(Error::Busy);
+            }
+            let detail = json!({"offer": offer.id, "revision": source.revision});
+            entries.push(caller.entry("post.follow", &id, detail));
+        }
+        let stale = deliveries::stale(tx, &[&id]).await?.remove(&id).unwrap_or_default();
+        let owners = hear.get(&offer.unit_id).cloned().unwrap_or_default();
+        let more = json!({
+            "revision": source.revision, "followed": followed, "stale_deliveries": stale,
+        });
+        entries.push(told_of("kit.corrected", &offer, &source.title, &owners, more));
+    }
+    Ok(entries)
+}
+
+/// Notes how a copy stands that its unit has changed; whoever offered it is told that it was adapted.
+pub(in crate::service) async fn edited(
+    tx: &mut Tx,
+    mut offer: Offer,
+    (title, copy): (&str, &[Variant]),
+) -> Result<Option<NewEntry>, Error> {
+    let was = offer.state;
+    offer.state = offer.standing(copy);
+    if offer.state == was {
+        return Ok(None);
+    }
+    if !kits::answer(tx, &offer, was).await? {
+        return Err(Error::Stale);
+    }
+    if offer.state != OfferState::Adapted {
+        return Ok(None);
+    }
+    Ok(Some(answered(tx, "kit.adapted", &offer, title, json!({})).await?))
+}
+
+/// What whoever offered it is told, with the name of the unit.
+pub(super) async fn answered(
+    reader: &mut Reader,
+    action: &str,
+    offer: &Offer,
+    title: &str,
+    more: serde_json::Value,
+) -> Result<NewEntry, Error> {
+    let unit = units::find(reader, &offer.unit_id).await?.map(|it| it.name.vi).unwrap_or_default();
+    let owners = [offer.kit.created_by.clone()];
+    Ok(told_of(action, offer, &format!("{title} – {unit}"), &owners, more))
+}
+
+/// Whether deliveries of a copy are as they were asked for: what has to be said otherwise is, and the time is the
+/// one that was said.
+pub(in crate::service) async fn check_plan(
+    reader: &mut Reader,
+    post: Option<&PostId>,
+    copy: &[Variant],
+    plan: &mut Plan,
+) -> Result<(), Error> {
+    let Some(post) = post else { return Ok(()) };
+    let Some(offer) = kits::of_copy(reader, post).await? else { return Ok(()) };
+    for one in plan.ready.iter().filter(|one| one.row.part.number == 1) {
+        let pointer = format!("/deliveries/{}", one.place);
+        let says = copy.iter().find(|it| it.language == one.row.language);
+        for field in says.map(|it| offer.unchanged(it)).unwrap_or_default() {
+            plan.faults.push(unchanged(&pointer, field));
+        }
+        let zone = &one.account.time_zone;
+        plan.faults.extend(check_time(&offer, one.row.due_at, zone, &pointer));
+    }
+    Ok(())
+}
+
+/// The same of one that is given another time.
+pub(in crate::service) async fn check_move(
+    reader: &mut Reader,
+    delivery: &Delivery,
+    due_at: Timestamp,
+) -> Result<(), Error> {
+    let Some(offer) = kits::of_copy(reader, &delivery.post_id).await? else { return Ok(()) };
+    match check_time(&offer, due_at, &delivery.account_zone, "") {
+        Some(fault) => Err(Error::Invalid(vec![fault])),
+        None => Ok(()),
+    }
+}
+
+fn check_time(offer: &Offer, due_at: Timestamp, zone: &str, pointer: &str) -> Option<Fault> {
+    let local = offer.kit.local?;
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let same = due_at.to_zoned(zone).datetime() == local.date.to_datetime(local.time);
+    match offer.kit.fields.time {
+        Rule::MustNot if !same => {
+            let wall = local.date.to_datetime(local.time);
+            let detail =
+                format!("it goes out at {wall} where the account is: units do not change that");
+            Some(Fault::new(pointer, "kit_time_fixed", detail).with("value", wall))
+        }
+        Rule::Must if same => Some(unchanged(pointer, Field::Time)),
+        Rule::MustNot | Rule::Must | Rule::May => None,
+    }
+}
+
+fn unchanged(pointer: &str, field: Field) -> Fault {
+    let detail =
+        format!("the {field} must be the unit's own before it goes out; it is as it was offered");
+    Fault::new(pointer, "kit_unchanged", detail).with("field", field)
+}
