@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Caller, Change, Done, Error, Page, Services, Told, Window, finish, permit, posts};
+use super::{
+    Caller, Change, Done, Error, Page, Services, Told, Window, finish, permit, posts, schedule,
+};
 use crate::domain::actor::Actor;
 use crate::domain::audit::NewEntry;
 use crate::domain::campaign::{Campaign, Period};
@@ -225,9 +227,8 @@ pub async fn clone(
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     let old = see(&mut tx, caller, Action::WriteCampaigns, id).await?;
-    let unit = units::find(&mut tx, &old.unit_id).await?;
-    let open = posts::open_unit(unit.as_ref(), &old.unit_id, now);
-    open.map_err(|fault| Error::Conflict(Told::new(fault.code, fault.detail)))?;
+    let unit = units::find(&mut tx, &old.unit_id).await?.ok_or(Error::NotFound)?;
+    schedule::check_open(services, &unit)?;
     let campaign = Campaign {
         id: CampaignId::new(now, services.random()),
         title: wanted.title.unwrap_or(old.title),
