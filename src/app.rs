@@ -27,9 +27,9 @@ use crate::outbound::mail::Mailer;
 use crate::outbound::{self, Outbound, SetupError};
 use crate::platforms::{self, Platforms};
 use crate::queue::retry::BackOff;
-use crate::queue::{Queue, Timing};
+use crate::queue::{Queue, Timing, vital};
 use crate::service::quarantine::AccountsRead;
-use crate::service::{Batches, Services};
+use crate::service::{Batches, Services, series};
 use crate::store::backup::Copy;
 use crate::store::read_backs::Counts;
 use crate::store::{self, Location, SCHEMA_VERSION, Schema, Store, installation};
@@ -349,7 +349,7 @@ pub struct App {
     address: SocketAddr,
     stopping: CancellationToken,
     server: JoinHandle<()>,
-    upkeep: JoinHandle<()>,
+    rest: [JoinHandle<()>; 2],
 }
 
 /// What the process tells of itself.
@@ -445,11 +445,14 @@ impl App {
         let server = tokio::spawn(door);
         let upkeep =
             tokio::spawn(keep_up(metrics, auth.clone(), parts.clock.clone(), stopping.clone()));
+        let making = series::make::keep(services.clone(), parts.steady.clone(), stopping.clone());
+        let making = tokio::spawn(vital("series", making));
         if parts.files.are_elsewhere() {
             let (files, clock) = (parts.files.clone(), parts.clock.clone());
             tokio::spawn(look_at(files, clock, stopping.clone()));
         }
-        Ok(Self { parts, config, services, auth, engine, address, stopping, server, upkeep })
+        let rest = [upkeep, making];
+        Ok(Self { parts, config, services, auth, engine, address, stopping, server, rest })
     }
 
     /// Where people are let in.
@@ -483,7 +486,9 @@ impl App {
             _ended = self.server => {}
             () = self.parts.clock.sleep(patience) => abort.abort(),
         }
-        let _ended = self.upkeep.await;
+        for task in self.rest {
+            let _ended = task.await;
+        }
         self.auth.flush().await;
         self.parts.base.store.close().await;
         clean

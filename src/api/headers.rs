@@ -6,13 +6,14 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Response, Type};
 
 /// What has a version, which a change must name.
-const VERSIONED: [&str; 9] = [
+const VERSIONED: [&str; 10] = [
     "/api/v1/campaigns",
     "/api/v1/events",
     "/api/v1/people",
     "/api/v1/units",
     "/api/v1/accounts",
     "/api/v1/posts",
+    "/api/v1/series",
     "/api/v1/deliveries",
     "/api/v1/webhooks",
     SETTINGS,
@@ -23,7 +24,7 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 14] = [
+const UNVERSIONED: [&str; 16] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
@@ -37,6 +38,8 @@ const UNVERSIONED: [&str; 14] = [
     "/api/v1/posts/{id}/approvals",
     "/api/v1/posts/{id}/deliveries",
     "/api/v1/posts/{id}/submit",
+    "/api/v1/series/preview",
+    "/api/v1/series/{id}/dates",
     "/api/v1/webhooks/{id}/tries",
 ];
 

@@ -27,6 +27,7 @@ mod text_landing;
 mod text_nouns;
 mod text_plans;
 mod text_platforms;
+mod text_series;
 mod unread;
 mod v1;
 

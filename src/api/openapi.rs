@@ -41,6 +41,7 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "accounts", description = "Pages and profiles on platforms"),
         (name = "media", description = "Files"),
         (name = "posts", description = "What is to be said"),
+        (name = "series", description = "Posts that go out again and again by a rule"),
         (name = "deliveries", description = "What goes out where and when"),
         (name = "holds", description = "What is stopped, and what waits for a review afterwards"),
         (name = "foreign-posts", description = "Posts on our accounts that did not come from here"),

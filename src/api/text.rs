@@ -78,6 +78,7 @@ const TABLES: &[&[Words]] = &[
     super::text_nouns::WORDS,
     super::text_plans::WORDS,
     super::text_platforms::WORDS,
+    super::text_series::WORDS,
     super::text_follow_ups::WORDS,
 ];
 

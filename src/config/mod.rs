@@ -18,6 +18,7 @@ mod quarantine;
 mod read;
 mod rules;
 mod secret;
+mod series;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -40,6 +41,7 @@ pub use media::{Bucket, Keep, Media};
 pub use open_platforms::{Bluesky, Mastodon};
 pub use quarantine::Quarantine;
 use read::Read;
+pub use series::Series;
 pub use verify::Verify;
 
 /// The least that a timing may be set to; enough for tests to run fast.
@@ -78,6 +80,8 @@ pub struct Config {
     pub foreign: Foreign,
     /// What is asked about accounts.
     pub accounts: Accounts,
+    /// Posts that go out again and again.
+    pub series: Series,
     /// After a restore.
     pub quarantine: Quarantine,
     /// When the machine's clock is not to be trusted.
@@ -400,6 +404,7 @@ impl Config {
             verify: Verify::read(read),
             foreign: Foreign::read(read),
             accounts: Accounts::read(read),
+            series: Series::read(read),
             quarantine: Quarantine::read(read),
             clock: Clock {
                 max_step: read.duration("clock.max_step", LEAST),

@@ -161,6 +161,8 @@ ids! {
     WebhookId = "whk_";
     /// One try to tell a webhook.
     WebhookTryId = "wht_";
+    /// A post that goes out again and again by a rule.
+    SeriesId = "ser_";
     /// Names a post that did not come from here.
     ForeignPostId = "fps_";
 }

@@ -51,6 +51,10 @@ words! {
         DeliveryCorrected = "delivery.corrected",
         /// A correction does not get on, or somebody else has changed the post: a person must see to it.
         CorrectionStuck = "delivery.correction_stuck",
+        /// Something of a series could not be scheduled.
+        SeriesStuck = "series.stuck",
+        /// Dates of a series passed while the service was not working.
+        SeriesMissed = "series.missed",
         /// The oldest due delivery is later than it should be.
         PublishingLate = "publishing.late",
         /// Nothing is late any more.
@@ -161,6 +165,8 @@ impl Occasion {
             | Self::RecallStuck
             | Self::DeliveryCorrected
             | Self::CorrectionStuck
+            | Self::SeriesStuck
+            | Self::SeriesMissed
             | Self::PublishingLate
             | Self::PublishingOnTime
             | Self::ClockDoubted

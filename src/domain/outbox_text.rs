@@ -75,6 +75,13 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::CorrectionStuck => {
             ["Chưa đính chính được bài, cần người xử lý", "A correction does not get on: see to it"]
         }
+        O::SeriesStuck => [
+            "Loạt bài định kỳ có lần không lên lịch được",
+            "Something of a series could not be scheduled",
+        ],
+        O::SeriesMissed => {
+            ["Loạt bài định kỳ đã lỡ lần đăng, không đăng bù", "Dates of a series were missed"]
+        }
         O::PublishingLate => ["Việc đăng bài đang chậm", "Publishing is late"],
         O::PublishingOnTime => ["Việc đăng bài đã đúng giờ trở lại", "Publishing is on time again"],
         O::ClockDoubted => ["Đồng hồ máy chủ không đáng tin", "A clock cannot be trusted"],

@@ -13,7 +13,7 @@ use crate::domain::actor::Actor;
 use crate::domain::class::Class;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::{Event, EventKind, Visibility, When};
-use crate::domain::id::{AccountId, DeliveryId, EventId, PostId, UnitId};
+use crate::domain::id::{AccountId, DeliveryId, EventId, PostId, SeriesId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::store::calendar::{self, Planned};
 use crate::store::{Reader, events};
@@ -56,6 +56,8 @@ pub struct CalendarDelivery {
     pub campaign_id: Option<String>,
     /// How it stands.
     pub state: DeliveryState,
+    /// The series that has made it.
+    pub series_id: Option<SeriesId>,
 }
 
 /// An event in the calendar.
@@ -213,6 +215,7 @@ fn delivery(one: Planned, shown: Visibility) -> Entry {
             class: one.class,
             campaign_id: one.campaign_id,
             state: one.state,
+            series_id: one.series_id,
         }),
         event: None,
     }

@@ -40,6 +40,7 @@ mod remaining;
 pub mod schedule;
 pub mod sealing;
 pub mod self_audit;
+pub mod series;
 pub mod sessions;
 pub mod terms;
 pub mod tokens;

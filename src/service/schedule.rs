@@ -89,16 +89,9 @@ pub async fn schedule(
     let views = plan.ready.iter().map(|one| DeliveryView::planned(one, caller)).collect();
     let view = Scheduled { deliveries: views, warnings: plan.warnings };
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
-    let asked = Request {
-        post_id: post_id.clone(),
-        revision,
-        claim: caller.claim(answer),
-        entries: plan.ready.iter().map(|one| entry(caller, one)).collect(),
-        units: plan.ready.iter().map(|one| one.account.unit_id.clone()).collect(),
-        jobs: plan.ready.iter().flat_map(|one| jobs_of(services, one)).collect(),
-        rows: plan.ready.into_iter().map(|one| one.row).collect(),
-    };
-    let asked = Arc::new(asked);
+    let entries = plan.ready.iter().map(|one| entry(caller, one)).collect();
+    let asked = Request::new(services, (post_id, revision), plan.ready, entries);
+    let asked = Arc::new(Request { claim: caller.claim(answer), ..asked });
     match services.scheduling().submit(Arc::clone(&asked)).await? {
         Written::New => {
             services.queue.announce(&asked.jobs);
@@ -141,7 +134,8 @@ fn permit_each(caller: &Caller, ready: &mut [Ready], asks_approval: bool) -> Res
     Ok(())
 }
 
-fn entry(caller: &Caller, one: &Ready) -> NewEntry {
+/// What the audit is told of a delivery that is scheduled.
+pub(super) fn entry(caller: &Caller, one: &Ready) -> NewEntry {
     let row = &one.row;
     let detail = json!({
         "post_id": row.post_id, "account_id": row.account_id, "language": row.language,
@@ -206,6 +200,44 @@ pub(super) struct Request {
     jobs: Vec<NewJob>,
     entries: Vec<NewEntry>,
     claim: Option<Claim>,
+}
+
+impl Request {
+    /// Everything that is to be written of what was planned with this revision of the post.
+    pub(super) fn new(
+        services: &Services,
+        (post_id, revision): (&PostId, i64),
+        ready: Vec<Ready>,
+        entries: Vec<NewEntry>,
+    ) -> Self {
+        Self {
+            post_id: post_id.clone(),
+            revision,
+            claim: None,
+            entries,
+            units: ready.iter().map(|one| one.account.unit_id.clone()).collect(),
+            jobs: ready.iter().flat_map(|one| jobs_of(services, one)).collect(),
+            rows: ready.into_iter().map(|one| one.row).collect(),
+        }
+    }
+
+    /// Whether the post and the accounts are as they were when it was planned; they stay so until the commit.
+    pub(super) async fn still_fits(self: &Arc<Self>, tx: &mut Tx) -> Result<bool, store::Error> {
+        let stops = stops(tx, std::slice::from_ref(self)).await?;
+        Ok(stops.iter().all(Option::is_none))
+    }
+
+    /// Writes it into a transaction of somebody else's; gives the jobs to announce after the commit.
+    pub(super) async fn write(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+    ) -> Result<&[NewJob], store::Error> {
+        deliveries::insert(tx, &self.rows.iter().collect::<Vec<_>>()).await?;
+        jobs::enqueue(tx, &self.jobs, now).await?;
+        audit::append(tx, &self.entries, now);
+        Ok(&self.jobs)
+    }
 }
 
 /// What came of a request.

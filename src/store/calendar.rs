@@ -8,16 +8,17 @@ use super::error::Error;
 use super::sql::{on, statements};
 use crate::domain::class::Class;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
+use crate::domain::id::{AccountId, DeliveryId, PostId, SeriesId, UnitId};
 
 statements! {
     /// What follows the first part of a post goes out with it. A delivery belongs to its account's unit.
     DELIVERIES =
         "SELECT d.id, d.post_id, d.account_id, a.unit_id, d.platform, d.language, d.class, d.state,
-            d.due_at, p.title, p.source_language, p.campaign_id
+            d.due_at, p.title, p.source_language, p.campaign_id, o.series_id
          FROM deliveries AS d
          JOIN posts AS p ON p.id = d.post_id
          JOIN accounts AS a ON a.id = d.account_id
+         LEFT JOIN occurrences AS o ON o.delivery_id = d.id
          WHERE d.part = 1";
     PARENTS = "SELECT id, parent_id FROM units";
 }
@@ -49,6 +50,8 @@ pub struct Planned {
     pub source_language: String,
     /// The campaign that the post belongs to.
     pub campaign_id: Option<String>,
+    /// The series that has made it.
+    pub series_id: Option<SeriesId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -65,6 +68,7 @@ struct Row {
     title: String,
     source_language: String,
     campaign_id: Option<String>,
+    series_id: Option<SeriesId>,
 }
 
 impl From<Row> for Planned {
@@ -82,6 +86,7 @@ impl From<Row> for Planned {
             title: row.title,
             source_language: row.source_language,
             campaign_id: row.campaign_id,
+            series_id: row.series_id,
         }
     }
 }

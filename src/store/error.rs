@@ -74,6 +74,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("nodes_fence_key", "nodes.fence"),
     ("notifications_message_key", "notifications.person_id, notifications.message_id"),
     ("offers_unit_key", "offers.source_id, offers.unit_id"),
+    ("occurrences_pkey", "occurrences.series_id, occurrences.account_id, occurrences.wall"),
     ("people_email_key", "people.email"),
     ("post_writers_pkey", "post_writers.post_id, post_writers.person_id"),
     ("refreshes_version_key", "refreshes.account_id, refreshes.version"),

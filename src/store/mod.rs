@@ -60,6 +60,7 @@ pub mod roles;
 pub mod scrub;
 pub mod sealed;
 pub mod self_audit;
+pub mod series;
 mod session;
 pub mod sessions;
 mod sql;
@@ -172,6 +173,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     roles::STATEMENTS,
     sealed::STATEMENTS,
     self_audit::STATEMENTS,
+    series::STATEMENTS,
     sessions::STATEMENTS,
     terms::STATEMENTS,
     tokens::STATEMENTS,

@@ -15,6 +15,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("delivery.id", "one variant on its way to one account"),
     ("attempt.id", "one try of a delivery"),
     ("post.id", "the post that a delivery carries"),
+    ("series", "the series that makes deliveries of a post"),
     ("account.id", "the account that is published to"),
     ("unit.id", "the ministry's department or mission"),
     ("job.id", "a piece of work in the queue"),

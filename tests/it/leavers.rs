@@ -22,7 +22,7 @@ use crate::stops::{held_for, status};
 use crate::webhooks::OPTIONS;
 
 /// Somebody who publishes in the unit of this account.
-async fn publisher(stage: &Stage, outlet: &Outlet) -> Caller {
+pub(crate) async fn publisher(stage: &Stage, outlet: &Outlet) -> Caller {
     let unit_id = stage.account(outlet).await.unit_id;
     let (email, name) = ("lan.pham@mofa.example".to_owned(), "Lan Phạm".to_owned());
     let roles = vec![Office { unit_id, role: Role::Publisher, ends_at: None }];
@@ -33,7 +33,12 @@ async fn publisher(stage: &Stage, outlet: &Outlet) -> Caller {
 }
 
 /// Leaves her these roles.
-async fn leave(stage: &Stage, who: &Caller, outlet: &Outlet, role: Option<Role>) -> PersonChanged {
+pub(crate) async fn leave(
+    stage: &Stage,
+    who: &Caller,
+    outlet: &Outlet,
+    role: Option<Role>,
+) -> PersonChanged {
     let unit_id = stage.account(outlet).await.unit_id;
     let roles = role.map(|role| Office { unit_id, role, ends_at: None }).into_iter().collect();
     let change = PersonChange { roles: Some(roles), ..PersonChange::default() };

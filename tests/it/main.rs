@@ -155,6 +155,10 @@ mod schedule;
 #[cfg(test)]
 mod self_audit;
 #[cfg(test)]
+mod series;
+#[cfg(test)]
+mod series_api;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod settling;

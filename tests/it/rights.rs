@@ -91,6 +91,21 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("accept_offer", Planners, r#"{"revision": 1}"#),
     ("decline_offer", Planners, r#"{"reason": "r"}"#),
     ("diff_offer", Readers, ""),
+    ("list_series", Readers, ""),
+    (
+        "create_series",
+        Publishers,
+        r#"{"post_id": "POST", "cron": "0 9 * * *", "time_zone": "account", "accounts": [{"account_id": "ACCOUNT"}]}"#,
+    ),
+    (
+        "preview_series",
+        Readers,
+        r#"{"cron": "0 9 * * *", "time_zone": "account", "account_ids": ["ACCOUNT"]}"#,
+    ),
+    ("get_series", Readers, ""),
+    ("update_series", Publishers, "{}"),
+    ("end_series", Publishers, ""),
+    ("list_series_dates", Readers, ""),
     ("list_people", Readers, ""),
     (
         "create_person",
@@ -252,6 +267,11 @@ async fn mission(world: &World, office: usize) -> Things {
     });
     let campaign = made(world, "campaigns", &campaign).await;
     let offered = offered(world, &unit, &campaign).await;
+    let series = json!({
+        "post_id": post["id"], "cron": "0 9 1 1 *", "time_zone": "account",
+        "accounts": [{"account_id": account["id"]}],
+    });
+    let series = made(world, "series", &series).await;
     let person = json!({
         "email": format!("{office}@mofa.example"), "name": "a",
         "roles": [{"unit_id": unit["id"], "role": "reader"}],
@@ -263,6 +283,8 @@ async fn mission(world: &World, office: usize) -> Things {
         ("accounts", id(&account)),
         ("ACCOUNT", id(&account)),
         ("posts", id(&post)),
+        ("POST", id(&post)),
+        ("series", id(&series)),
         ("deliveries", id(&scheduled["deliveries"][0])),
         ("DELIVERY", id(&scheduled["deliveries"][0])),
         ("holds", id(&hold["hold"])),
@@ -353,7 +375,7 @@ impl Operation {
         if body.is_empty() {
             return ask.send().await;
         }
-        let words = ["UNIT", "ACCOUNT", "DELIVERY"];
+        let words = ["UNIT", "ACCOUNT", "DELIVERY", "POST"];
         let body =
             words.iter().fold(body.to_owned(), |body, word| body.replace(word, &things[word]));
         ask.json(&serde_json::from_str(&body).unwrap()).await
@@ -412,7 +434,8 @@ async fn each_role_may_what_its_row_says_in_its_unit_and_nothing_elsewhere() {
             }
             // What units there are everybody may know.
             let about = operation.named(&other).is_some() && operation.name != "get_unit";
-            let in_body = ["UNIT", "ACCOUNT", "DELIVERY"].iter().any(|word| body.contains(word));
+            let in_body =
+                ["UNIT", "ACCOUNT", "DELIVERY", "POST"].iter().any(|word| body.contains(word));
             if !about && !in_body {
                 continue;
             }

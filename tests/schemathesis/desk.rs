@@ -263,6 +263,19 @@ impl Seeding<'_> {
         offers.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Series that make nothing yet.
+    async fn series(&self, post: &str, account: &str) -> Vec<String> {
+        let mut series = Vec::new();
+        for _ in 0..3 {
+            let wanted = json!({
+                "post_id": post, "cron": "0 9 29 2 *", "time_zone": "account",
+                "accounts": [{"account_id": account}],
+            });
+            series.push(self.create("series", wanted).await);
+        }
+        series
+    }
+
     /// A unit, and what else is there before anything is said.
     async fn house(&self) -> (String, Ids) {
         let units =
@@ -312,6 +325,7 @@ impl Seeding<'_> {
             deliveries.extend(made.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
         }
         ids.insert("deliveries".to_owned(), deliveries);
+        let series = self.series(&posts[0], &accounts[0]).await;
         ids.insert("holds".to_owned(), self.holds().await);
         let mut webhooks = Vec::new();
         for number in 0..4 {
@@ -334,6 +348,7 @@ impl Seeding<'_> {
             ("accounts", accounts),
             ("media", media),
             ("posts", posts),
+            ("series", series),
             ("tokens", tokens),
             ("webhooks", webhooks),
         ] {

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 18] = [
+pub(crate) const NOUNS: [&str; 19] = [
     "campaigns",
     "offers",
     "events",
@@ -20,6 +20,7 @@ pub(crate) const NOUNS: [&str; 18] = [
     "accounts/connections",
     "media",
     "posts",
+    "series",
     "deliveries",
     "foreign-posts",
     "holds",
@@ -53,6 +54,7 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
     let own = |all: &[&str]| all.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
     words("versions", &own(&["\"1\"", "\"2\"", "*"]));
     words("zones", &own(&["Asia/Ho_Chi_Minh", "Europe/Paris", "account"]));
+    words("crons", &own(&["30 8 * * 1-5", "0 9 1 1 *", "0 */6 * * *", "0 9 31 2 *", "@daily"]));
     words("languages", &own(&["vi", "fr", "ar", "zh-Hant"]));
     words("addresses", &own(&["https://hooks.example.org/a", "https://10.0.0.1/", "nowhere"]));
     // Well-formed, of no list, of another list, with a zero byte.
@@ -88,13 +90,16 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 18] = [
+const PLACES: [(&str, &str); 21] = [
     ("body.roles[*].unit_id", "units"),
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
     ("body.post.unit_id", "units"),
     ("body.post_id", "posts"),
     ("body.account_id", "accounts"),
+    ("body.accounts[*].account_id", "accounts"),
+    ("body.account_ids[*]", "accounts"),
+    ("body.cron", "crons"),
     ("body.deliveries[*].account_id", "accounts"),
     ("body.deliveries[*].delivery_id", "deliveries"),
     ("body.scope.unit_id", "units"),

@@ -19,6 +19,7 @@ mod people;
 mod platforms;
 mod posts;
 mod quarantine;
+mod series;
 mod sessions;
 mod terms;
 mod tokens;
@@ -51,6 +52,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(kits::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
+        .merge(series::routes())
         .merge(sessions::routes())
         .merge(terms::routes())
         .merge(tokens::routes())

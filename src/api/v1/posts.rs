@@ -163,7 +163,7 @@ async fn schedule_post(
 }
 
 /// Puts warnings into the language that the client likes best. A kept answer is put into it anew.
-fn in_tongue(tongue: Tongue, warnings: &mut [Warning]) {
+pub(super) fn in_tongue(tongue: Tongue, warnings: &mut [Warning]) {
     for warning in warnings {
         retell(tongue, &warning.code, &warning.values, &mut warning.detail);
     }

@@ -248,6 +248,7 @@ pub async fn change(
     if !posts::update(&mut tx, &post, now).await? {
         return Err(stands_in_the_way(&mut tx, id, post.revision).await?);
     }
+    store::series::hasten(&mut tx, id, now).await?;
     if post.content_hash != was_hash {
         unapprove(&mut tx, caller, &post, now).await?;
     }
