@@ -5,6 +5,7 @@
 mod answer;
 mod closed;
 mod extract;
+mod feed;
 mod frame;
 mod headers;
 mod health;
@@ -80,6 +81,7 @@ pub fn router(services: Services, auth: Auth, vitals: Arc<dyn Vitals>) -> Router
         .merge(long.layer(deadline(patience * UPLOAD_PATIENCE)).layer(DefaultBodyLimit::disable()))
         .merge(openapi::page())
         .merge(password_page::routes().layer(deadline(patience)))
+        .merge(feed::routes().layer(deadline(patience)))
         .merge(landing::routes().layer(deadline(patience * UPLOAD_PATIENCE)))
         .fallback(nothing_here)
         .layer(CatchPanicLayer::custom(after_panic))

@@ -69,6 +69,18 @@ pub(super) const WORDS: &[Words] = &[
         "Mã của tài khoản trên nền tảng: tối đa 100 chữ, số, _ - . @ :",
     ),
     words(
+        "feed_of_events",
+        "A feed of events has no deliveries",
+        "Lịch sự kiện không có lượt đăng",
+        "Tài khoản, nền tảng và ngôn ngữ chỉ chọn lượt đăng; lịch chỉ có sự kiện thì không dùng được.",
+    ),
+    words(
+        "too_many_feeds",
+        "Too many calendar feeds",
+        "Quá nhiều địa chỉ lịch",
+        "Quý vị có {max} địa chỉ lịch; hãy thu hồi bớt trước.",
+    ),
+    words(
         "unknown_platform",
         "Unknown platform",
         "Không có nền tảng này",

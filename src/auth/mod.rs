@@ -125,7 +125,7 @@ impl Auth {
         if !known && let Refusal::TooMany { news: true, .. } = self.strangers.refused(from, now) {
             tracing::warn!(
                 client.address = %from,
-                "many callbacks that belong to no sign-in come from one address"
+                "many callbacks of no sign-in, or addresses of no calendar feed, come from one address"
             );
         }
         Ok(known)

@@ -119,6 +119,8 @@ ids! {
     KitId = "kit_";
     /// What one unit is offered.
     OfferId = "offer_";
+    /// A secret address of the calendar.
+    FeedId = "feed_";
     /// A ministry department or mission.
     UnitId = "unit_";
     /// One page or profile on one platform.

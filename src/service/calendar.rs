@@ -15,7 +15,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::event::{Event, EventKind, Visibility, When};
 use crate::domain::id::{AccountId, DeliveryId, EventId, PostId, SeriesId, UnitId};
 use crate::domain::policy::{Action, Subject};
-use crate::store::calendar::{self, Planned};
+use crate::store::calendar::{self, First, Planned};
 use crate::store::{Reader, events};
 
 /// One thing in the calendar.
@@ -154,6 +154,8 @@ async fn deliveries(
         language: filter.language.clone(),
         class: filter.class,
         campaign_id: filter.campaign_id.clone(),
+        cancelled_since: None,
+        first: First::Earliest,
         after,
     };
     let found = calendar::deliveries(reader, &wanted, window.rows()).await?;
@@ -188,11 +190,16 @@ impl Found {
             }
             Self::Event(one) => {
                 let own = actor.sees_unit(&one.unit_id);
-                let shown = if own { Visibility::Whole } else { one.visibility };
+                let shown = event_to(&one, actor);
                 event(one, shown, own)
             }
         }
     }
+}
+
+/// How much an event tells somebody.
+pub(super) fn event_to(event: &Event, actor: &Actor) -> Visibility {
+    if actor.sees_unit(&event.unit_id) { Visibility::Whole } else { event.visibility }
 }
 
 fn delivery(one: Planned, shown: Visibility) -> Entry {
@@ -243,12 +250,12 @@ fn event(one: Event, shown: Visibility, own: bool) -> Entry {
 }
 
 /// How near units are to those of somebody: of the same region are those below the same unit, and those above.
-struct Relation {
+pub(super) struct Relation {
     near: BTreeSet<UnitId>,
 }
 
 impl Relation {
-    async fn of(reader: &mut Reader, actor: &Actor) -> Result<Self, Error> {
+    pub(super) async fn of(reader: &mut Reader, actor: &Actor) -> Result<Self, Error> {
         if actor.administrator {
             return Ok(Self { near: BTreeSet::new() });
         }
@@ -269,7 +276,8 @@ impl Relation {
         Ok(Self { near })
     }
 
-    fn to(&self, unit: &UnitId, actor: &Actor) -> Visibility {
+    /// How much a delivery of this unit tells him.
+    pub(super) fn to(&self, unit: &UnitId, actor: &Actor) -> Visibility {
         if actor.sees_unit(unit) {
             Visibility::Whole
         } else if self.near.contains(unit) {

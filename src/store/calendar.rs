@@ -14,7 +14,9 @@ statements! {
     /// What follows the first part of a post goes out with it. A delivery belongs to its account's unit.
     DELIVERIES =
         "SELECT d.id, d.post_id, d.account_id, a.unit_id, d.platform, d.language, d.class, d.state,
-            d.due_at, p.title, p.source_language, p.campaign_id, o.series_id
+            d.due_at, p.title, p.source_language, p.campaign_id, o.series_id,
+            a.display_name AS account_name,
+            d.version + p.revision AS version, d.updated_at, p.updated_at AS retitled_at
          FROM deliveries AS d
          JOIN posts AS p ON p.id = d.post_id
          JOIN accounts AS a ON a.id = d.account_id
@@ -52,6 +54,12 @@ pub struct Planned {
     pub campaign_id: Option<String>,
     /// The series that has made it.
     pub series_id: Option<SeriesId>,
+    /// The account's name.
+    pub account_name: String,
+    /// Counts changes of the delivery and its post.
+    pub version: i64,
+    /// When either was last changed.
+    pub updated_at: Timestamp,
 }
 
 #[derive(sqlx::FromRow)]
@@ -69,6 +77,10 @@ struct Row {
     source_language: String,
     campaign_id: Option<String>,
     series_id: Option<SeriesId>,
+    account_name: String,
+    version: i64,
+    updated_at: At,
+    retitled_at: At,
 }
 
 impl From<Row> for Planned {
@@ -87,6 +99,9 @@ impl From<Row> for Planned {
             source_language: row.source_language,
             campaign_id: row.campaign_id,
             series_id: row.series_id,
+            account_name: row.account_name,
+            version: row.version,
+            updated_at: Timestamp::from(row.updated_at).max(row.retitled_at.into()),
         }
     }
 }
@@ -112,11 +127,24 @@ pub struct Filter {
     pub class: Option<Class>,
     /// Of this campaign's posts.
     pub campaign_id: Option<String>,
-    /// Those after this one, by their instant and id.
+    /// Also those that were cancelled since; none that were when not said.
+    pub cancelled_since: Option<Timestamp>,
+    /// Which come first.
+    pub first: First,
+    /// Those after this one, by their instant and id, where the earliest come first.
     pub after: Option<(Timestamp, String)>,
 }
 
-/// Deliveries of a time, by their instant; without those that were cancelled.
+/// Which deliveries of a time come first, and stay where there are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// Those that are due first.
+    Earliest,
+    /// Those that are due last.
+    Latest,
+}
+
+/// Deliveries of a time, by their instant.
 pub async fn deliveries(
     reader: &mut Reader,
     filter: &Filter,
@@ -124,7 +152,11 @@ pub async fn deliveries(
 ) -> Result<Vec<Planned>, Error> {
     let rows: Vec<Row> = on!(reader, DELIVERIES, |sql, conn| {
         let mut query = sqlx::QueryBuilder::new(sql);
-        query.push(" AND d.state <> ").push_bind(DeliveryState::Cancelled);
+        query.push(" AND (d.state <> ").push_bind(DeliveryState::Cancelled);
+        if let Some(since) = filter.cancelled_since {
+            query.push(" OR d.state_since >= ").push_bind(At(since));
+        }
+        query.push(")");
         query.push(" AND d.due_at >= ").push_bind(At(filter.from));
         query.push(" AND d.due_at < ").push_bind(At(filter.to));
         if let Some(unit) = &filter.unit_id {
@@ -157,7 +189,11 @@ pub async fn deliveries(
             query.push(" OR (d.due_at = ").push_bind(At(*at));
             query.push(" AND d.id > ").push_bind(id).push("))");
         }
-        query.push(" ORDER BY d.due_at, d.id LIMIT ").push_bind(i64::from(limit));
+        query.push(match filter.first {
+            First::Earliest => " ORDER BY d.due_at, d.id LIMIT ",
+            First::Latest => " ORDER BY d.due_at DESC, d.id DESC LIMIT ",
+        });
+        query.push_bind(i64::from(limit));
         query.build_query_as().fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(Planned::from).collect())

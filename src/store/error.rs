@@ -66,6 +66,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("deliveries_publishing_key", "deliveries.account_id"),
     ("deliveries_remote_key", "deliveries.account_id, deliveries.remote_id"),
     ("delivery_files_pkey", "delivery_files.delivery_id, delivery_files.sha256"),
+    ("feeds_hash_key", "feeds.hash"),
     ("foreign_posts_remote_key", "foreign_posts.account_id, foreign_posts.remote_id"),
     ("holds_seq_key", "holds.seq"),
     ("idempotency_pkey", "idempotency.person_id, idempotency.key"),

@@ -32,6 +32,13 @@ statements! {
         "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
             created_by, created_at, updated_at
          FROM events WHERE removed_at IS NULL";
+    REMOVED =
+        "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
+            created_by, created_at, updated_at
+         FROM events
+         WHERE removed_at >= $1 AND begins_at < $2 AND ends_at > $3
+           AND (CAST($4 AS TEXT) IS NULL OR unit_id = $4)
+         ORDER BY removed_at DESC LIMIT $5";
 }
 
 #[derive(sqlx::FromRow)]
@@ -176,6 +183,26 @@ pub async fn list(reader: &mut Reader, filter: &Filter, limit: u32) -> Result<Ve
         }
         query.push(" ORDER BY begins_at, id LIMIT ").push_bind(i64::from(limit));
         query.build_query_as().fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Event::from).collect())
+}
+
+/// Events of a time that were removed since, the latest first.
+pub async fn removed(
+    reader: &mut Reader,
+    since: Timestamp,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Vec<Event>, Error> {
+    let rows: Vec<Row> = on!(reader, REMOVED, |sql, conn| {
+        sqlx::query_as(sql)
+            .bind(At(since))
+            .bind(At(filter.to))
+            .bind(At(filter.from))
+            .bind(&filter.unit_id)
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await?
     });
     Ok(rows.into_iter().map(Event::from).collect())
 }

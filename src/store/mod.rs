@@ -23,6 +23,7 @@ mod db;
 pub mod deliveries;
 mod error;
 pub mod events;
+pub mod feeds;
 pub mod foreign;
 pub mod foreign_posts;
 mod group;
@@ -139,6 +140,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     credentials::STATEMENTS,
     deliveries::STATEMENTS,
     events::STATEMENTS,
+    feeds::STATEMENTS,
     foreign::STATEMENTS,
     foreign_posts::STATEMENTS,
     held::STATEMENTS,

@@ -7,22 +7,22 @@ use crate::world::{World, both, embassy};
 
 const MONTH: &str = "/api/v1/calendar?from=2031-09-01T00:00:00Z&to=2031-10-01T00:00:00Z";
 
-fn id(of: &Value) -> String {
+pub(crate) fn id(of: &Value) -> String {
     of["id"].as_str().unwrap_or_else(|| panic!("{of}")).to_owned()
 }
 
-async fn made(world: &World, path: &str, body: &Value) -> Value {
+pub(crate) async fn made(world: &World, path: &str, body: &Value) -> Value {
     world.ask("POST", &format!("/api/v1/{path}")).json(body).await.expect(201)
 }
 
-async fn unit(world: &World, parent: Option<&str>) -> String {
+pub(crate) async fn unit(world: &World, parent: Option<&str>) -> String {
     let mut body = embassy();
     body["parent_id"] = json!(parent);
     id(&made(world, "units", &body).await)
 }
 
 /// A delivery of a unit at an instant, on the account of an office.
-async fn planned(world: &World, unit: &str, office: usize, at: &str) -> String {
+pub(crate) async fn planned(world: &World, unit: &str, office: usize, at: &str) -> String {
     let body = world.page_of(office, &json!({"id": unit}));
     let account = world.ask("POST", "/api/v1/accounts").json(&body).await.expect(201);
     let post = made(world, "posts", &json!({
@@ -34,7 +34,7 @@ async fn planned(world: &World, unit: &str, office: usize, at: &str) -> String {
     id(&scheduled["deliveries"][0])
 }
 
-fn event(unit: &str, day: &str, visibility: &str) -> Value {
+pub(crate) fn event(unit: &str, day: &str, visibility: &str) -> Value {
     json!({
         "unit_id": unit, "title": {"vi": "Chuyến thăm", "en": "Visit"}, "kind": "visit",
         "when": {"days": {"from": day, "to": day}}, "visibility": visibility,

@@ -59,6 +59,8 @@ mod failover;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod feeds;
+#[cfg(test)]
 mod films;
 #[cfg(test)]
 mod foreign;

@@ -65,6 +65,10 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_unit", Readers, ""),
     ("update_unit", Administrators, "{}"),
     ("list_calendar", Readers, ""),
+    ("list_feeds", Own, ""),
+    ("create_feed", Own, r#"{"name": "n"}"#),
+    ("get_feed", Own, ""),
+    ("delete_feed", Own, ""),
     (
         "create_event",
         Planners,
@@ -345,6 +349,7 @@ impl Operation {
             Some(noun) => {
                 let prefix = match noun {
                     "accounts/connections" => "con",
+                    "calendar/feeds" => "feed",
                     "foreign-posts" => "fps",
                     "uploads" => "upl",
                     "notifications" => "ntf",

@@ -9,7 +9,7 @@ use chancery::domain::session::Key;
 use chancery::service::passwords;
 use chancery::service::sessions::{self, NewSession, Place, Proof};
 use chancery::service::{
-    Caller, Error, accounts, connections, holds, people, quarantine, tokens, units, webhooks,
+    Caller, Error, accounts, connections, feeds, holds, people, quarantine, tokens, units, webhooks,
 };
 use chancery::simulator::Platform;
 use http::header::COOKIE;
@@ -333,6 +333,7 @@ staged! {
         let person = json!({"email": "new@mofa.example", "name": "New"});
         let refused = [
             tokens::create(acts, caller, body(json!({"name": "t"}))).await.err(),
+            feeds::create(acts, caller, body(json!({"name": "f"}))).await.err(),
             accounts::create(acts, caller, body(account)).await.err(),
             accounts::remove(acts, caller, &outlet.id, None).await.err(),
             connections::open(acts, caller, body(json!({"unit_id": unit, "platform": "x"}))).await.err(),

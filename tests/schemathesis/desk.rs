@@ -306,7 +306,9 @@ impl Seeding<'_> {
             accounts.push(self.create("accounts", account(seed, number, &unit)).await);
         }
         let (mut media, mut posts, mut deliveries, mut tokens) = (vec![], vec![], vec![], vec![]);
+        let mut feeds = Vec::new();
         for number in 0..4 {
+            feeds.push(self.create("calendar/feeds", json!({ "name": format!("{number}") })).await);
             let file = self.post("media", "image/png", picture(number)).await;
             media.push(file["id"].as_str().unwrap().to_owned());
             posts.push(self.create("posts", post(&unit, number, &media)).await);
@@ -346,6 +348,7 @@ impl Seeding<'_> {
         }
         for (noun, mut all) in [
             ("accounts", accounts),
+            ("calendar/feeds", feeds),
             ("media", media),
             ("posts", posts),
             ("series", series),

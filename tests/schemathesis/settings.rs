@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 19] = [
+pub(crate) const NOUNS: [&str; 20] = [
     "campaigns",
     "offers",
     "events",
@@ -18,6 +18,7 @@ pub(crate) const NOUNS: [&str; 19] = [
     "units",
     "accounts",
     "accounts/connections",
+    "calendar/feeds",
     "media",
     "posts",
     "series",

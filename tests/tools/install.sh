@@ -2,12 +2,12 @@
 # Brings what a build or the tests need to this machine, and says what it did.
 #
 #   install.sh build   a C compiler, which the bundled SQLite and ring are compiled with
-#   install.sh test    besides: PostgreSQL 15 or newer, promtool, systemd-analyze, nginx, schemathesis, and
-#                      the reference server of the AT protocol (Node.js 18 or newer)
+#   install.sh test    besides: PostgreSQL 15 or newer, promtool, systemd-analyze, nginx, schemathesis,
+#                      icalendar (both from PyPI), and the reference server of the AT protocol (Node.js 18 or newer)
 #   install.sh env     prints the variables by which the tests find those tools, for `eval`
 #
 # Nothing is installed that is already there. PostgreSQL and systemd come from the system's packages
-# (root or sudo); promtool, nginx and schemathesis go below the target directory and need neither. Only
+# (root or sudo); promtool, nginx, schemathesis and icalendar go below the target directory and need neither. Only
 # PostgreSQL and the compiler are necessary here: a test that lacks one of the other tools fails
 # with its name, unless CHANCERY_TEST_SKIP (names joined by commas) lists it.
 set -euo pipefail
@@ -15,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 tools="$(realpath -m "${CARGO_TARGET_DIR:-target}")/tools"
 schemathesis_version=4.32.5
+icalendar_version=7.3.0
 
 say() { echo "install: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -124,7 +125,22 @@ get_schemathesis() {
   fi
 }
 
+# A library that reads calendars, by somebody else than those whose software writes or reads them here.
+get_icalendar() {
+  local venv="$tools/icalendar-$icalendar_version"
+  { [[ -f $venv/.whole ]] || skipped icalendar; } && return 0
+  rm -rf "$venv" && mkdir -p "$venv"
+  have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null \
+    || packages python3 python3-venv python3-pip || { say "NOT CHECKED: no Python for icalendar"; return 0; }
+  say "installing icalendar $icalendar_version"
+  python3 -m venv "$venv" \
+    && "$venv/bin/python" -m pip install -q --disable-pip-version-check "icalendar==$icalendar_version" >&2 \
+    && touch "$venv/.whole" \
+    || say "NOT CHECKED: icalendar could not be installed"
+}
+
 print_env() {
+  local skip="${CHANCERY_TEST_SKIP:-}"
   local found
   local program
   for program in promtool nginx; do
@@ -137,13 +153,20 @@ print_env() {
     printf 'export CHANCERY_TEST_PDS=%q\n' "$tools/pds"
   elif [[ -d $tools/pds ]]; then
     # It was tried: the test says that it has checked nothing.
-    printf 'export CHANCERY_TEST_SKIP=%q\n' "${CHANCERY_TEST_SKIP:+$CHANCERY_TEST_SKIP,}pds"
+    skip="${skip:+$skip,}pds"
   fi
+  found="$tools/icalendar-$icalendar_version"
+  if [[ -f $found/.whole ]]; then
+    printf 'export CHANCERY_TEST_ICALENDAR=%q\n' "$found/bin/python"
+  elif [[ -d $found ]]; then
+    skip="${skip:+$skip,}icalendar"
+  fi
+  [[ $skip == "${CHANCERY_TEST_SKIP:-}" ]] || printf 'export CHANCERY_TEST_SKIP=%q\n' "$skip"
 }
 
 case "${1:-}" in
   build) get_compiler ;;
-  test) get_compiler; get_postgres; get_systemd; get_judges; get_schemathesis; get_pds ;;
+  test) get_compiler; get_postgres; get_systemd; get_judges; get_schemathesis; get_icalendar; get_pds ;;
   env) print_env ;;
   *) die "usage: install.sh build|test|env" ;;
 esac

@@ -10,6 +10,7 @@ mod clock;
 mod connections;
 mod deliveries;
 mod events;
+mod feeds;
 mod foreign_posts;
 mod holds;
 mod kits;
@@ -47,6 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(platforms::routes())
         .merge(deliveries::routes())
         .merge(events::routes())
+        .merge(feeds::routes())
         .merge(foreign_posts::routes())
         .merge(holds::routes())
         .merge(kits::routes())

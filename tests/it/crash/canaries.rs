@@ -164,7 +164,7 @@ fn echo(platform: Platform, token: &str) -> FaultKind {
 }
 
 /// Everything that a person with all rights can be shown.
-const SHOWN: [&str; 16] = [
+const SHOWN: [&str; 17] = [
     "/readyz",
     "/healthz",
     "/metrics",
@@ -175,6 +175,7 @@ const SHOWN: [&str; 16] = [
     "/api/v1/posts",
     "/api/v1/media",
     "/api/v1/tokens",
+    "/api/v1/calendar/feeds",
     "/api/v1/webhooks",
     "/api/v1/platforms",
     "/api/v1/clock",
@@ -310,6 +311,17 @@ async fn look_around(
     let made: Value = serde_json::from_slice(&made).unwrap();
     // Shown to whoever made it, this once.
     secrets.add("the secret of a webhook", made["secret"].as_str().unwrap());
+    let (status, made) =
+        asker.ask("POST", "/api/v1/calendar/feeds", Some(&json!({"name": "canaries"}))).await;
+    assert_eq!(status, 201, "{}", String::from_utf8_lossy(&made));
+    let made: Value = serde_json::from_slice(&made).unwrap();
+    // Shown once, and the address of all that its owner may see.
+    let (_, path) = made["address"].as_str().unwrap().split_once("/calendar/").unwrap();
+    let (status, shown) = asker.ask("GET", &format!("/calendar/{path}"), None).await;
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&shown));
+    let secret = path.strip_prefix("feeds/").and_then(|it| it.strip_suffix(".ics")).unwrap();
+    secrets.add("the secret of a calendar feed", secret);
+    secrets.look("the feed itself", &shown, found);
     for id in ids {
         let path = format!("/api/v1/deliveries/{id}");
         let shown = eventually("it has come to its end, or to a person", async || {
