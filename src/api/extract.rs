@@ -47,6 +47,16 @@ impl Door {
     }
 }
 
+/// What somebody may do who still lacks the second factor that everybody must have; as a route below `/api/v1` sees
+/// its address.
+const SETS_UP: [&str; 2] = ["/second-factor", "/sessions/current"];
+
+fn second_factor_needed() -> Told {
+    let detail =
+        "everybody here needs a second factor: set yours up with POST /api/v1/second-factor";
+    Told::new("second_factor_needed", detail)
+}
+
 impl FromRequestParts<Api> for Door {
     type Rejection = Problem;
 
@@ -55,6 +65,11 @@ impl FromRequestParts<Api> for Door {
         let from =
             parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |it: &Peer| it.0);
         let actor = api.auth.actor(&parts.method, &parts.headers, from).await?;
+        let required = api.services.config.sign_in.second_factor_required;
+        let lacks = actor.signed_in.as_ref().is_some_and(|it| !it.second_factor);
+        if required && lacks && !SETS_UP.iter().any(|it| parts.uri.path().starts_with(it)) {
+            return Err(Error::Forbidden(second_factor_needed()).into());
+        }
         let request_id =
             parts.extensions.get().map_or_else(String::new, |id: &RequestId| id.0.clone());
         let key = idempotency_key(&parts.headers)?;

@@ -20,7 +20,15 @@ use super::{Api, closed, headers, health, v1};
 const NEVER_IN_CONFLICT: &str = "delete_token";
 
 /// What gives or takes a secret is not kept, so it cannot be answered again.
-const SECRET: [&str; 4] = ["create_session", "prove_session", "choose_password", "invite_person"];
+const SECRET: [&str; 7] = [
+    "create_session",
+    "prove_session",
+    "choose_password",
+    "invite_person",
+    "begin_second_factor",
+    "confirm_second_factor",
+    "renew_recovery_codes",
+];
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";

@@ -1,4 +1,4 @@
-//! `chancery admin`: the first administrator, and links by which people choose their passwords.
+//! `chancery admin`: the first administrator, links by which people choose their passwords, and phones that are lost.
 
 use std::io::Read as _;
 
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::exit::{Failure, say};
 use crate::app::App;
 use crate::config::Config;
-use crate::service::{Error, passwords, people};
+use crate::service::{Error, factors, passwords, people};
 
 /// What to do about administrators.
 #[derive(Debug, Subcommand)]
@@ -17,6 +17,16 @@ pub(super) enum Admin {
     Create(Create),
     /// Prints a link by which somebody chooses his password, alone on the last line.
     Invite(Invite),
+    /// Takes a second factor away whose phone and paper are lost.
+    ResetSecondFactor(Reset),
+}
+
+/// A person.
+#[derive(Debug, Args)]
+pub(super) struct Reset {
+    /// Whose second factor it is.
+    #[arg(long)]
+    email: String,
 }
 
 /// A person.
@@ -48,6 +58,20 @@ pub(super) async fn run(config: Config, admin: Admin) -> Result<(), Failure> {
     match admin {
         Admin::Create(create) => enter(config, create).await,
         Admin::Invite(invite) => make_link(config, invite).await,
+        Admin::ResetSecondFactor(reset) => take_away(config, reset).await,
+    }
+}
+
+async fn take_away(config: Config, reset: Reset) -> Result<(), Failure> {
+    let services = App::services(config).await?;
+    let done = factors::reset_at_the_console(&services, &reset.email).await;
+    services.store.close().await;
+    match done {
+        Ok(()) => say(format_args!("{} signs in with the password alone", reset.email)),
+        Err(Error::NotFound) => {
+            Err(Failure::usage(format!("nobody with the address {} may sign in", reset.email)))
+        }
+        Err(error) => Err(Failure::service(&error)),
     }
 }
 

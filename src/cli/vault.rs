@@ -84,7 +84,10 @@ async fn add(services: &mut Services, keys: &config::Vault, alone: bool) -> Resu
 async fn reseal(services: &Services) -> Result<(), Failure> {
     let done = sealing::reseal(services).await.map_err(|error| Failure::service(&error))?;
     let key = services.vault.active_key();
-    say(format_args!("{} credentials and webhooks sealed with key {key}", done.rows))?;
+    say(format_args!(
+        "{} credentials, webhooks and second factors sealed with key {key}",
+        done.rows
+    ))?;
     if done.unopened.is_empty() {
         return say(
             "no older key is needed any more, except for an hour by sign-ins that are under way, and \

@@ -62,6 +62,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// The API.
     pub api: Api,
+    /// How people sign in.
+    pub sign_in: SignIn,
     /// The HTTP client.
     pub outbound: Outbound,
     /// Pages on Facebook.
@@ -180,6 +182,13 @@ pub struct Api {
     pub token_cache: Duration,
     /// How long an answer to an `Idempotency-Key` is kept.
     pub idempotency_keep: Duration,
+}
+
+/// How people sign in.
+#[derive(Debug, Clone, Copy)]
+pub struct SignIn {
+    /// Whether everybody at a screen needs a second factor.
+    pub second_factor_required: bool,
 }
 
 /// The HTTP client.
@@ -395,6 +404,9 @@ impl Config {
             api: Api {
                 token_cache: read.duration("api.token_cache", Duration::ZERO),
                 idempotency_keep: read.duration("api.idempotency_keep", LEAST),
+            },
+            sign_in: SignIn {
+                second_factor_required: read.truth("sign_in.second_factor_required"),
             },
             outbound: Outbound {
                 connect_timeout: read.duration("outbound.connect_timeout", LEAST),

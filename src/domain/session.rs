@@ -63,6 +63,8 @@ pub struct SignedIn {
     pub session_id: SessionId,
     /// When he has last shown that it is he.
     pub proved_at: Timestamp,
+    /// Whether a code is asked of him besides his password.
+    pub second_factor: bool,
 }
 
 #[cfg(test)]

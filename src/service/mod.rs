@@ -20,6 +20,7 @@ pub mod connections;
 pub mod deliveries;
 mod error;
 pub mod events;
+pub mod factors;
 pub mod feeds;
 pub mod foreign_posts;
 pub mod health;

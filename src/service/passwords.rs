@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-use super::{Caller, Error, Services, Told, all_well, people, permit, sessions};
+use super::{Caller, Error, Services, Told, all_well, factors, people, permit, sessions};
 use crate::domain::actor::Scopes;
 use crate::domain::audit::NewEntry;
 use crate::domain::fault::Fault;
@@ -46,6 +46,10 @@ pub struct NewPassword {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     pub current: Option<SecretString>,
+    /// With the password that he has now: the code of his second factor, where he has one, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub code: Option<SecretString>,
     /// The new one: at least 12 characters, and hard to guess.
     #[schema(value_type = String, format = Password)]
     pub password: SecretString,
@@ -137,15 +141,18 @@ async fn link(
 /// Keeps the password that a person has chosen. Wherever he is signed in he must sign in again.
 pub async fn choose(services: &Services, from: &str, new: NewPassword) -> Result<(), Error> {
     let now = services.clock.now();
-    let (person, key) = match (&new.key, &new.email, &new.current) {
+    let (person, key, shown) = match (&new.key, &new.email, &new.current) {
         (Some(key), None, None) => {
             let key = Key::parse(key.expose_secret()).ok_or_else(void)?;
             let mut reader = services.store.read().await?;
             let id = passwords::invited(&mut reader, &key.hash(), now).await?.ok_or_else(void)?;
-            (passwords::of(&mut reader, &id).await?.ok_or_else(void)?, Some(key))
+            let person = passwords::of(&mut reader, &id).await?.ok_or_else(void)?;
+            (person, Some(key), None)
         }
         (None, Some(email), Some(current)) => {
-            (sessions::recognise(services, email, current, from).await?, None)
+            let person = sessions::recognise(services, email, current, from).await?;
+            let shown = factors::ask(services, &person.id, new.code.as_ref()).await?;
+            (person, None, Some(shown))
         }
         (Some(_) | None, _, _) => {
             let detail = "send the key of a link, or the address and the current password";
@@ -162,6 +169,9 @@ pub async fn choose(services: &Services, from: &str, new: NewPassword) -> Result
             }
         }
         None => sessions::confirm(&mut tx, &person).await?,
+    }
+    if let Some(shown) = &shown {
+        factors::take(&mut tx, &person.id, shown, now).await?;
     }
     if !passwords::set(&mut tx, &person.id, &hash).await? {
         return Err(void());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Error, Services};
+use super::{Error, Services, factors};
 use crate::domain::audit::NewEntry;
 use crate::engine::follow::webhook::binding as webhook_binding;
 use crate::store::sealed::{self, SealedCredential, SealedWebhook};
@@ -15,7 +15,7 @@ const AT_ONCE: u32 = 200;
 /// What came of it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Resealed {
-    /// Credentials and webhooks that are sealed with the active key now.
+    /// Credentials, webhooks and second factors that are sealed with the active key now.
     pub rows: u64,
     /// What stayed as it was because it does not open, with the key that sealed it.
     pub unopened: Vec<(String, String)>,
@@ -63,6 +63,7 @@ pub async fn reseal(services: &Services) -> Result<Resealed, Error> {
     let mut done = Resealed::default();
     credentials(services, &mut done).await?;
     webhooks(services, &mut done).await?;
+    second_factors(services, &mut done).await?;
     if begun || done.rows > 0 {
         let entry = NewEntry {
             actor: "console".to_owned(),
@@ -132,6 +133,27 @@ async fn webhooks(services: &Services, done: &mut Resealed) -> Result<(), Error>
             };
             let previous = previous.as_deref();
             let put = sealed::reseal_webhook(&mut tx, row, key, &secret, previous).await?;
+            done.rows += u64::from(put);
+        }
+        tx.conclude().await?;
+    }
+}
+
+async fn second_factors(services: &Services, done: &mut Resealed) -> Result<(), Error> {
+    let key = services.vault.active_key();
+    let mut after = String::new();
+    loop {
+        let mut tx = services.store.begin().await?;
+        let page = sealed::factors(&mut tx, key, &after, AT_ONCE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.person_id.to_string();
+        for row in &page {
+            let bound = factors::bound(&row.person_id, row.version);
+            let Ok(secret) = again(&services.vault, bound, &row.key_id, &row.sealed) else {
+                done.unopened.push((row.person_id.to_string(), row.key_id.clone()));
+                continue;
+            };
+            let put = sealed::reseal_factor(&mut tx, row, key, &secret).await?;
             done.rows += u64::from(put);
         }
         tx.conclude().await?;

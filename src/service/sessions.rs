@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::{
-    Caller, Error, Page, Services, Told, Window, finish, passwords as secrets, people, permit,
+    Caller, Error, Page, Services, Told, Window, factors, finish, passwords as secrets, people,
+    permit,
 };
 use crate::clock::{after, before};
 use crate::domain::audit::NewEntry;
@@ -49,6 +50,10 @@ pub struct NewSession {
     /// His password.
     #[schema(value_type = String, format = Password)]
     pub password: SecretString,
+    /// The code of his second factor, where he has one, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub code: Option<SecretString>,
 }
 
 /// Showing again that one is who one is.
@@ -57,6 +62,10 @@ pub struct Proof {
     /// His password.
     #[schema(value_type = String, format = Password)]
     pub password: SecretString,
+    /// The code of his second factor, where he has one, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub code: Option<SecretString>,
 }
 
 /// Somebody signed in at one screen.
@@ -111,6 +120,7 @@ pub async fn create(
     new: NewSession,
 ) -> Result<(SessionView, Key), Error> {
     let known = recognise(services, &new.email, &new.password, &place.address).await?;
+    let shown = factors::ask(services, &known.id, new.code.as_ref()).await?;
     let now = services.clock.now();
     let key = Key::mint(rand::random());
     let session = Session {
@@ -126,6 +136,7 @@ pub async fn create(
     };
     let mut tx = services.store.begin().await?;
     confirm(&mut tx, &known).await?;
+    factors::take(&mut tx, &known.id, &shown, now).await?;
     sessions::prune(&mut tx, before(now, KEPT)).await?;
     passwords::prune(&mut tx, before(now, KEPT)).await?;
     sessions::insert(&mut tx, &session, &key.hash()).await?;
@@ -153,8 +164,7 @@ pub(super) async fn recognise(
     } else {
         None
     };
-    let guesses = passwords::guesses(&mut reader, &named(&email), before(now, REMEMBERED)).await?;
-    if let Some(until) = guesses.and_then(waits_until).filter(|until| now < *until)
+    if let Some(until) = waits(&mut reader, &email, now).await?
         && !has_come_from(&mut reader, known.as_ref(), from, now).await?
     {
         return Err(too_soon(now, until));
@@ -165,10 +175,7 @@ pub(super) async fn recognise(
     {
         return Ok(known);
     }
-    let now = services.clock.now();
-    let mut tx = services.store.begin().await?;
-    passwords::failed(&mut tx, &named(&email), now, before(now, REMEMBERED)).await?;
-    tx.commit().await?;
+    note_wrong(services, &email).await?;
     tracing::warn!(person.id = ?known.map(|it| it.id), client.address = from, "a wrong password");
     Err(unknown())
 }
@@ -193,9 +200,37 @@ async fn has_come_from(
     Ok(sessions::has_come_from(reader, &known.id, from, before(now, FAMILIAR)).await?)
 }
 
-/// What is kept of an address that was named: anybody may name any.
-fn named(email: &str) -> String {
-    hex::encode(Sha256::digest(email))
+/// Counts something wrong under a name.
+pub(super) async fn note_wrong(services: &Services, name: &str) -> Result<(), Error> {
+    let now = services.clock.now();
+    let mut tx = services.store.begin().await?;
+    passwords::failed(&mut tx, &named(name), now, before(now, REMEMBERED)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Until when nothing is looked at under a name, after what was wrong.
+async fn waits(
+    reader: &mut Reader,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    let guesses = passwords::guesses(reader, &named(name), before(now, REMEMBERED)).await?;
+    Ok(guesses.and_then(waits_until).filter(|until| now < *until))
+}
+
+/// Refuses what has to wait under a name.
+pub(super) async fn wait_over(
+    services: &Services,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let until = waits(&mut services.store.read().await?, name, now).await?;
+    until.map_or(Ok(()), |until| Err(too_soon(now, until)))
+}
+
+/// What is kept of a name under which something is counted: anybody may name any address.
+pub(super) fn named(name: &str) -> String {
+    hex::encode(Sha256::digest(name))
 }
 
 /// Until when no password for an address is looked at.
@@ -212,7 +247,7 @@ fn unknown() -> Error {
 
 fn too_soon(now: Timestamp, until: Timestamp) -> Error {
     let seconds = u64::try_from(now.duration_until(until).as_secs()).unwrap_or(0) + 1;
-    let detail = format!("too many wrong passwords in a row; try again in {seconds} s");
+    let detail = format!("too many wrong passwords or codes in a row; try again in {seconds} s");
     let told = Told::new("sign_in_waits", detail).with("seconds", seconds);
     Error::TooSoon(told.retry_after(seconds))
 }
@@ -278,9 +313,11 @@ pub async fn prove(
     let known = passwords::of(&mut services.store.read().await?, &caller.actor.person_id).await?;
     let email = known.ok_or(Error::NotFound)?.email;
     let known = recognise(services, &email, &proof.password, from).await?;
+    let shown = factors::ask(services, &known.id, proof.code.as_ref()).await?;
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     confirm(&mut tx, &known).await?;
+    factors::take(&mut tx, &known.id, &shown, now).await?;
     sessions::prove(&mut tx, &own.session_id, now).await?;
     let entry = caller.entry("session.prove", &own.session_id, json!({}));
     audit::append(&mut tx, &[entry], now);
@@ -295,7 +332,7 @@ pub(super) fn fresh(caller: &Caller, now: Timestamp) -> Result<(), Error> {
     if is_fresh(signed_in, now) {
         return Ok(());
     }
-    let detail = "this needs your password again: send it to POST /api/v1/sessions/current/proof, then repeat this";
+    let detail = "this needs your password again (and a code, if you have a second factor): send it to POST /api/v1/sessions/current/proof, then repeat this";
     Err(Error::Forbidden(Told::new("proof_needed", detail)))
 }
 

@@ -23,6 +23,7 @@ mod db;
 pub mod deliveries;
 mod error;
 pub mod events;
+pub mod factors;
 pub mod feeds;
 pub mod foreign;
 pub mod foreign_posts;
@@ -176,6 +177,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     sealed::STATEMENTS,
     self_audit::STATEMENTS,
     series::STATEMENTS,
+    factors::STATEMENTS,
     sessions::STATEMENTS,
     terms::STATEMENTS,
     tokens::STATEMENTS,

@@ -2,7 +2,7 @@
 
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
-use crate::domain::id::{AccountId, WebhookId};
+use crate::domain::id::{AccountId, PersonId, WebhookId};
 
 statements! {
     CREDENTIALS =
@@ -21,10 +21,17 @@ statements! {
                 previous_key_id = CASE WHEN previous_sealed IS NULL THEN NULL ELSE $4 END,
                 previous_sealed = $6
          WHERE id = $1 AND secret_version = $2 AND key_id = $3";
+    FACTORS =
+        "SELECT person_id, version, key_id, sealed FROM second_factors
+         WHERE key_id <> $1 AND person_id > $2 ORDER BY person_id LIMIT $3";
+    RESEAL_FACTOR =
+        "UPDATE second_factors SET key_id = $4, sealed = $5
+         WHERE person_id = $1 AND version = $2 AND key_id = $3";
     KEEP_CHECK = "UPDATE installation SET key_check = $1 WHERE id = 1";
     KEYS =
         "SELECT held.key_id, COUNT(*) FROM (
              SELECT key_id FROM credentials
+             UNION ALL SELECT key_id FROM second_factors
              UNION ALL SELECT key_id FROM webhooks
              UNION ALL SELECT previous_key_id FROM webhooks WHERE previous_key_id IS NOT NULL
          ) AS held GROUP BY held.key_id ORDER BY held.key_id";
@@ -66,6 +73,19 @@ pub struct SealedWebhook {
     pub previous_sealed: Option<Vec<u8>>,
 }
 
+/// A second factor that is sealed with another key than the one asked about.
+#[derive(sqlx::FromRow)]
+pub struct SealedFactor {
+    /// Whose; bound into the seal.
+    pub person_id: PersonId,
+    /// Counts replacements; bound into the seal.
+    pub version: i64,
+    /// Which key sealed it.
+    pub key_id: String,
+    /// The sealed secret.
+    pub sealed: Vec<u8>,
+}
+
 /// Credentials that `key` has not sealed, after an id, in the order of their ids.
 pub async fn credentials(
     reader: &mut Reader,
@@ -87,6 +107,39 @@ pub async fn webhooks(
 ) -> Result<Vec<SealedWebhook>, Error> {
     Ok(on!(reader, WEBHOOKS, |sql, conn| {
         sqlx::query_as(sql).bind(key).bind(after).bind(i64::from(limit)).fetch_all(conn).await?
+    }))
+}
+
+/// Second factors that `key` has not sealed, after an id, in the order of their ids.
+pub async fn factors(
+    reader: &mut Reader,
+    key: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<SealedFactor>, Error> {
+    Ok(on!(reader, FACTORS, |sql, conn| {
+        sqlx::query_as(sql).bind(key).bind(after).bind(i64::from(limit)).fetch_all(conn).await?
+    }))
+}
+
+/// Puts a second factor in the place of itself, sealed with `key`; false when it was replaced meanwhile.
+pub async fn reseal_factor(
+    tx: &mut Tx,
+    was: &SealedFactor,
+    key: &str,
+    sealed: &[u8],
+) -> Result<bool, Error> {
+    Ok(on!(tx, RESEAL_FACTOR, |sql, conn| {
+        sqlx::query(sql)
+            .bind(&was.person_id)
+            .bind(was.version)
+            .bind(&was.key_id)
+            .bind(key)
+            .bind(sealed)
+            .execute(conn)
+            .await?
+            .rows_affected()
+            == 1
     }))
 }
 

@@ -19,7 +19,9 @@ statements! {
         "INSERT INTO sessions (id, person_id, hash, address, agent, created_at, seen_at, proved_at, ends_at)
          VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7)";
     BEARER =
-        "SELECT s.id, s.person_id, s.seen_at, s.proved_at, s.ends_at, p.administrator
+        "SELECT s.id, s.person_id, s.seen_at, s.proved_at, s.ends_at, p.administrator,
+                EXISTS (SELECT 1 FROM second_factors AS f
+                        WHERE f.person_id = p.id AND f.confirmed_at IS NOT NULL) AS second_factor
          FROM sessions AS s JOIN people AS p ON p.id = s.person_id
          WHERE s.hash = $1 AND s.ended_at IS NULL AND s.ends_at > $2 AND s.seen_at > $3
            AND p.disabled_at IS NULL";
@@ -35,6 +37,8 @@ statements! {
          ORDER BY id LIMIT $5";
     PROVE = "UPDATE sessions SET proved_at = $2 WHERE id = $1 AND ended_at IS NULL";
     END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
+    END_OTHERS =
+        "UPDATE sessions SET ended_at = $3 WHERE person_id = $1 AND id <> $2 AND ended_at IS NULL";
     END_ALL = "UPDATE sessions SET ended_at = $2 WHERE person_id = $1 AND ended_at IS NULL";
     END_EVERY = "UPDATE sessions SET ended_at = $1 WHERE ended_at IS NULL";
     FROM_HERE =
@@ -112,6 +116,7 @@ struct BearerRow {
     proved_at: At,
     ends_at: At,
     administrator: bool,
+    second_factor: bool,
 }
 
 /// Writes a new session.
@@ -152,7 +157,11 @@ pub async fn bearer(
     } else {
         roles::reach(reader, &row.person_id, when.now).await?
     };
-    let signed_in = SignedIn { session_id: row.id, proved_at: row.proved_at.into() };
+    let signed_in = SignedIn {
+        session_id: row.id,
+        proved_at: row.proved_at.into(),
+        second_factor: row.second_factor,
+    };
     let bearer = Bearer {
         actor: Actor {
             person_id: row.person_id,
@@ -223,6 +232,19 @@ pub async fn end(tx: &mut Tx, id: &SessionId, now: Timestamp) -> Result<bool, Er
 pub async fn end_all(tx: &mut Tx, person: &PersonId, now: Timestamp) -> Result<u64, Error> {
     on!(tx, END_ALL, |sql, conn| {
         Ok(sqlx::query(sql).bind(person).bind(At(now)).execute(conn).await?.rows_affected())
+    })
+}
+
+/// Ends all sessions of a person but one, and gives how many.
+pub async fn end_others(
+    tx: &mut Tx,
+    person: &PersonId,
+    but: &SessionId,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    on!(tx, END_OTHERS, |sql, conn| {
+        let ended = sqlx::query(sql).bind(person).bind(but).bind(At(now)).execute(conn).await?;
+        Ok(ended.rows_affected())
     })
 }
 

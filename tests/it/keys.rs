@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use chancery::simulator::Platform;
 
+use crate::factors::{has_an_app, shows, sign_in};
 use crate::stage::{Kind, Stage, Wanted};
 
 const OLDER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -30,6 +31,7 @@ fn told(output: &Output) -> String {
 async fn after_a_rotation_the_older_key_is_not_needed() {
     let mut stage = Stage::start(Kind::Sqlite, &[]).await.unwrap();
     let [page, user] = stage.both().await;
+    let (app, _) = has_an_app(&stage).await;
     // Beside the daemon nothing happens: the directory is in use.
     let beside = chancery(&stage, &[], &["vault", "rotate", "--new-key"]);
     assert_eq!(beside.status.code(), Some(4), "{}", told(&beside));
@@ -39,7 +41,11 @@ async fn after_a_rotation_the_older_key_is_not_needed() {
 
     let output = chancery(&stage, &[], &["vault", "rotate", "--new-key"]);
     assert!(output.status.success(), "{}", told(&output));
-    assert!(told(&output).contains("2 credentials and webhooks sealed"), "{}", told(&output));
+    assert!(
+        told(&output).contains("3 credentials, webhooks and second factors sealed"),
+        "{}",
+        told(&output)
+    );
     let both = std::fs::read_to_string(&file).unwrap();
     assert!(both.ends_with(&older) && both.lines().count() == 2, "the older key stays, last");
     let newer = both.lines().next().unwrap();
@@ -48,10 +54,14 @@ async fn after_a_rotation_the_older_key_is_not_needed() {
 
     // Once more changes nothing.
     let again = chancery(&stage, &[], &["vault", "rotate"]);
-    assert!(told(&again).contains("0 credentials and webhooks sealed"), "{}", told(&again));
+    assert!(
+        told(&again).contains("0 credentials, webhooks and second factors sealed"),
+        "{}",
+        told(&again)
+    );
     let keys = chancery(&stage, &[], &["vault", "keys"]);
     assert!(told(&keys).contains("1: 0 values, opens"), "{}", told(&keys));
-    assert!(told(&keys).contains(": 2 values, seals"), "{}", told(&keys));
+    assert!(told(&keys).contains(": 3 values, seals"), "{}", told(&keys));
 
     // The older one alone opens nothing any more, and the newer one alone everything.
     std::fs::write(&file, &older).unwrap();
@@ -62,6 +72,9 @@ async fn after_a_rotation_the_older_key_is_not_needed() {
         let id = stage.deliver(outlet, &Wanted::text("with the newer key")).await;
         stage.published(&id).await;
     }
+    let code = shows(&app, stage.now());
+    let signed_in = sign_in(&stage, "192.0.2.9", Some(&code)).await.map(|_| ());
+    signed_in.unwrap();
     stage.finish().await;
 }
 

@@ -55,6 +55,8 @@ mod doubts;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod factors;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod faults;

@@ -130,6 +130,12 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_current_session", Nobody, ""),
     ("end_current_session", Nobody, ""),
     ("prove_session", Nobody, r#"{"password": "p"}"#),
+    ("get_second_factor", Own, ""),
+    ("begin_second_factor", Nobody, ""),
+    ("remove_second_factor", Nobody, ""),
+    ("confirm_second_factor", Nobody, r#"{"code": "123456"}"#),
+    ("renew_recovery_codes", Nobody, ""),
+    ("reset_second_factor", Nobody, ""),
     ("list_accounts", Readers, ""),
     (
         "create_account",

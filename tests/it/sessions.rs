@@ -21,10 +21,10 @@ use crate::stage::{Kind, Stage, eventually, staged};
 use crate::world::{Ask, World, both};
 
 const EMAIL: &str = "lan.pham@mofa.example";
-const PASSWORD: &str = "giếng bút mưa đá";
+pub(crate) const PASSWORD: &str = "giếng bút mưa đá";
 
 /// Somebody who has a role and was sent a link: his id, and what stands in the link.
-async fn invited(world: &World, email: &str, role: &str) -> (String, String) {
+pub(crate) async fn invited(world: &World, email: &str, role: &str) -> (String, String) {
     let unit = world.unit().await;
     let person = json!({
         "email": email, "name": "Phạm Lan", "roles": [{"unit_id": unit["id"], "role": role}],
@@ -47,7 +47,7 @@ async fn link(world: &World, person: &str) -> String {
     made["link"].as_str().unwrap().split_once("/password#").unwrap().1.to_owned()
 }
 
-async fn choose(world: &World, body: Value) -> crate::world::Answer {
+pub(crate) async fn choose(world: &World, body: Value) -> crate::world::Answer {
     world.anonymous("POST", "/api/v1/passwords").json(&body).await
 }
 
@@ -57,13 +57,13 @@ async fn sign_in(world: &World, password: &str) -> crate::world::Answer {
 }
 
 /// At a screen: the cookie, and what confirms changes.
-struct Screen {
+pub(crate) struct Screen {
     cookie: String,
     word: String,
 }
 
 impl Screen {
-    async fn open(world: &World) -> Self {
+    pub(crate) async fn open(world: &World) -> Self {
         let answer = sign_in(world, PASSWORD).await;
         let set = answer.header("set-cookie").to_owned();
         let cookie = set.split(';').next().unwrap().to_owned();
@@ -74,7 +74,7 @@ impl Screen {
         Self { cookie, word: told["csrf_token"].as_str().unwrap().to_owned() }
     }
 
-    fn ask(&self, world: &World, method: &str, path: &str) -> Ask {
+    pub(crate) fn ask(&self, world: &World, method: &str, path: &str) -> Ask {
         let ask = world.anonymous(method, path).header("cookie", &self.cookie);
         ask.header("x-csrf-token", &self.word)
     }
@@ -228,7 +228,7 @@ both! {
     }
 }
 
-fn place(address: &str) -> Place {
+pub(crate) fn place(address: &str) -> Place {
     Place { address: address.to_owned(), agent: "a browser".to_owned() }
 }
 
@@ -241,11 +241,11 @@ fn body<T: serde::de::DeserializeOwned>(value: Value) -> T {
 }
 
 /// The administrator of the stage.
-fn email() -> &'static str {
+pub(crate) fn email() -> &'static str {
     "an.nguyen@mofa.example"
 }
 
-async fn has_a_password(stage: &Stage) {
+pub(crate) async fn has_a_password(stage: &Stage) {
     let made = passwords::invite_at_the_console(stage.acts(), email()).await.unwrap();
     let key = made.link.split_once('#').unwrap().1;
     let new = json!({"key": key, "password": PASSWORD});
@@ -254,7 +254,7 @@ async fn has_a_password(stage: &Stage) {
 }
 
 /// Who is there by this key.
-async fn by(auth: &Auth, stage: &Stage, key: &Key) -> Option<Caller> {
+pub(crate) async fn by(auth: &Auth, stage: &Stage, key: &Key) -> Option<Caller> {
     let cookie = browser::set(&stage.acts().config, key);
     let cookie = cookie.split(';').next().unwrap().to_owned();
     let headers = HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())]);

@@ -10,6 +10,7 @@ mod clock;
 mod connections;
 mod deliveries;
 mod events;
+mod factors;
 mod feeds;
 mod foreign_posts;
 mod holds;
@@ -49,6 +50,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(deliveries::routes())
         .merge(events::routes())
         .merge(feeds::routes())
+        .merge(factors::routes())
         .merge(foreign_posts::routes())
         .merge(holds::routes())
         .merge(kits::routes())

@@ -25,7 +25,7 @@ use crate::store::connections::{self, Kept};
 use crate::store::people::{self, Person};
 use crate::store::sessions::{self, InForce};
 use crate::store::tokens::{self, Token};
-use crate::store::{Tx, audit, credentials, roles, units};
+use crate::store::{Tx, audit, credentials, factors, roles, units};
 
 /// Accounts that are proven at once.
 const AT_ONCE: usize = 10;
@@ -91,7 +91,7 @@ async fn write(
     let now = services.clock.now();
     let from = kept.connection.version;
     let mut tx = services.store.begin().await?;
-    still_his(&mut tx, &kept.connection, now).await?;
+    still_his(services, &mut tx, &kept.connection, now).await?;
     let (mut entries, mut released) = (Vec::new(), Released::default());
     let entry = |action: &str, subject: String, detail| NewEntry {
         actor: actor.to_owned(),
@@ -133,10 +133,16 @@ async fn write(
 }
 
 /// The one who began it may have left meanwhile, or lost what let him: then nothing comes of it.
-async fn still_his(tx: &mut Tx, connection: &Connection, now: Timestamp) -> Result<(), Error> {
+async fn still_his(
+    services: &Services,
+    tx: &mut Tx,
+    connection: &Connection,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let required = services.config.sign_in.second_factor_required;
     let person = people::find(tx, &connection.person_id).await?;
     if let Some(person) = person.filter(|person| person.disabled_at.is_none())
-        && may_act(tx, &person, connection, now).await?
+        && may_act(tx, &person, connection, (now, required)).await?
     {
         return Ok(());
     }
@@ -150,7 +156,7 @@ async fn may_act(
     tx: &mut Tx,
     person: &Person,
     connection: &Connection,
-    now: Timestamp,
+    (now, required): (Timestamp, bool),
 ) -> Result<bool, Error> {
     let unit = Subject::Unit(&connection.unit_id);
     let subject = connection.account_id.as_ref().map_or(unit, Subject::Account);
@@ -171,7 +177,12 @@ async fn may_act(
     };
     let when = InForce { now, seen_since: before(now, IDLE) };
     if let [session, ..] = sessions::list(tx, &person.id, None, when, 1).await?.as_slice() {
-        let signed_in = SignedIn { session_id: session.id.clone(), proved_at: session.proved_at };
+        let has_factor = factors::is_on(tx, &person.id).await?;
+        let signed_in = SignedIn {
+            session_id: session.id.clone(),
+            proved_at: session.proved_at,
+            second_factor: has_factor,
+        };
         let actor = Actor {
             person_id: person.id.clone(),
             token_id: None,
@@ -181,7 +192,8 @@ async fn may_act(
             accounts: None,
             reach: Arc::clone(&reach),
         };
-        if policy::may(&actor, Action::WriteAccounts, subject).is_ok() {
+        let lacks = required && !has_factor;
+        if !lacks && policy::may(&actor, Action::WriteAccounts, subject).is_ok() {
             return Ok(true);
         }
     }
