@@ -24,7 +24,7 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 16] = [
+const UNVERSIONED: [&str; 17] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
@@ -40,6 +40,7 @@ const UNVERSIONED: [&str; 16] = [
     "/api/v1/posts/{id}/submit",
     "/api/v1/series/preview",
     "/api/v1/series/{id}/dates",
+    "/api/v1/posts/{id}/variants/{language}/diff",
     "/api/v1/webhooks/{id}/tries",
 ];
 

@@ -29,6 +29,7 @@ mod text_nouns;
 mod text_plans;
 mod text_platforms;
 mod text_series;
+mod text_translations;
 mod unread;
 mod v1;
 

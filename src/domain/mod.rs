@@ -42,6 +42,7 @@ pub mod session;
 pub mod terms;
 pub mod text;
 pub mod token;
+pub mod translation;
 pub mod unit;
 pub mod upload;
 pub mod variant;

@@ -33,6 +33,8 @@ words! {
         KitDeclined = "kit.declined",
         /// What a unit has a copy of was changed by whoever offers it.
         KitCorrected = "kit.corrected",
+        /// The source of variants has changed since they were made from it.
+        VariantStale = "variant.stale",
         /// The wall-clock time of a delivery means another instant than when it was scheduled.
         DeliveryZoneChanged = "delivery.zone_changed",
         /// A published delivery is certainly not there any more; nobody here has deleted it.
@@ -157,6 +159,7 @@ impl Occasion {
             | Self::KitAdapted
             | Self::KitDeclined
             | Self::KitCorrected
+            | Self::VariantStale
             | Self::DeliveryVanished
             | Self::PostsMissing
             | Self::PostsFound

@@ -55,6 +55,10 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::KitCorrected => {
             ["Bài gốc được mời đăng đã được sửa", "What was offered has been corrected"]
         }
+        O::VariantStale => [
+            "Bản gốc đã thay đổi: hãy xem lại bản dịch",
+            "The source has changed: look at its translations",
+        ],
         O::DeliveryZoneChanged => {
             ["Múi giờ đã thay đổi, cần định lại giờ đăng", "A zone's clocks have changed: say when"]
         }

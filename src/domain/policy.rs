@@ -23,6 +23,8 @@ pub enum Action {
     ReadPosts,
     /// Write or change posts.
     WritePosts,
+    /// Write what posts say in other languages than their source's, and move that on.
+    WriteVariants,
     /// Approve posts, or refuse to.
     Approve,
     /// See deliveries.
@@ -74,7 +76,7 @@ impl Action {
             Self::ReadMedia => Scope::MediaRead,
             Self::WriteMedia => Scope::MediaWrite,
             Self::ReadPosts => Scope::PostsRead,
-            Self::WritePosts => Scope::PostsWrite,
+            Self::WritePosts | Self::WriteVariants => Scope::PostsWrite,
             Self::Approve => Scope::ApprovalsWrite,
             Self::ReadDeliveries => Scope::DeliveriesRead,
             Self::WriteDeliveries => Scope::DeliveriesWrite,
@@ -122,6 +124,7 @@ impl Action {
             | Self::WriteMedia
             | Self::ReadPosts
             | Self::WritePosts
+            | Self::WriteVariants
             | Self::ReadHolds
             | Self::ReadDeliveries
             | Self::WriteDeliveries

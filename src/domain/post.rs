@@ -33,6 +33,8 @@ pub struct PostDraft {
     pub source_language: String,
     /// One for each language.
     pub variants: Vec<VariantDraft>,
+    /// The languages in which it is wanted.
+    pub wanted_languages: Vec<String>,
     /// Words to find it by.
     pub labels: Vec<String>,
 }
@@ -52,6 +54,8 @@ pub struct Post {
     pub class: Class,
     /// The language it was written in first.
     pub source_language: String,
+    /// The languages in which it is wanted.
+    pub wanted_languages: Vec<String>,
     /// Words to find it by.
     pub labels: Vec<String>,
     /// Raised by every change.
@@ -89,9 +93,19 @@ impl PostDraft {
             self.source_language.clone()
         });
         let labels = labels(&self.labels, &mut faults);
+        let wanted_languages = wanted(&self.wanted_languages, &mut faults);
         let variants = variants(self.variants, &source_language, &mut faults);
         if faults.is_empty() {
-            Ok(Self { campaign_id, title, class: self.class, source_language, variants, labels })
+            let class = self.class;
+            Ok(Self {
+                campaign_id,
+                title,
+                class,
+                source_language,
+                variants,
+                wanted_languages,
+                labels,
+            })
         } else {
             Err(faults)
         }
@@ -123,6 +137,29 @@ fn labels(raw: &[String], faults: &mut Vec<Fault>) -> Vec<String> {
         }
     }
     labels
+}
+
+/// Languages in their one spelling, each once.
+fn wanted(raw: &[String], faults: &mut Vec<Fault>) -> Vec<String> {
+    if raw.len() > MAX_VARIANTS {
+        let detail = format!("at most {MAX_VARIANTS} languages");
+        faults.push(Fault::new("/wanted_languages", "too_many", detail).with("max", MAX_VARIANTS));
+        return Vec::new();
+    }
+    let mut wanted: Vec<String> = Vec::with_capacity(raw.len());
+    for (place, tag) in raw.iter().enumerate() {
+        match variant::language(tag) {
+            Some(tag) if wanted.contains(&tag) => {}
+            Some(tag) => wanted.push(tag),
+            None => {
+                let detail = "must be a language tag such as vi, en or zh-Hans";
+                let fault =
+                    Fault::new(format!("/wanted_languages/{place}"), "bad_language", detail);
+                faults.push(fault.with("value", locale::quoted(tag)));
+            }
+        }
+    }
+    wanted
 }
 
 fn variants(
@@ -193,6 +230,7 @@ pub fn language_for<'a>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::translation::Translation;
     use super::super::variant::Content;
     use super::*;
 
@@ -208,6 +246,7 @@ mod tests {
             class: Class::Routine,
             source_language: "VI".into(),
             variants: vec![variant("vi"), variant("zh-hans")],
+            wanted_languages: vec!["FR".into(), "fr".into()],
             labels: vec!["lễ".into(), "lễ ".into()],
         }
     }
@@ -218,6 +257,7 @@ mod tests {
             content: Content::default(),
             content_hash: hash.into(),
             revision: 1,
+            translation: Translation::source(1, hash),
         }
     }
 
@@ -228,6 +268,7 @@ mod tests {
         assert_eq!(settled.source_language, "vi");
         assert_eq!(settled.variants[1].language, "zh-Hans");
         assert_eq!(settled.labels, ["lễ"]);
+        assert_eq!(settled.wanted_languages, ["fr"]);
     }
 
     #[test]

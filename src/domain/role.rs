@@ -35,6 +35,8 @@ words! {
 /// Who writes.
 const WRITERS: &[Role] =
     &[Role::Administrator, Role::Publisher, Role::Author, Role::Translator, Role::Contributor];
+/// Who writes what others translate.
+const AUTHORS: &[Role] = &[Role::Administrator, Role::Publisher, Role::Author, Role::Contributor];
 /// Who says what is to come.
 const PLANNERS: &[Role] = &[Role::Administrator, Role::Publisher, Role::Author];
 /// Who decides when something goes out.
@@ -60,7 +62,8 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         | Action::ReadCampaigns
         | Action::ReadPeople => Role::ALL,
         Action::WriteEvents | Action::WriteCampaigns => PLANNERS,
-        Action::WriteMedia | Action::WritePosts => WRITERS,
+        Action::WriteMedia | Action::WriteVariants => WRITERS,
+        Action::WritePosts => AUTHORS,
         Action::Approve => APPROVERS,
         Action::WriteDeliveries => PUBLISHERS,
         Action::WriteHolds => STOPPERS,
@@ -170,6 +173,10 @@ mod tests {
             may(Role::Approver, Action::WriteHolds) && !may(Role::Approver, Action::WritePosts)
         );
         assert!(may(Role::Publisher, Action::WriteDeliveries));
+        assert!(
+            may(Role::Translator, Action::WriteVariants)
+                && !may(Role::Translator, Action::WritePosts)
+        );
         for role in Role::ALL {
             assert!(may(*role, Action::ReadPosts), "{role}");
             assert_eq!(may(*role, Action::WriteAccounts), *role == Role::Administrator, "{role}");

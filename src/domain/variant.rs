@@ -11,6 +11,7 @@ use super::locale;
 use super::media::{MediaKind, MovingFacts};
 use super::parts::{self, Piece, PieceDraft};
 use super::text::{self, Language};
+use super::translation::Translation;
 
 /// The longest text that is kept, in code points; the longest that any platform takes is 63,206.
 pub const MAX_TEXT: usize = 100_000;
@@ -36,6 +37,10 @@ pub struct VariantDraft {
     pub thread: Vec<PieceDraft>,
     /// What is said below it at once.
     pub first_comment: Option<String>,
+    /// A machine has made it.
+    pub machine: bool,
+    /// The revision of the source that it was made from, if that is said.
+    pub made_from: Option<i64>,
 }
 
 /// A picture as a variant uses it.
@@ -230,7 +235,8 @@ impl VariantDraft {
         }
         let thread = parts::thread(self.thread, pointer, faults);
         let first_comment = self.first_comment.map(|raw| parts::comment(&raw, pointer, faults));
-        Self { language, text, link, media, thread, first_comment }
+        let Self { machine, made_from, .. } = self;
+        Self { language, text, link, media, thread, first_comment, machine, made_from }
     }
 }
 
@@ -289,11 +295,6 @@ fn link(raw: &str, pointer: &str, faults: &mut Vec<Fault>) -> Option<String> {
     Some(url.into())
 }
 
-/// A variant that may still change.
-pub const STATUS_DRAFT: &str = "draft";
-/// One of a post that everybody has approved who must.
-pub const STATUS_APPROVED: &str = "approved";
-
 /// A variant as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
@@ -305,6 +306,17 @@ pub struct Variant {
     pub content_hash: String,
     /// The revision of the post in which it got this content.
     pub revision: i64,
+    /// How it came from the source.
+    pub translation: Translation,
+}
+
+impl Variant {
+    /// The same in a new post, of which everything is of the first revision.
+    #[must_use]
+    pub fn at_first(self) -> Self {
+        let translation = Translation { made_from: 1, ..self.translation };
+        Self { revision: 1, translation, ..self }
+    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ words! {
         Unit = "unit",
         /// Approvals.
         Approval = "approval",
+        /// Somebody to proof what it says.
+        Translation = "translation",
         /// The end of an embargo on a picture or video.
         Embargo = "embargo",
         /// A licence in the place of one that has ended.
@@ -91,6 +93,8 @@ const LICENCE: [&str; 2] =
     ["Giấy phép của ảnh hoặc video đã hết hạn", "The licence of a picture or video has ended"];
 const MEDIA_MISSING: [&str; 2] =
     ["Thiếu tệp ảnh hoặc video, chờ đưa tệp trở lại", "Waits for a file to be brought back"];
+const TRANSLATION: [&str; 2] =
+    ["Chờ người hiệu đính bản dịch", "Waits for its translation to be proofed"];
 const TIME_ZONE: [&str; 2] = [
     "Múi giờ đã thay đổi, chờ định lại giờ đăng",
     "Its zone's clocks have changed: waits for a new time",
@@ -129,6 +133,7 @@ impl Cause {
             | Self::Account
             | Self::Unit
             | Self::Approval
+            | Self::Translation
             | Self::Licence
             | Self::Quarantine
             | Self::TimeZone
@@ -180,6 +185,7 @@ impl Cause {
                 ["Đơn vị đã đóng hoặc bài đã bị xóa", "Its unit is closed or its post was removed"]
             }
             Self::Approval => ["Chờ phê duyệt", "Waits for approvals"],
+            Self::Translation => TRANSLATION,
             Self::Embargo => EMBARGO,
             Self::Licence => LICENCE,
             Self::Quarantine => [

@@ -134,7 +134,13 @@ pub(super) fn failed(standing: &Standing, brake: Option<&Brake>, now: Timestamp)
 /// Its latest useful time has passed.
 fn late(standing: &Standing) -> Failed {
     let unapproved = standing.unapproved && standing.state == DeliveryState::PendingApproval;
-    let (code, words) = if unapproved { ("not_approved", NOT_APPROVED) } else { ("late", LATE) };
+    let (code, words) = if unapproved {
+        ("not_approved", NOT_APPROVED)
+    } else if standing.unproofed {
+        ("not_proofed", NOT_PROOFED)
+    } else {
+        ("late", LATE)
+    };
     ended(standing, Event::Late, code, words)
 }
 
@@ -227,6 +233,9 @@ fn person_needed(standing: &Standing) -> Option<(&'static str, &'static str)> {
     if standing.quarantined {
         return Some(("quarantine", "the database came back from a backup"));
     }
+    if standing.unproofed {
+        return Some(("translation", "somebody other than its translator to proof what it says"));
+    }
     standing.zone_changed.then_some((
         "time_zone",
         "a person to give it a time again: its zone's clocks go otherwise than when it was scheduled",
@@ -249,6 +258,10 @@ fn undecidable(standing: &Standing, brake: Option<&Brake>, now: Timestamp) -> Op
 const NOT_APPROVED: (&str, &str) = (
     "it was not approved before its latest useful time",
     "have it approved and schedule it again if it still holds",
+);
+const NOT_PROOFED: (&str, &str) = (
+    "its translation was not proofed before its latest useful time",
+    "have it proofed and schedule it again if it still holds",
 );
 const LATE: (&str, &str) = (
     "its latest useful time passed before it could be sent",
@@ -371,6 +384,7 @@ mod tests {
             blocked_until: Blocked(None),
             withdrawn: false,
             unapproved: false,
+            unproofed: false,
             unvouched: false,
             in_review: false,
             quarantined: false,
@@ -407,6 +421,7 @@ mod tests {
             (Standing { withdrawn: true, ..sound() }, "unit", Some(S::Held)),
             (Standing { unapproved: true, ..sound() }, "approval", Some(S::PendingApproval)),
             (Standing { account_unfit: true, ..sound() }, "account", Some(S::Held)),
+            (Standing { unproofed: true, ..sound() }, "translation", Some(S::Scheduled)),
             (Standing { quarantined: true, ..sound() }, "quarantine", Some(S::Scheduled)),
             (Standing { zone_changed: true, ..sound() }, "time_zone", Some(S::Scheduled)),
             (

@@ -11,7 +11,9 @@ use super::holds::InFlight;
 use super::plan::Ready;
 use super::posts::see;
 use super::recall::{self, Back};
-use super::{Caller, Done, Error, Services, Told, all_well, finish, permit, sessions};
+use super::{
+    Caller, Done, Error, Services, Told, all_well, finish, permit, sessions, translations,
+};
 use crate::domain::approval::{
     self, Approval, ApprovalState, Decision, MAX_NOTE, Submission, plan_hash,
 };
@@ -234,14 +236,14 @@ pub async fn submit(
     caller: &Caller,
     id: &PostId,
 ) -> Result<Done<ApprovalsView>, Error> {
-    permit(caller, Action::WritePosts, Subject::Any)?;
+    permit(caller, Action::WriteVariants, Subject::Any)?;
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     approvals::lock(&mut tx, id).await?;
-    let post = see(&mut tx, caller, Action::WritePosts, id).await?;
+    let post = see(&mut tx, caller, Action::WriteVariants, id).await?;
     let unit = units::find(&mut tx, &post.unit_id).await?.ok_or(Error::NotFound)?;
     check_needed(&unit)?;
     super::schedule::check_open(services, &unit)?;
@@ -349,6 +351,7 @@ async fn apply(
             let planned = approvals::planned(tx, &[id]).await?.remove(id).unwrap_or_default();
             is_current(post, plan_hash(&planned).as_ref(), said)?;
             is_anothers(tx, post, me).await?;
+            translations::check_fresh(tx, post).await?;
             approvals::end(tx, id, Some(me), &label, now).await?;
             approvals::insert(tx, &verdict, &planned).await?;
             return Ok(approvals::release(tx, id, unit.approval.needed(), now).await?);
@@ -436,7 +439,7 @@ async fn news(
     Ok(Some(told_of(action, &post.id, detail)))
 }
 
-fn told_of(action: &str, post: &PostId, detail: serde_json::Value) -> NewEntry {
+pub(super) fn told_of(action: &str, post: &PostId, detail: serde_json::Value) -> NewEntry {
     NewEntry {
         actor: "service".to_owned(),
         action: action.to_owned(),

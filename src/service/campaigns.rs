@@ -279,8 +279,8 @@ async fn copy_posts(
     let now = services.clock.now();
     let mut copies = Vec::with_capacity(found.len());
     for post in found {
-        let first = |one: Variant| Variant { revision: 1, ..one };
-        let said = said.remove(&post.id).unwrap_or_default().into_iter().map(first).collect();
+        let said = said.remove(&post.id).unwrap_or_default();
+        let said = said.into_iter().map(Variant::at_first).collect();
         let copy = copy(post, new.id.to_string(), caller, (now, services.random()));
         let detail =
             json!({"unit_id": copy.unit_id, "content_hash": copy.content_hash, "clone": new.id});
@@ -292,6 +292,7 @@ async fn copy_posts(
     let rows: Vec<(&PostId, &[Variant])> =
         copies.iter().map(|(post, said): &(Post, Vec<Variant>)| (&post.id, &said[..])).collect();
     variants::insert(tx, &rows, now, rand::random).await?;
+    store::translations::bar(tx, &rows).await?;
     Ok(copies.into_iter().map(|(post, _)| post.id).collect())
 }
 

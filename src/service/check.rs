@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::languages::Skipped;
 use super::plan::{self, Plan, Ready, Source, WantedDelivery, shown_zone};
 use super::posts::{self, NewPost};
 use super::remaining::{Remaining, remaining};
@@ -18,6 +19,7 @@ use crate::domain::id::{AccountId, PostId, UnitId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::schedule as time;
 use crate::domain::text::{MarkKind, marks, parts};
+use crate::domain::translation::{Before, Unproofed};
 use crate::domain::variant::{Content, Variant};
 use crate::platforms::rules::{Counting, Rules};
 use crate::platforms::{check, check_parts};
@@ -53,6 +55,9 @@ pub struct Report {
     pub errors: Vec<Problem>,
     /// Everything that is worth knowing.
     pub warnings: Vec<Warning>,
+    /// What would be left out because of `fall_back: skip`.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
     /// What each platform counts in each language.
     pub counts: Vec<Count>,
     /// The deliveries that could be written, with their instants.
@@ -206,6 +211,7 @@ pub async fn dry_run(
         post_id: wanted.post_id.as_ref(),
         unit_id: &subject.unit_id,
         class: subject.class,
+        language: &subject.source_language,
         variants: &subject.variants,
     };
     let plan = if wanted.deliveries.is_empty() {
@@ -222,6 +228,7 @@ pub async fn dry_run(
 struct Checked {
     unit_id: UnitId,
     class: crate::domain::class::Class,
+    source_language: String,
     variants: Vec<Variant>,
 }
 
@@ -253,10 +260,14 @@ async fn drafted(
     let campaign = draft.campaign_id.as_deref();
     faults.extend(campaigns::check_reference(reader, &caller.actor, campaign).await?);
     let files = posts::files(reader, &draft.variants).await?;
-    let variants = posts::settled(draft.variants, &files, 1, &[], &mut faults);
+    let (source_language, unproofed) = (draft.source_language, Unproofed::new());
+    let before = Before { variants: &[], source_language: &source_language, unproofed: &unproofed };
+    let me = &caller.actor.person_id;
+    let variants =
+        posts::settled(draft.variants, &source_language, &files, (1, before), me, &mut faults);
     let whole = faults.is_empty();
     errors.extend(faults.into_iter().map(below));
-    Ok(whole.then_some(Checked { unit_id, class: draft.class, variants }))
+    Ok(whole.then_some(Checked { unit_id, class: draft.class, source_language, variants }))
 }
 
 async fn saved(reader: &mut Reader, caller: &Caller, id: &PostId) -> Result<Checked, Error> {
@@ -267,7 +278,8 @@ async fn saved(reader: &mut Reader, caller: &Caller, id: &PostId) -> Result<Chec
         return Err(Error::Invalid(vec![fault.with("value", id)]));
     };
     let variants = variants::of_posts(reader, &[id]).await?.remove(id).unwrap_or_default();
-    Ok(Checked { unit_id: post.unit_id, class: post.class, variants })
+    let source_language = post.source_language;
+    Ok(Checked { unit_id: post.unit_id, class: post.class, source_language, variants })
 }
 
 fn report(
@@ -291,6 +303,7 @@ fn report(
             })
             .collect(),
         warnings: plan.warnings,
+        skipped: plan.skipped,
         counts: counts(services, &plan.ready, variants),
         cost_usd_micros: deliveries.iter().filter_map(|one| one.cost_usd_micros).sum(),
         deliveries,

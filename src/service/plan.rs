@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::languages::{self, FallBack, Skipped};
 use super::warning::Warning;
 use super::{Caller, Error, Services, parts};
 use crate::domain::account::{Account, AccountStatus};
@@ -15,7 +16,6 @@ use crate::domain::class::Class;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, DeliveryId, PostId, UnitId};
 use crate::domain::parts::Part;
-use crate::domain::post::language_for;
 use crate::domain::schedule::{self, Civil, Grace, LocalTime, Resolved, Wall, When};
 use crate::domain::variant::{Content, Variant, text_hash};
 use crate::platforms::check::Finding;
@@ -38,6 +38,9 @@ pub struct WantedDelivery {
     /// In which language; the first of the account's languages that the post has when not said.
     #[serde(default)]
     pub language: Option<String>,
+    /// What to do when the post has no variant for it that may go out; without it that is refused.
+    #[serde(default)]
+    pub fall_back: Option<FallBack>,
     /// An instant, RFC 3339 with offset.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -78,6 +81,8 @@ pub(super) struct Source<'a> {
     pub(super) unit_id: &'a UnitId,
     /// Its class.
     pub(super) class: Class,
+    /// The language that the others are made from.
+    pub(super) language: &'a str,
     /// Its variants.
     pub(super) variants: &'a [Variant],
 }
@@ -108,6 +113,8 @@ pub(super) struct Plan {
     pub(super) faults: Vec<Fault>,
     /// What is worth knowing.
     pub(super) warnings: Vec<Warning>,
+    /// What is left out as was asked for.
+    pub(super) skipped: Vec<Skipped>,
 }
 
 /// Plans the wanted deliveries.
@@ -135,7 +142,7 @@ pub(super) async fn plan(
             plan.faults.push(fault.with("value", one.account_id));
             continue;
         };
-        let row = settle(services, caller, source, account, one, (&pointer, now), &mut plan);
+        let row = settle(services, caller, source, account, one, (place, &pointer, now), &mut plan);
         let rows = row.into_iter().flat_map(|row| parts::split(row, || services.random()));
         plan.ready.extend(rows.map(|row| Ready { place, account: account.clone(), row }));
     }
@@ -178,7 +185,7 @@ fn settle(
     source: &Source<'_>,
     account: &Account,
     wanted: WantedDelivery,
-    (pointer, now): (&str, Timestamp),
+    (place, pointer, now): (usize, &str, Timestamp),
     plan: &mut Plan,
 ) -> Option<NewDelivery> {
     let before = plan.faults.len();
@@ -187,7 +194,7 @@ fn settle(
         let fault = Fault::new(format!("{pointer}/account_id"), "account_not_connected", detail);
         plan.faults.push(fault.with("status", account.status));
     }
-    let variant = choose(source.variants, account, wanted.language.as_deref(), pointer, plan);
+    let variant = languages::choose(source, account, &wanted, (place, pointer), plan);
     let times = times(services, source.class, account, &wanted, (pointer, now), plan);
     let (settings, intended_repeat) = settings(services, account, wanted.settings, pointer, plan);
     if let Some(variant) = variant {
@@ -228,36 +235,6 @@ fn settle(
         created_by: caller.actor.person_id.to_string(),
         created_at: now,
     })
-}
-
-fn choose<'a>(
-    variants: &'a [Variant],
-    account: &Account,
-    asked: Option<&str>,
-    pointer: &str,
-    plan: &mut Plan,
-) -> Option<&'a Variant> {
-    let languages: Vec<&str> = variants.iter().map(|one| one.language.as_str()).collect();
-    let wanted = match asked {
-        Some(tag) => crate::domain::variant::language(tag),
-        None => {
-            language_for(account.languages.iter().map(String::as_str), variants).map(str::to_owned)
-        }
-    };
-    let found = wanted.and_then(|tag| variants.iter().find(|one| one.language == tag));
-    if found.is_none() {
-        let there = languages.join(", ");
-        let detail = match asked {
-            Some(tag) => format!("the post has no variant in {tag}; it has {there}"),
-            None => format!(
-                "none of the account's languages ({}) is among the post's ({there}); say which one",
-                account.languages.join(", ")
-            ),
-        };
-        let fault = Fault::new(format!("{pointer}/language"), "language_missing", detail);
-        plan.faults.push(fault.with("languages", there));
-    }
-    found
 }
 
 /// When somebody wants it, as far as it can be read.

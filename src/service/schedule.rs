@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::act::{Kind, sort_out};
 use super::deliveries::DeliveryView;
+use super::languages::Skipped;
 use super::plan::{self, Ready, Source, WantedDelivery};
 use super::posts::see;
 use super::warning::Warning;
@@ -50,6 +51,9 @@ pub struct Scheduled {
     pub deliveries: Vec<DeliveryView>,
     /// What is worth knowing about them.
     pub warnings: Vec<Warning>,
+    /// What was left out because of `fall_back: skip`.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
 }
 
 /// Schedules deliveries of a post, all or none.
@@ -76,6 +80,7 @@ pub async fn schedule(
             post_id: Some(post_id),
             unit_id: &post.unit_id,
             class: post.class,
+            language: &post.source_language,
             variants: variants.get(post_id).map_or(&[], Vec::as_slice),
         };
         let wanted = wanted.deliveries;
@@ -87,7 +92,7 @@ pub async fn schedule(
     };
     super::all_well(plan.faults)?;
     let views = plan.ready.iter().map(|one| DeliveryView::planned(one, caller)).collect();
-    let view = Scheduled { deliveries: views, warnings: plan.warnings };
+    let view = Scheduled { deliveries: views, warnings: plan.warnings, skipped: plan.skipped };
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
     let entries = plan.ready.iter().map(|one| entry(caller, one)).collect();
     let asked = Request::new(services, (post_id, revision), plan.ready, entries);

@@ -68,6 +68,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("delivery_files_pkey", "delivery_files.delivery_id, delivery_files.sha256"),
     ("feeds_hash_key", "feeds.hash"),
     ("foreign_posts_remote_key", "foreign_posts.account_id, foreign_posts.remote_id"),
+    ("former_sources_pkey", "former_sources.post_id, former_sources.content_hash"),
     ("holds_seq_key", "holds.seq"),
     ("idempotency_pkey", "idempotency.person_id, idempotency.key"),
     ("jobs_unique_key", "jobs.unique_key"),
@@ -83,6 +84,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("sessions_hash_key", "sessions.hash"),
     ("spending_pkey", "spending.scope, spending.slice"),
     ("tokens_hash_key", "tokens.hash"),
+    ("unproofed_pkey", "unproofed.post_id, unproofed.language, unproofed.content_hash"),
     ("variants_post_language_key", "variants.post_id, variants.language"),
     ("violations_pkey", "violations.invariant, violations.subject"),
 ];

@@ -70,6 +70,7 @@ pub mod terms;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod translations;
 pub mod units;
 pub mod uploads;
 pub mod variants;
@@ -181,6 +182,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     sessions::STATEMENTS,
     terms::STATEMENTS,
     tokens::STATEMENTS,
+    translations::STATEMENTS,
     units::STATEMENTS,
     uploads::STATEMENTS,
     variants::STATEMENTS,

@@ -15,28 +15,28 @@ use crate::domain::post::Post;
 
 statements! {
     INSERT =
-        "INSERT INTO posts (id, unit_id, campaign_id, title, class, source_language, labels, revision,
-                            content_hash, created_by, created_at, updated_at)
+        "INSERT INTO posts (id, unit_id, campaign_id, title, class, source_language, wanted_languages, labels,
+                            revision, content_hash, created_by, created_at, updated_at)
          SELECT value->>'id', value->>'unit_id', value->>'campaign_id', value->>'title', value->>'class',
-                value->>'source_language', value->'labels', value->>'revision', value->>'content_hash',
+                value->>'source_language', value->'wanted_languages', value->'labels', value->>'revision', value->>'content_hash',
                 value->>'created_by', value->>'created_ms', value->>'created_ms'
          FROM jsonb_each($1)"
         |
-        "INSERT INTO posts (id, unit_id, campaign_id, title, class, source_language, labels, revision,
-                            content_hash, created_by, created_at, updated_at)
-         SELECT id, unit_id, campaign_id, title, class, source_language, labels, revision,
+        "INSERT INTO posts (id, unit_id, campaign_id, title, class, source_language, wanted_languages, labels,
+                            revision, content_hash, created_by, created_at, updated_at)
+         SELECT id, unit_id, campaign_id, title, class, source_language, wanted_languages, labels, revision,
                 content_hash, created_by, TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond',
                 TIMESTAMPTZ 'epoch' + created_ms * INTERVAL '1 millisecond'
          FROM jsonb_to_recordset($1) AS v(id TEXT, unit_id TEXT, campaign_id TEXT, title TEXT,
-              class TEXT, source_language TEXT, labels JSONB, revision BIGINT, content_hash TEXT,
+              class TEXT, source_language TEXT, wanted_languages JSONB, labels JSONB, revision BIGINT, content_hash TEXT,
               created_by TEXT, created_ms BIGINT)";
     FIND =
-        "SELECT id, unit_id, campaign_id, title, class, source_language, labels, revision, content_hash,
-                created_by, created_at, updated_at
+        "SELECT id, unit_id, campaign_id, title, class, source_language, wanted_languages, labels, revision,
+                content_hash, created_by, created_at, updated_at
          FROM posts WHERE id = $1 AND removed_at IS NULL";
     UPDATE =
         "UPDATE posts SET campaign_id = $3, title = $4, class = $5, source_language = $6, labels = $7,
-                revision = revision + 1, content_hash = $8, updated_at = $9
+                revision = revision + 1, content_hash = $8, updated_at = $9, wanted_languages = $10
          WHERE id = $1 AND revision = $2 AND removed_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE post_id = $1 AND state = 'publishing')";
     /// Before `REMOVE`, which would otherwise not see what was scheduled while it waited.
@@ -54,8 +54,8 @@ statements! {
          WHERE id IN (SELECT jsonb_array_elements_text($1)) AND removed_at IS NULL
          ORDER BY id FOR SHARE";
     LIST =
-        "SELECT id, unit_id, campaign_id, title, class, source_language, labels, revision, content_hash,
-                created_by, created_at, updated_at
+        "SELECT id, unit_id, campaign_id, title, class, source_language, wanted_languages, labels, revision,
+                content_hash, created_by, created_at, updated_at
          FROM posts WHERE removed_at IS NULL";
 }
 
@@ -67,6 +67,7 @@ struct NewRow<'a> {
     title: &'a str,
     class: Class,
     source_language: &'a str,
+    wanted_languages: &'a [String],
     labels: &'a [String],
     revision: i64,
     content_hash: &'a str,
@@ -82,6 +83,7 @@ struct Row {
     title: String,
     class: Class,
     source_language: String,
+    wanted_languages: Json<Vec<String>>,
     labels: Json<Vec<String>>,
     revision: i64,
     content_hash: String,
@@ -99,6 +101,7 @@ impl From<Row> for Post {
             title: row.title,
             class: row.class,
             source_language: row.source_language,
+            wanted_languages: row.wanted_languages.0,
             labels: row.labels.0,
             revision: row.revision,
             content_hash: row.content_hash,
@@ -138,6 +141,7 @@ pub async fn insert(tx: &mut Tx, posts: &[&Post]) -> Result<(), Error> {
             title: &post.title,
             class: post.class,
             source_language: &post.source_language,
+            wanted_languages: &post.wanted_languages,
             labels: &post.labels,
             revision: post.revision,
             content_hash: &post.content_hash,
@@ -172,6 +176,7 @@ pub async fn update(tx: &mut Tx, post: &Post, now: Timestamp) -> Result<bool, Er
             .bind(Json(&post.labels))
             .bind(&post.content_hash)
             .bind(At(now))
+            .bind(Json(&post.wanted_languages))
             .execute(conn)
             .await?
             .rows_affected()

@@ -137,6 +137,8 @@ pub struct Standing {
     pub in_review: bool,
     /// Not enough people have approved what it says, where and when, or may still do so.
     pub unapproved: bool,
+    /// What it says is not proofed.
+    pub unproofed: bool,
     /// The database came back from a backup, and nobody has let it send again.
     pub quarantined: bool,
     /// The database is on another server, or has lost what this process has committed.
@@ -306,6 +308,7 @@ statements! {
                WHERE f.id = deliveries.follows AND (f.state = 'published') IS TRUE
                  AND f.remote_id IS NOT NULL AND f.recall IS NULL))
            AND NOT EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM unproofed_deliveries AS w WHERE w.delivery_id = deliveries.id)
            AND NOT EXISTS (
                SELECT 1 FROM installation AS own JOIN this_server AS there
                ON there.word <> own.server)
@@ -381,15 +384,14 @@ statements! {
                  OR (d.state = 'held' AND d.hold_id IS NULL
                      AND COALESCE(d.waits_for->>'code', '') = 'review')) AS unvouched,
                 (d.state = 'held' AND COALESCE(d.waits_for->>'code', '') = 'review') AS in_review,
+                EXISTS (SELECT 1 FROM unproofed_deliveries AS w WHERE w.delivery_id = d.id) AS unproofed,
                 EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL) AS quarantined,
-                EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
-                        ON there.word <> own.server)
+                EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there ON there.word <> own.server)
                     OR (CAST($5 AS BIGINT) <> 0 AND NOT EXISTS (
                         SELECT 1 FROM audit WHERE seq = $5 AND hash = $6)) AS moved,
                 d.zone_change IS NOT NULL AS zone_changed,
-                EXISTS (SELECT 1 FROM deliveries AS o
-                        WHERE o.account_id = d.account_id AND o.state = 'publishing'
-                          AND o.id <> d.id) AS busy,
+                EXISTS (SELECT 1 FROM deliveries AS o WHERE o.account_id = d.account_id
+                          AND o.state = 'publishing' AND o.id <> d.id) AS busy,
                 EXISTS (SELECT 1 FROM deliveries AS o
                         WHERE o.account_id = d.account_id AND o.text_hash = d.text_hash
                           AND o.id <> d.id AND o.state IN ('unknown', 'needs_human'))
@@ -410,12 +412,10 @@ statements! {
                           AND NOT (k.ended_at IS NULL AND k.open_since IS NOT NULL AND COALESCE(k.problem->>'code', '')
                               NOT IN ('correction_conflict', 'correction_set_aside', 'correction_waits')))) AS repeated,
                 f.state AS before, f.recall IS NOT NULL AS before_recalled,
-                (SELECT MAX(t.embargo_until) FROM delivery_files AS w
-                 JOIN terms AS t ON t.sha256 = w.sha256
+                (SELECT MAX(t.embargo_until) FROM delivery_files AS w JOIN terms AS t ON t.sha256 = w.sha256
                  WHERE w.delivery_id = d.id AND t.embargo_until > $2
                    AND t.embargo_until > d.due_at) AS embargo_until,
-                (SELECT MIN(t.licensed_until) FROM delivery_files AS w
-                 JOIN terms AS t ON t.sha256 = w.sha256
+                (SELECT MIN(t.licensed_until) FROM delivery_files AS w JOIN terms AS t ON t.sha256 = w.sha256
                  WHERE w.delivery_id = d.id
                    AND (t.licensed_until <= $2 OR t.licensed_until <= d.due_at)) AS licence_ended,
                 h.id AS hold_id, h.reason AS hold_reason, h.stands_until AS hold_until

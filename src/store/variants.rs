@@ -8,23 +8,30 @@ use sqlx::types::Json;
 
 use super::sql::{on, statements};
 use super::{Error, Reader, Tx};
-use crate::domain::id::{PostId, VariantId};
+use crate::domain::id::{PersonId, PostId, VariantId};
+use crate::domain::translation::{Translation, VariantStatus};
 use crate::domain::variant::{Content, Variant};
 
 statements! {
     INSERT =
-        "INSERT INTO variants (id, post_id, language, position, content, content_hash, revision)
+        "INSERT INTO variants (id, post_id, language, position, content, content_hash, revision, status,
+                               made_from, source_hash, translator, editor)
          SELECT value->>'id', value->>'post_id', value->>'language', value->>'position',
-                value->'content', value->>'content_hash', value->>'revision'
+                value->'content', value->>'content_hash', value->>'revision', value->>'status',
+                value->>'made_from', value->>'source_hash', value->>'translator', value->>'editor'
          FROM jsonb_each($1)"
         |
-        "INSERT INTO variants (id, post_id, language, position, content, content_hash, revision)
-         SELECT id, post_id, language, position, content, content_hash, revision
+        "INSERT INTO variants (id, post_id, language, position, content, content_hash, revision, status,
+                               made_from, source_hash, translator, editor)
+         SELECT id, post_id, language, position, content, content_hash, revision, status, made_from,
+                source_hash, translator, editor
          FROM jsonb_to_recordset($1) AS v(id TEXT, post_id TEXT, language TEXT, position BIGINT,
-              content JSONB, content_hash TEXT, revision BIGINT)";
+              content JSONB, content_hash TEXT, revision BIGINT, status TEXT, made_from BIGINT,
+              source_hash TEXT, translator TEXT, editor TEXT)";
     OF_POSTS =
-        "SELECT post_id, language, content, content_hash, revision FROM variants
-         WHERE post_id IN " ids(1) " ORDER BY post_id, position";
+        "SELECT post_id, language, content, content_hash, revision, status, made_from, source_hash,
+                translator, editor
+         FROM variants WHERE post_id IN " ids(1) " ORDER BY post_id, position";
     CLEAR =
         "DELETE FROM variants WHERE post_id = $1";
 }
@@ -38,6 +45,13 @@ struct NewRow<'a> {
     content: &'a Content,
     content_hash: &'a str,
     revision: i64,
+    status: VariantStatus,
+    made_from: i64,
+    source_hash: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    translator: Option<&'a PersonId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    editor: Option<&'a PersonId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -47,6 +61,11 @@ struct Row {
     content: Json<Content>,
     content_hash: String,
     revision: i64,
+    status: VariantStatus,
+    made_from: i64,
+    source_hash: String,
+    translator: Option<PersonId>,
+    editor: Option<PersonId>,
 }
 
 /// Writes the variants of any number of posts, in their order. `random` gives fresh randomness for
@@ -67,6 +86,11 @@ pub async fn insert(
             content: &variant.content,
             content_hash: &variant.content_hash,
             revision: variant.revision,
+            status: variant.translation.status,
+            made_from: variant.translation.made_from,
+            source_hash: &variant.translation.source_hash,
+            translator: variant.translation.translator.as_ref(),
+            editor: variant.translation.editor.as_ref(),
         }));
     }
     if rows.is_empty() {
@@ -93,6 +117,13 @@ pub async fn of_posts(
             content: row.content.0,
             content_hash: row.content_hash,
             revision: row.revision,
+            translation: Translation {
+                status: row.status,
+                made_from: row.made_from,
+                source_hash: row.source_hash,
+                translator: row.translator,
+                editor: row.editor,
+            },
         });
     }
     Ok(found)

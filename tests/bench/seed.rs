@@ -240,6 +240,7 @@ pub(crate) fn post(unit: &UnitId, now: Timestamp) -> Post {
         campaign_id: None,
         title: "Thông cáo".to_owned(),
         class: Class::Routine,
+        wanted_languages: Vec::new(),
         source_language: "vi".to_owned(),
         labels: Vec::new(),
         revision: 1,

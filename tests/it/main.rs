@@ -187,6 +187,8 @@ mod terms;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod translations;
+#[cfg(test)]
 mod two_steps;
 #[cfg(test)]
 mod units;

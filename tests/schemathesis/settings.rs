@@ -91,7 +91,7 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 21] = [
+const PLACES: [(&str, &str); 22] = [
     ("body.roles[*].unit_id", "units"),
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
@@ -108,6 +108,7 @@ const PLACES: [(&str, &str); 21] = [
     ("body.variants[*].media[*].media_id", "media"),
     ("body.variants[*].language", "languages"),
     ("body.source_language", "languages"),
+    ("path.language", "languages"),
     ("body.time_zone", "zones"),
     ("body.local.zone", "zones"),
     ("body.url", "addresses"),

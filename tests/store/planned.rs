@@ -11,6 +11,7 @@ use chancery::domain::media::MediaKind;
 use chancery::domain::parts::Part;
 use chancery::domain::post::Post;
 use chancery::domain::schedule::Civil;
+use chancery::domain::translation::Translation;
 use chancery::domain::unit::{Approval, Unit, UnitKind, UnitName};
 use chancery::domain::variant::{Content, ContentMedia, Variant, text_hash};
 use chancery::store::deliveries::{self, Filter, NewDelivery, NewTime};
@@ -83,7 +84,8 @@ fn variant(language: &str, text: &str) -> Variant {
     };
     let content = Content { text: text.into(), media: vec![media], ..Content::default() };
     let content_hash = content.hash(language);
-    Variant { language: language.into(), content, content_hash, revision: 1 }
+    let translation = Translation::source(1, &content_hash);
+    Variant { language: language.into(), content, content_hash, revision: 1, translation }
 }
 
 fn post(number: u128, unit: &Unit) -> Post {
@@ -93,6 +95,7 @@ fn post(number: u128, unit: &Unit) -> Post {
         campaign_id: (number == 2).then(|| "camp_2".to_owned()),
         title: "Quốc khánh".into(),
         class: Class::Routine,
+        wanted_languages: vec!["en".into()],
         source_language: "vi".into(),
         labels: vec!["lễ".into()],
         revision: 1,

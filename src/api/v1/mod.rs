@@ -15,6 +15,7 @@ mod feeds;
 mod foreign_posts;
 mod holds;
 mod kits;
+mod languages;
 mod media;
 mod notifications;
 mod people;
@@ -25,6 +26,7 @@ mod series;
 mod sessions;
 mod terms;
 mod tokens;
+mod translations;
 mod units;
 mod uploads;
 mod webhooks;
@@ -54,12 +56,14 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(foreign_posts::routes())
         .merge(holds::routes())
         .merge(kits::routes())
+        .merge(languages::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
         .merge(series::routes())
         .merge(sessions::routes())
         .merge(terms::routes())
         .merge(tokens::routes())
+        .merge(translations::routes())
         .merge(units::routes())
         .merge(notifications::routes())
         .merge(webhooks::routes())

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use unic_langid::{CharacterDirection, LanguageIdentifier};
+use utoipa::ToSchema;
 
 /// A language tag in its canonical spelling, such as `vi`, `zh-Hant-TW` or `jra`.
 ///
@@ -20,7 +21,7 @@ pub struct Language(String);
 pub struct NotALanguage;
 
 /// Which way a text runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Left to right.

@@ -10,6 +10,7 @@ pub mod language;
 mod links;
 mod lookalike;
 mod marks;
+mod named;
 mod parts;
 mod weighted;
 
@@ -21,6 +22,7 @@ pub use language::{Direction, Language, NotALanguage};
 pub use links::{Link, links};
 pub use lookalike::{disguised_words, has_drawn_letters, passes_for};
 pub use marks::{Mark, MarkKind, marks};
+pub use named::{NAMED, Named};
 pub use parts::parts;
 pub use weighted::{LINK_WEIGHT, weighted_length};
 

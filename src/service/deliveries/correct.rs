@@ -26,7 +26,7 @@ use crate::service::{
 use crate::store::corrections::{self, NewCorrection};
 use crate::store::deliveries::Delivery;
 use crate::store::jobs::{self, NewJob};
-use crate::store::{Reader, accounts, units, variants};
+use crate::store::{Reader, accounts, translations, units, variants};
 
 /// The wish to have another text in the place of the one that is out.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -68,6 +68,7 @@ pub async fn correct(
         approved(&mut tx, &delivery, &unit, &text, services.clock.now()).await?;
     }
     let content = Content { text, ..delivery.content.clone() };
+    proofed(&mut tx, &delivery, &content).await?;
     let said = content.part(1).unwrap_or_default();
     possible(services, &delivery, &said)?;
     if is_said(&mut tx, &delivery, &said.text).await? {
@@ -143,6 +144,17 @@ async fn approved(
     let detail =
         "the unit wants approvals: change the post to say this, have that approved, then correct";
     Err(Error::Conflict(Told::new("correction_not_approved", detail)))
+}
+
+/// What nobody has proofed does not come out as a correction either.
+async fn proofed(reader: &mut Reader, delivery: &Delivery, content: &Content) -> Result<(), Error> {
+    let language = &delivery.language;
+    let text = (language.clone(), content.hash(language));
+    let unproofed = translations::unproofed(reader, &delivery.post_id).await?;
+    let Some(status) = unproofed.get(&text) else { return Ok(()) };
+    let detail = format!("{language} is {status}: it goes out once somebody has proofed it");
+    let told = Told::new("variant_not_proofed", detail);
+    Err(Error::Conflict(told.with("language", language).with("status", status)))
 }
 
 /// The text in its one form, if everything that was handed in can be kept.

@@ -95,6 +95,9 @@ pub struct DeliveryView {
     /// Its time and place are part of what is approved: whoever moves it asks for that again.
     #[serde(default)]
     pub asks_approval: bool,
+    /// The source of what it says has changed since, and nobody has said that it is still right.
+    #[serde(default)]
+    pub variant_stale: bool,
     /// Counts changes; the `ETag`.
     pub version: i64,
     /// Who scheduled it.
@@ -312,6 +315,7 @@ impl DeliveryView {
             settings: delivery.settings,
             intended_repeat: delivery.intended_repeat,
             asks_approval: delivery.asks_approval,
+            variant_stale: delivery.variant_stale,
             content_hash: delivery.content_hash,
             part: delivery.part.number,
             parts: delivery.part.of,
@@ -365,6 +369,7 @@ impl DeliveryView {
             recall: None,
             part: row.part,
             asks_approval: row.asks_approval,
+            variant_stale: false,
             version: 1,
             created_by: row.created_by,
             created_at: row.created_at,

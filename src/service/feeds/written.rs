@@ -285,6 +285,8 @@ mod tests {
             due_at: Timestamp::from_second(i64::try_from(number).unwrap() * 3_600).unwrap(),
             title: format!("Bài {number}"),
             source_language: "vi".to_owned(),
+            campaign_id: None,
+            series_id: None,
             account_name: "A".to_owned(),
             version: 1,
             updated_at: at,

@@ -8,6 +8,7 @@ use crate::domain::class::Class;
 use crate::domain::id::{AccountId, CampaignId, KitId, OfferId, PersonId, PostId, UnitId};
 use crate::domain::kit::{Kit, KitTime, Offer, OfferState, Rules};
 use crate::domain::post::Post;
+use crate::domain::translation::of;
 use crate::domain::variant::Variant;
 use crate::service::posts::VariantView;
 
@@ -147,12 +148,14 @@ impl OfferView {
     }
 
     pub(super) fn with(self, post: Post, says: &[Variant]) -> Self {
+        let source = of(says, &post.source_language);
+        let views = says.iter().map(|one| VariantView::new(one, source, false)).collect();
         let offered = Offered {
             revision: post.revision,
             title: post.title,
             class: post.class,
             source_language: post.source_language,
-            variants: says.iter().map(|one| VariantView::new(one, false)).collect(),
+            variants: views,
         };
         Self { offered: Some(offered), ..self }
     }

@@ -10,12 +10,13 @@ use crate::domain::fault::Fault;
 use crate::domain::id::PostId;
 use crate::domain::kit::{Field, Offer, OfferState, Rule, merge};
 use crate::domain::post::{Post, content_hash};
+use crate::domain::translation::{self, Before, Translation};
 use crate::domain::variant::Variant;
 use crate::service::plan::Plan;
-use crate::service::posts::unapprove;
-use crate::service::{Caller, Error, Services};
+use crate::service::posts::{followed, unapprove};
+use crate::service::{Caller, Error, Services, all_well};
 use crate::store::deliveries::Delivery;
-use crate::store::{self, Reader, Tx, deliveries, kits, units, variants};
+use crate::store::{self, Reader, Tx, deliveries, kits, translations, units, variants};
 
 /// A post with the copies that would follow it.
 pub(in crate::service) async fn with_copies(
@@ -39,17 +40,20 @@ pub(super) async fn take_over(
 ) -> Result<bool, Error> {
     let says = variants::of_posts(tx, &[&copy.id]).await?.remove(&copy.id).unwrap_or_default();
     let merged = merge(&offer.base, offered, &says, &copy.source_language);
-    let after: Vec<Variant> = merged
+    let mut after: Vec<Variant> = merged
         .into_iter()
         .map(|(language, content)| {
             let content_hash = content.hash(&language);
             let same = says.iter().find(|old| old.content_hash == content_hash);
             let revision = same.map_or(copy.revision + 1, |old| old.revision);
-            Variant { language, content, content_hash, revision }
+            let translation = Translation::source(revision, &content_hash);
+            Variant { language, content, content_hash, revision, translation }
         })
         .collect();
+    translate(tx, caller, (&copy, &says), offered, &mut after).await?;
     let hash = content_hash(copy.class, &copy.source_language, &after);
     if hash != copy.content_hash {
+        let was = copy.clone();
         copy.content_hash = hash;
         copy.updated_at = now;
         if !store::posts::update(tx, &copy, now).await? {
@@ -57,11 +61,39 @@ pub(super) async fn take_over(
         }
         unapprove(tx, caller, &copy, now).await?;
         variants::replace(tx, &copy.id, &after, now, rand::random).await?;
+        copy.revision += 1;
+        let told = followed(tx, caller, (&was, &says), (&copy, &after), now).await?;
+        store::audit::append(tx, &Vec::from_iter(told), now);
     }
     offer.base = offered.iter().map(|it| (it.language.clone(), it.content.clone())).collect();
     offer.base_revision = Some(revision);
     offer.state = offer.standing(&after);
     Ok(true)
+}
+
+/// How the texts of a copy came from its source: as in a post of its own, but for what is not proofed in what is
+/// offered, which nobody has proofed in the copy either.
+async fn translate(
+    tx: &mut Tx,
+    caller: &Caller,
+    (copy, says): (&Post, &[Variant]),
+    offered: &[Variant],
+    after: &mut [Variant],
+) -> Result<(), Error> {
+    let unproofed = translations::unproofed(tx, &copy.id).await?;
+    let source_language = copy.source_language.as_str();
+    let before = Before { variants: says, source_language, unproofed: &unproofed };
+    let (me, mut faults) = (&caller.actor.person_id, Vec::new());
+    translation::carry(after, &[], source_language, before, me, &mut faults);
+    all_well(faults)?;
+    for one in after {
+        let is_new = says.iter().all(|old| old.content_hash != one.content_hash);
+        let theirs = translation::of(offered, &one.language).filter(|_| is_new);
+        if let Some(theirs) = theirs.filter(|it| !it.translation.status.goes_out()) {
+            one.translation.status = theirs.translation.status;
+        }
+    }
+    Ok(())
 }
 
 /// What is offered says something else now: copies that their units have not changed say it too from here on, and

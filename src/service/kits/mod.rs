@@ -289,9 +289,10 @@ async fn copy_of(
         updated_at: now,
         ..source.clone()
     };
-    let own: Vec<Variant> = says.iter().map(|one| Variant { revision: 1, ..one.clone() }).collect();
+    let own: Vec<Variant> = says.iter().map(|one| one.clone().at_first()).collect();
     store::posts::insert(tx, &[&copy]).await?;
     variants::insert(tx, &[(&copy.id, &own)], now, rand::random).await?;
+    store::translations::bar(tx, &[(&copy.id, &own)]).await?;
     let detail =
         json!({"unit_id": copy.unit_id, "content_hash": copy.content_hash, "offer": offer.id});
     store::audit::append(tx, &[caller.entry("post.create", &copy.id, detail)], now);

@@ -7,12 +7,11 @@ use utoipa::ToSchema;
 use crate::domain::approval::ApprovalState;
 use crate::domain::class::Class;
 use crate::domain::fault::Fault;
-use crate::domain::id::{DeliveryId, MediaId, PostId, UnitId};
+use crate::domain::id::{DeliveryId, MediaId, PersonId, PostId, UnitId};
 use crate::domain::parts::{Piece, PieceDraft};
 use crate::domain::post::{Post, PostDraft};
-use crate::domain::variant::{
-    ContentMedia, MediaUse, STATUS_APPROVED, STATUS_DRAFT, Variant, VariantDraft,
-};
+use crate::domain::translation::{VariantStatus, of};
+use crate::domain::variant::{ContentMedia, MediaUse, Variant, VariantDraft};
 use crate::service::Change;
 use crate::service::approvals::ApprovalsView;
 
@@ -32,6 +31,10 @@ pub struct NewPost {
     pub source_language: String,
     /// One for each language.
     pub variants: Vec<NewVariant>,
+    /// The languages in which it is wanted, whether or not it has variants in them yet.
+    #[serde(default)]
+    #[schema(max_items = 30)]
+    pub wanted_languages: Vec<String>,
     /// Words to find it by.
     #[serde(default)]
     pub labels: Vec<String>,
@@ -58,6 +61,13 @@ pub struct NewVariant {
     /// What is said below the post at once: a comment, or one more part where there are threads.
     #[serde(default)]
     pub first_comment: Option<String>,
+    /// A machine has translated it: it does not go out before a person has proofed it.
+    #[serde(default)]
+    pub machine: bool,
+    /// The `revision` of the source's variant that this was made from, as it was read. A variant that was stale
+    /// stays so without it, unless the source is changed with it.
+    #[serde(default)]
+    pub made_from: Option<i64>,
 }
 
 /// A picture as a variant uses it.
@@ -96,6 +106,9 @@ pub struct PostChange {
     pub source_language: Option<String>,
     /// One for each language.
     pub variants: Option<Vec<NewVariant>>,
+    /// The languages in which it is wanted.
+    #[schema(max_items = 30)]
+    pub wanted_languages: Option<Vec<String>>,
     /// Words to find it by.
     pub labels: Option<Vec<String>>,
 }
@@ -123,6 +136,12 @@ pub struct PostView {
     pub content_hash: String,
     /// One for each language.
     pub variants: Vec<VariantView>,
+    /// The languages in which it is wanted.
+    #[serde(default)]
+    pub wanted_languages: Vec<String>,
+    /// Those of them in which nobody has written it yet.
+    #[serde(default)]
+    pub missing_languages: Vec<String>,
     /// Deliveries still to go out that carry something else than the variants now say. An edit never
     /// changes what was scheduled: cancel them and schedule again.
     pub stale_deliveries: Vec<DeliveryId>,
@@ -141,8 +160,20 @@ pub struct PostView {
 pub struct VariantView {
     /// BCP 47 tag.
     pub language: String,
-    /// Where it stands on its way: `draft`, and `approved` once the post is.
-    pub status: String,
+    /// Where it stands on its way: `approved` once the post is, unless it is stale or may not go out.
+    pub status: VariantStatus,
+    /// The source says something else by now than what this was made from.
+    #[serde(default)]
+    pub stale: bool,
+    /// The `revision` of the source's variant that this was made from.
+    #[serde(default)]
+    pub made_from: i64,
+    /// Who has translated it, or took that on.
+    #[serde(default)]
+    pub translator: Option<PersonId>,
+    /// Who has gone over it, or took that on.
+    #[serde(default)]
+    pub editor: Option<PersonId>,
     /// The text.
     pub text: String,
     /// A link to show as a card or to append.
@@ -192,6 +223,11 @@ impl PostView {
         approvals: ApprovalsView,
     ) -> Self {
         let approved = approvals.state == ApprovalState::Given;
+        let source = of(variants, &post.source_language);
+        let missing = post.wanted_languages.iter().filter(|it| of(variants, it).is_none());
+        let missing_languages = missing.cloned().collect();
+        let view = |one| VariantView::new(one, source, approved);
+        let views = variants.iter().map(view).collect();
         Self {
             id: post.id,
             unit_id: post.unit_id,
@@ -202,7 +238,9 @@ impl PostView {
             labels: post.labels,
             revision: post.revision,
             content_hash: post.content_hash,
-            variants: variants.iter().map(|one| VariantView::new(one, approved)).collect(),
+            variants: views,
+            missing_languages,
+            wanted_languages: post.wanted_languages,
             stale_deliveries,
             approvals,
             created_by: post.created_by,
@@ -213,15 +251,25 @@ impl PostView {
 }
 
 impl VariantView {
-    /// The view of a variant of a post that is approved, or not.
-    pub(in crate::service) fn new(variant: &Variant, approved: bool) -> Self {
+    /// The view of a variant beside its source, of a post that is approved, or not.
+    pub(in crate::service) fn new(
+        variant: &Variant,
+        source: Option<&Variant>,
+        approved: bool,
+    ) -> Self {
+        let (stale, kept) = (variant.is_stale(source), &variant.translation);
+        let approved = approved && kept.status.goes_out() && !stale;
         let piece = |one: &Piece| ThreadPartView {
             text: one.text.clone(),
             media: one.media.iter().map(MediaView::from).collect(),
         };
         Self {
             language: variant.language.clone(),
-            status: if approved { STATUS_APPROVED } else { STATUS_DRAFT }.to_owned(),
+            status: if approved { VariantStatus::Approved } else { kept.status },
+            stale,
+            made_from: kept.made_from,
+            translator: kept.translator.clone(),
+            editor: kept.editor.clone(),
             text: variant.content.text.clone(),
             link: variant.content.link.clone(),
             media: variant.content.media.iter().map(MediaView::from).collect(),
@@ -253,9 +301,17 @@ impl NewPost {
             class: self.class,
             source_language: self.source_language,
             variants: self.variants.into_iter().map(NewVariant::draft).collect(),
+            wanted_languages: self.wanted_languages,
             labels: self.labels,
         }
         .settle()
+    }
+}
+
+impl PostChange {
+    /// Whether it says of any text that a machine has made it.
+    pub(super) fn says_machine(&self) -> bool {
+        self.variants.iter().flatten().any(|one| one.machine)
     }
 }
 
@@ -270,6 +326,8 @@ impl NewVariant {
             media: uses(self.media),
             thread: self.thread.unwrap_or_default().into_iter().map(piece).collect(),
             first_comment: self.first_comment,
+            machine: self.machine,
+            made_from: self.made_from,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::post::Post;
 use crate::domain::variant::Variant;
 use crate::service::act::{Kind, sort_out};
 use crate::store::idempotency::{Claim, Kept};
-use crate::store::{Answer, Apply, Error, Tx, audit, posts, variants};
+use crate::store::{Answer, Apply, Error, Tx, audit, posts, translations, variants};
 
 /// Writes new posts.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ impl Creating {
         let rows: Vec<_> =
             new.iter().map(|item| (&item.post.0.id, item.post.1.as_slice())).collect();
         variants::insert(tx, &rows, now, rand::random).await?;
+        translations::bar(tx, &rows).await?;
         let entries: Vec<NewEntry> = new.iter().map(|item| item.entry.clone()).collect();
         audit::append(tx, &entries, now);
         Ok(sorted.into_iter().map(|kind| Ok(kind.kept())).collect())

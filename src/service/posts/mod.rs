@@ -20,18 +20,22 @@ use super::{
     Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, kits, permit,
     same_answer,
 };
+use crate::domain::audit::NewEntry;
 use crate::domain::class::Class;
 use crate::domain::delivery::WaitsFor;
 use crate::domain::fault::Fault;
-use crate::domain::id::{MediaId, PostId, UnitId};
+use crate::domain::id::{MediaId, PersonId, PostId, UnitId};
 use crate::domain::kit::Offer;
 use crate::domain::media::Media;
 use crate::domain::parts::{Piece, PieceDraft};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::post::{Post, PostDraft, content_hash};
+use crate::domain::translation::{self, Before, Translation, Unproofed};
 use crate::domain::unit::{Approval, Unit};
 use crate::domain::variant::{Content, ContentMedia, MediaUse, Variant, VariantDraft};
-use crate::store::{self, Reader, Tx, deliveries, media, posts, publishing, units, variants};
+use crate::store::{
+    self, Reader, Tx, deliveries, media, posts, publishing, translations, units, variants,
+};
 
 /// Writes a post.
 pub async fn create(
@@ -58,7 +62,12 @@ pub async fn create(
         let campaign = draft.campaign_id.as_deref();
         faults.extend(campaigns::check_reference(&mut reader, &caller.actor, campaign).await?);
         let files = files(&mut reader, &draft.variants).await?;
-        let variants = settled(draft.variants.clone(), &files, 1, &[], &mut faults);
+        let unproofed = Unproofed::new();
+        let source_language = draft.source_language.as_str();
+        let before = Before { variants: &[], source_language, unproofed: &unproofed };
+        let me = &caller.actor.person_id;
+        let variants =
+            settled(draft.variants.clone(), source_language, &files, (1, before), me, &mut faults);
         all_well(faults)?;
         let wanted = unit.map_or(Approval::Two, |unit| unit.approval);
         (compose(services, caller, unit_id, draft, &variants), variants, wanted)
@@ -114,6 +123,7 @@ fn compose(
         content_hash: content_hash(draft.class, &draft.source_language, variants),
         class: draft.class,
         source_language: draft.source_language,
+        wanted_languages: draft.wanted_languages,
         labels: draft.labels,
         revision: 1,
         created_by: caller.actor.person_id.to_string(),
@@ -142,15 +152,17 @@ fn used(variant: &VariantDraft) -> impl Iterator<Item = &MediaUse> {
     variant.media.iter().chain(variant.thread.iter().flat_map(|piece| &piece.media))
 }
 
-/// The variants with what is known of their files. One whose content is as it was `before` keeps
-/// the revision in which it got it.
+/// The variants with what is known of their files, and how they came from the source. One whose content is
+/// as it was `before` keeps the revision in which it got it.
 pub(super) fn settled(
     drafts: Vec<VariantDraft>,
+    source_language: &str,
     files: &BTreeMap<MediaId, Media>,
-    revision: i64,
-    before: &[Variant],
+    (revision, before): (i64, Before<'_>),
+    me: &PersonId,
     faults: &mut Vec<Fault>,
 ) -> Vec<Variant> {
+    let said = translation::said(&drafts);
     let mut variants = Vec::with_capacity(drafts.len());
     for (place, draft) in drafts.into_iter().enumerate() {
         let pointer = format!("/variants/{place}");
@@ -165,11 +177,15 @@ pub(super) fn settled(
         let content = Content { text: draft.text, link: draft.link, media, thread, first_comment };
         let content_hash = content.hash(&draft.language);
         let same = before
+            .variants
             .iter()
             .find(|old| old.language == draft.language && old.content_hash == content_hash);
         let revision = same.map_or(revision, |old| old.revision);
-        variants.push(Variant { language: draft.language, content, content_hash, revision });
+        let translation = Translation::source(revision, &content_hash);
+        let language = draft.language;
+        variants.push(Variant { language, content, content_hash, revision, translation });
     }
+    translation::carry(&mut variants, &said, source_language, before, me, faults);
     variants
 }
 
@@ -212,51 +228,56 @@ pub async fn change(
     seen: Option<i64>,
     change: PostChange,
 ) -> Result<Done<PostView>, Error> {
-    permit(caller, Action::WritePosts, Subject::Any)?;
+    permit(caller, Action::WriteVariants, Subject::Any)?;
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
     let now = services.clock.now();
     let all = kits::with_copies(services, id).await?;
     let mut tx = services.store.begin().await?;
-    if approved(services, &all.iter().collect::<Vec<_>>(), now).await? {
-        // Nobody is guarding what is approved no more from here on.
+    let machine = change.says_machine();
+    if machine || approved(services, &all.iter().collect::<Vec<_>>(), now).await? {
+        // Nobody is guarding what may not go out any more from here on.
         publishing::stand_still(&mut tx).await?;
     }
     // Whoever corrects what this is a copy of comes before or after.
     store::approvals::lock(&mut tx, id).await?;
-    let mut post = see(&mut tx, caller, Action::WritePosts, id).await?;
+    let mut post = see(&mut tx, caller, Action::WriteVariants, id).await?;
     let before = variants::of_posts(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     if seen.is_some_and(|seen| seen != post.revision) {
         return Err(Error::Stale);
     }
     let offer = store::kits::of_copy(&mut tx, id).await?;
-    let (was_hash, was_count) = (post.content_hash.clone(), before.len());
-    let was = json!({"revision": post.revision, "content_hash": post.content_hash});
-    let rewritten = change.variants.is_some();
-    let mut draft = merge(&post, &before, change).map_err(Error::Invalid)?;
-    let drafts = rewritten.then(|| std::mem::take(&mut draft.variants));
-    let campaign = (draft.campaign_id != post.campaign_id).then_some(&draft.campaign_id);
-    let after = said(&mut tx, caller, (&post, before), drafts, (campaign, offer.as_ref())).await?;
+    let (was, rewritten) = (post.clone(), change.variants.is_some());
+    let draft = merge(&post, &before, change).map_err(Error::Invalid)?;
+    let of = (&post, &before[..], offer.as_ref());
+    let after = after(&mut tx, caller, of, &draft, rewritten).await?;
     post.campaign_id = draft.campaign_id;
     post.title = draft.title;
     post.class = draft.class;
     post.content_hash = content_hash(draft.class, &draft.source_language, &after);
     post.source_language = draft.source_language;
+    post.wanted_languages = draft.wanted_languages;
     post.labels = draft.labels;
     post.updated_at = now;
+    if touches_more(&was, &post, &before, &after) {
+        permit(caller, Action::WritePosts, Subject::Unit(&post.unit_id))?;
+    }
     if !posts::update(&mut tx, &post, now).await? {
         return Err(stands_in_the_way(&mut tx, id, post.revision).await?);
     }
     store::series::hasten(&mut tx, id, now).await?;
-    if post.content_hash != was_hash {
+    if post.content_hash != was.content_hash {
         unapprove(&mut tx, caller, &post, now).await?;
     }
     post.revision += 1;
     variants::replace(&mut tx, id, &after, now, rand::random).await?;
+    let new = after.len() != before.len() || after.iter().any(|it| it.revision == post.revision);
+    let told = followed(&mut tx, caller, (&was, &before), (&post, &after), now).await?;
     let is = json!({"revision": post.revision, "content_hash": post.content_hash});
-    let mut entries = vec![caller.entry("post.change", id, json!({"before": was, "after": is}))];
-    let new = after.len() != was_count || after.iter().any(|it| it.revision == post.revision);
+    let was = json!({"revision": was.revision, "content_hash": was.content_hash});
+    let entry = caller.entry("post.change", id, json!({"before": was, "after": is}));
+    let mut entries: Vec<_> = std::iter::once(entry).chain(told).collect();
     if new {
         entries.extend(kits::flow(&mut tx, caller, &post, &after, now).await?);
     }
@@ -269,29 +290,68 @@ pub async fn change(
     super::finish(services, caller, tx, view, &entries).await
 }
 
-/// What a post says from here on: anew, or as `before`; a copy of what another unit offers only within its rules.
-async fn said(
+/// What a post says in each language after a change; a copy of what another unit offers only within its rules.
+async fn after(
     tx: &mut Tx,
     caller: &Caller,
-    (post, before): (&Post, Vec<Variant>),
-    drafts: Option<Vec<VariantDraft>>,
-    (campaign, offer): (Option<&Option<String>>, Option<&Offer>),
+    (post, variants, offer): (&Post, &[Variant], Option<&Offer>),
+    draft: &PostDraft,
+    rewritten: bool,
 ) -> Result<Vec<Variant>, Error> {
-    let mut faults = Vec::new();
-    if let Some(campaign) = campaign {
-        let campaign = campaign.as_deref();
+    let unproofed = translations::unproofed(tx, &post.id).await?;
+    let source_language = post.source_language.as_str();
+    let before = Before { variants, source_language, unproofed: &unproofed };
+    let (me, mut faults) = (&caller.actor.person_id, Vec::new());
+    if draft.campaign_id != post.campaign_id {
+        let campaign = draft.campaign_id.as_deref();
         faults.extend(campaigns::check_reference(tx, &caller.actor, campaign).await?);
     }
-    let after = match drafts {
-        Some(drafts) => {
-            let files = files(tx, &drafts).await?;
-            settled(drafts, &files, post.revision + 1, &before, &mut faults)
-        }
-        None => before,
+    let after = if rewritten {
+        let files = files(tx, &draft.variants).await?;
+        let (drafts, next) = (draft.variants.clone(), (post.revision + 1, before));
+        settled(drafts, &draft.source_language, &files, next, me, &mut faults)
+    } else {
+        let mut after = variants.to_vec();
+        translation::carry(&mut after, &[], &draft.source_language, before, me, &mut faults);
+        after
     };
     faults.extend(offer.map(|offer| offer.check(&after)).unwrap_or_default());
     all_well(faults)?;
     Ok(after)
+}
+
+/// Whether a change concerns more than translations and the languages in which there are any.
+fn touches_more(was: &Post, is: &Post, before: &[Variant], after: &[Variant]) -> bool {
+    let said = |post: &Post, variants| {
+        translation::of(variants, &post.source_language).map(|it: &Variant| it.content_hash.clone())
+    };
+    let rest = |post: &Post| {
+        let of_others = (post.campaign_id.clone(), post.title.clone(), post.labels.clone());
+        (of_others, post.class, post.source_language.clone(), post.wanted_languages.clone())
+    };
+    rest(was) != rest(is) || said(was, before) != said(is, after)
+}
+
+/// What follows from a change for the variants: what the source said is kept, what is not proofed may not go
+/// out, and those are told whose translations are stale by it.
+pub(super) async fn followed(
+    tx: &mut Tx,
+    caller: &Caller,
+    (was, before): (&Post, &[Variant]),
+    (post, after): (&Post, &[Variant]),
+    now: jiff::Timestamp,
+) -> Result<Option<NewEntry>, Error> {
+    translations::bar(tx, &[(&post.id, after)]).await?;
+    let source = translation::of(after, &post.source_language);
+    let former = translation::of(before, &was.source_language);
+    let Some(former) =
+        former.filter(|it| source.is_none_or(|is| is.content_hash != it.content_hash))
+    else {
+        return Ok(None);
+    };
+    translations::keep(tx, &post.id, former, now).await?;
+    let stale = after.iter().filter(|one| one.is_stale(source));
+    super::translations::told(tx, caller, post, &stale.collect::<Vec<_>>()).await
 }
 
 /// Whether any of these posts goes out by people's yes.
@@ -338,6 +398,7 @@ fn merge(post: &Post, before: &[Variant], change: PostChange) -> Result<PostDraf
         class: change.class.unwrap_or(post.class),
         source_language: change.source_language.unwrap_or_else(|| post.source_language.clone()),
         variants,
+        wanted_languages: change.wanted_languages.unwrap_or_else(|| post.wanted_languages.clone()),
         labels: change.labels.unwrap_or_else(|| post.labels.clone()),
     }
     .settle()
@@ -353,6 +414,8 @@ fn as_draft(variant: &Variant) -> VariantDraft {
         media: uses(&content.media),
         thread: content.thread.iter().map(piece).collect(),
         first_comment: content.first_comment.clone(),
+        machine: false,
+        made_from: None,
     }
 }
 
@@ -363,7 +426,7 @@ fn uses(media: &[ContentMedia]) -> Vec<MediaUse> {
 }
 
 /// Why a post at `revision` could not be changed or removed.
-async fn stands_in_the_way(
+pub(super) async fn stands_in_the_way(
     reader: &mut Reader,
     id: &PostId,
     revision: i64,
@@ -421,7 +484,7 @@ pub(super) async fn see(
     Ok(post)
 }
 
-async fn views(
+pub(super) async fn views(
     reader: &mut Reader,
     posts: Vec<Post>,
     now: jiff::Timestamp,

@@ -71,6 +71,7 @@ pub(super) async fn whole(
         post_id: Some(&post.id),
         unit_id: &post.unit_id,
         class: post.class,
+        language: &post.source_language,
         variants: variants.as_deref().unwrap_or_default(),
     };
     let plan = plan::plan(services, caller, reader, &source, asked, Look::Text).await?;

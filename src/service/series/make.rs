@@ -268,6 +268,7 @@ pub(super) fn wanted(
         local,
         now: false,
         publish_by: None,
+        fall_back: None,
         settings: Some([("intended_repeat".to_owned(), Value::Bool(true))].into_iter().collect()),
     }
 }
@@ -307,6 +308,7 @@ async fn plan(
         post_id: Some(&post.id),
         unit_id: &post.unit_id,
         class: post.class,
+        language: &post.source_language,
         variants: variants.as_deref().unwrap_or_default(),
     };
     let each = due.wanted.iter();

@@ -206,7 +206,8 @@ statements! {
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
             d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall,
             d.part, d.parts, d.follows, d.root, d.asks_approval, d.version, d.created_by, d.created_at, d.updated_at,
-            a.time_zone AS account_zone
+            a.time_zone AS account_zone,
+            EXISTS (SELECT 1 FROM deliveries_of_stale_variants AS y WHERE y.delivery_id = d.id) AS variant_stale
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE d.id = $1";
     LIST =
@@ -215,7 +216,8 @@ statements! {
             d.text_hash, d.intended_repeat, d.attempts, d.remote_id, d.permalink, d.published_at,
             d.problem, d.waits_for, d.hold_id, d.released_at, d.zone_change, d.recall,
             d.part, d.parts, d.follows, d.root, d.asks_approval, d.version, d.created_by, d.created_at, d.updated_at,
-            a.time_zone AS account_zone
+            a.time_zone AS account_zone,
+            EXISTS (SELECT 1 FROM deliveries_of_stale_variants AS y WHERE y.delivery_id = d.id) AS variant_stale
          FROM deliveries AS d JOIN accounts AS a ON a.id = d.account_id
          WHERE true";
     ATTEMPTS =

@@ -72,6 +72,8 @@ pub struct Delivery {
     pub part: Part,
     /// Its time and place are part of what is to be approved.
     pub asks_approval: bool,
+    /// Its variant agrees with its source no longer.
+    pub variant_stale: bool,
     /// Counts changes.
     pub version: i64,
     /// Who scheduled it.
@@ -117,6 +119,7 @@ pub(super) struct Row {
     follows: Option<DeliveryId>,
     root: Option<DeliveryId>,
     asks_approval: bool,
+    variant_stale: bool,
     version: i64,
     created_by: String,
     created_at: At,
@@ -158,6 +161,7 @@ impl From<Row> for Delivery {
             recall: row.recall.map(|recall| recall.0),
             part: Part { number: row.part, of: row.parts, follows: row.follows, root: row.root },
             asks_approval: row.asks_approval,
+            variant_stale: row.variant_stale,
             version: row.version,
             created_by: row.created_by,
             created_at: row.created_at.0,
