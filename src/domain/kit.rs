@@ -304,6 +304,7 @@ fn merge_one(was: &Content, is: &Content, mine: &Content) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::translation::Translation;
 
     fn says(text: &str) -> Content {
         Content { text: text.into(), ..Content::default() }
@@ -311,7 +312,8 @@ mod tests {
 
     fn variant(language: &str, content: Content) -> Variant {
         let content_hash = content.hash(language);
-        Variant { language: language.into(), content, content_hash, revision: 1 }
+        let translation = Translation::source(1, &content_hash);
+        Variant { language: language.into(), content, content_hash, revision: 1, translation }
     }
 
     fn offer(fields: Rules) -> Offer {

@@ -83,6 +83,8 @@ pub struct Series {
     pub stuck: Vec<Stuck>,
     /// What was due until then is settled: made, missed, or not its business.
     pub settled_until: Timestamp,
+    /// When it is looked next whether there is something to make.
+    pub look_at: Timestamp,
     /// Who answers for what it schedules: whoever made it or changed it last.
     pub answers_by: PersonId,
     /// Counts changes; the `ETag`.

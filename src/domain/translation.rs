@@ -157,7 +157,7 @@ pub fn carry(
         let pointer = format!("/variants/{place}");
         let old = of(before.variants, &one.language);
         if one.language == source_language {
-            becomes_source(one, old, said, &pointer, faults);
+            becomes_source(one, old, (said, before.unproofed), &pointer, faults);
             continue;
         }
         let same = old.filter(|old| old.content_hash == one.content_hash);
@@ -168,7 +168,10 @@ pub fn carry(
         }
         if said.machine {
             one.translation.status = VariantStatus::Machine;
-            one.translation.translator = None;
+            // Whoever wrote these very words does not proof them by calling them a machine's.
+            if same.is_none() {
+                one.translation.translator = None;
+            }
         }
         if let Some(revision) = said.made_from {
             made_from(one, revision, (former, &source), &pointer, faults);
@@ -180,7 +183,7 @@ pub fn carry(
 fn becomes_source(
     one: &mut Variant,
     old: Option<&Variant>,
-    said: Said,
+    (said, unproofed): (Said, &Unproofed),
     pointer: &str,
     faults: &mut Vec<Fault>,
 ) {
@@ -190,7 +193,8 @@ fn becomes_source(
         let member = if said.machine { "machine" } else { "made_from" };
         faults.push(Fault::new(format!("{pointer}/{member}"), "source_not_translated", detail));
     }
-    if old.is_some_and(|old| !old.translation.status.goes_out()) {
+    let barred = unproofed.contains_key(&(one.language.clone(), one.content_hash.clone()));
+    if barred || old.is_some_and(|old| !old.translation.status.goes_out()) {
         let detail = "what nobody has proofed cannot be what others are made from";
         faults.push(Fault::new("/source_language", "source_not_proofed", detail));
     }
@@ -214,9 +218,18 @@ fn anew(
         next.follow(source);
     }
     let known = unproofed.get(&(one.language.clone(), one.content_hash.clone()));
-    next.status = known.copied().unwrap_or_else(|| next.status.rewritten());
+    // What was taken away and is written again with another word is no more a person's than before.
+    let before = || unproofed.iter().find(|((language, _), _)| *language == one.language);
+    let before = if old.is_none() { before().map(|(_, status)| status) } else { None };
+    let known = known.or(before).copied();
+    next.status = known.unwrap_or_else(|| next.status.rewritten());
     match next.status {
-        VariantStatus::InEditing => next.editor = Some(me.clone()),
+        VariantStatus::InEditing => {
+            next.editor = Some(me.clone());
+            if old.is_none() {
+                next.translator = Some(me.clone());
+            }
+        }
         VariantStatus::Machine => {}
         VariantStatus::Missing
         | VariantStatus::Draft

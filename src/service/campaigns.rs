@@ -327,7 +327,8 @@ pub async fn remove(
         if is.version != campaign.version {
             return Err(Error::Stale);
         }
-        let detail = "posts belong to the campaign; remove them, or take them out of it";
+        let detail = "posts belong to the campaign, or were offered in it; remove them, or take them out of it. What was \
+                      offered stays";
         return Err(Error::Conflict(Told::new("campaign_has_posts", detail)));
     }
     let entry = caller.entry("campaign.remove", id, json!({"campaign": campaign}));

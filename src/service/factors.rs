@@ -18,7 +18,7 @@ use crate::domain::variant::sha256_hex;
 use crate::domain::words;
 use crate::store::factors::{self, Factor};
 use crate::store::{Reader, Tx, audit, passwords, sessions as rows};
-use crate::vault::Binding;
+use crate::vault::{Binding, Sealed};
 
 /// What apps show above the code.
 const ISSUER: &str = "Chancery";
@@ -109,7 +109,7 @@ pub async fn show(services: &Services, caller: &Caller) -> Result<FactorView, Er
 
 /// Makes the secret for an app. Nothing is asked for before `confirm`; until then each new one makes those before
 /// void.
-pub async fn begin(services: &Services, caller: &Caller) -> Result<FactorSecret, Error> {
+pub async fn set_up(services: &Services, caller: &Caller) -> Result<FactorSecret, Error> {
     let now = services.clock.now();
     at_a_screen(caller)?;
     sessions::fresh(caller, now)?;
@@ -123,7 +123,7 @@ pub async fn begin(services: &Services, caller: &Caller) -> Result<FactorSecret,
     let secret = SecretString::from(Secret::generate().to_base32());
     let totp = totp(&secret, &known.email)?;
     let sealed = services.vault.seal(bound(own, version), &secret).map_err(Error::internal)?;
-    if !factors::begin(&mut tx, own, (version, &sealed), now).await? {
+    if !factors::begin(&mut tx, own, version, (&sealed.key_id, &sealed.bytes), now).await? {
         let detail =
             "a code is asked for already; remove the second factor first to set up another app";
         return Err(Error::Conflict(Told::new("second_factor_on", detail)));
@@ -304,7 +304,8 @@ async fn step(
 ) -> Result<i64, Error> {
     let counted = counted(person);
     sessions::wait_over(services, &counted, now).await?;
-    let secret = services.vault.open(bound(person, factor.version), &factor.sealed);
+    let sealed = Sealed { key_id: factor.key_id.clone(), bytes: factor.sealed.clone() };
+    let secret = services.vault.open(bound(person, factor.version), &sealed);
     let totp = totp(&secret.map_err(Error::internal)?, "-")?;
     let typed: String =
         code.expose_secret().chars().filter(|it| !it.is_whitespace()).take(CODE_LENGTH).collect();

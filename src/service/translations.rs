@@ -1,6 +1,7 @@
 //! Translations: who moves a variant on, who says that it is still right, and who is told when it may not be.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -9,13 +10,18 @@ use utoipa::ToSchema;
 use super::approvals::told_of;
 use super::posts::{PostView, see, stands_in_the_way, views};
 use super::{Caller, Done, Error, Services, Told, finish, permit};
+use crate::clock::after;
 use crate::domain::audit::NewEntry;
 use crate::domain::id::PostId;
 use crate::domain::policy::{Action, Subject};
 use crate::domain::post::Post;
 use crate::domain::translation::{self, VariantStatus};
 use crate::domain::variant::{self, Variant};
-use crate::store::{Reader, Tx, posts, publishing, translations, variants};
+use crate::domain::work;
+use crate::store::{Reader, Tx, jobs, posts, publishing, series, translations, variants};
+
+/// How often what waits for a proof is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_mins(1);
 
 /// Where a variant stands from now on.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -154,6 +160,7 @@ impl Opened {
         detail: serde_json::Value,
     ) -> Result<Done<PostView>, Error> {
         let now = services.clock.now();
+        let proofed = self.one.translation.status == VariantStatus::Proofed;
         self.others.insert(self.place, self.one);
         let (tx, id, variants) = (&mut self.tx, &self.post.id, &self.others);
         if !posts::update(tx, &self.post, now).await? {
@@ -161,10 +168,18 @@ impl Opened {
         }
         variants::replace(tx, id, variants, now, rand::random).await?;
         translations::bar(tx, &[(id, variants)]).await?;
+        translations::bar_copies(tx, id, variants).await?;
+        series::hasten(tx, id, now).await?;
+        if proofed {
+            // What waits for it is looked at once a minute, and may be late by then.
+            jobs::hasten(tx, work::PUBLISH, now, after(now, BETWEEN_LOOKS)).await?;
+        }
         let post = posts::find(tx, id).await?.ok_or(Error::NotFound)?;
         let entry = caller.entry(action, id, detail);
         let view = views(tx, vec![post], now).await?.pop().ok_or(Error::NotFound)?;
-        finish(services, caller, self.tx, view, &[entry]).await
+        let done = finish(services, caller, self.tx, view, &[entry]).await?;
+        services.queue.look_again();
+        Ok(done)
     }
 }
 

@@ -27,7 +27,8 @@ statements! {
     REMOVE =
         "UPDATE campaigns SET removed_at = $2, updated_at = $2, version = version + 1
          WHERE id = $1 AND version = $3 AND removed_at IS NULL
-           AND NOT EXISTS (SELECT 1 FROM posts WHERE campaign_id = $1 AND removed_at IS NULL)";
+           AND NOT EXISTS (SELECT 1 FROM posts WHERE campaign_id = $1 AND removed_at IS NULL)
+           AND NOT EXISTS (SELECT 1 FROM kits WHERE campaign_id = $1)";
     FIND =
         "SELECT id, unit_id, title, first_day, last_day, time_zone, message, hashtags, pillars, guidance,
             units, accounts, cloned_from, version, created_by, created_at, updated_at

@@ -78,7 +78,8 @@ pub struct Hindrance {
     pub account_unfit: bool,
     /// Its unit is closed, or its post was removed.
     pub withdrawn: bool,
-    /// Its post does not say the new text any more, or is not approved any more, where the unit wants that.
+    /// Its post does not say the new text any more, or is not approved any more, where the unit wants that; or
+    /// nobody has proofed the text.
     pub unapproved: bool,
     /// The account has said the same elsewhere since it was asked for, and that is not meant.
     pub repeated: bool,
@@ -179,7 +180,16 @@ statements! {
                       AND v.content->>'text' = k.text)
                     OR (SELECT COUNT(DISTINCT y.person_id) FROM post_approvals AS y
                         WHERE y.post_id = d.post_id AND (y.until IS NULL OR y.until > $2))
-                    < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END)) AS unapproved,
+                    < CASE u.approval WHEN 'two' THEN 2 ELSE 1 END))
+                OR EXISTS (
+                    SELECT 1 FROM corrections AS k JOIN unproofed AS w
+                    ON w.post_id = d.post_id AND w.language = d.language AND w.content_hash = k.content_hash
+                    WHERE k.delivery_id = d.id AND k.state IN ('wanted', 'stuck'))
+                OR EXISTS (
+                    SELECT 1 FROM corrections AS k JOIN variants AS v
+                    ON v.post_id = d.post_id AND v.language = d.language AND v.content->>'text' = k.text
+                    WHERE k.delivery_id = d.id AND k.state IN ('wanted', 'stuck')
+                      AND v.status IN ('machine', 'in_translation', 'in_editing')) AS unapproved,
                 EXISTS (SELECT 1 FROM corrections AS k
                         WHERE k.delivery_id = d.id AND k.state IN ('wanted', 'stuck')
                           AND NOT k.intended_repeat AND k.begun_at IS NULL
@@ -216,6 +226,13 @@ statements! {
                        WHERE d.id = $1 AND (d.state = 'published') IS TRUE AND d.recall IS NULL
                          AND a.status = 'connected' AND a.removed_at IS NULL
                          AND p.removed_at IS NULL AND (u.closed_on IS NULL OR u.closed_on > $7)
+                         AND NOT EXISTS (
+                             SELECT 1 FROM unproofed AS w WHERE w.post_id = d.post_id
+                             AND w.language = d.language AND w.content_hash = corrections.content_hash)
+                         AND NOT EXISTS (
+                             SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
+                             AND v.language = d.language AND v.content->>'text' = corrections.text
+                             AND v.status IN ('machine', 'in_translation', 'in_editing'))
                          AND (u.approval = 'none' OR (EXISTS (
                              SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
                              AND v.language = d.language AND v.content->>'text' = corrections.text)

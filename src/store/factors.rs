@@ -7,7 +7,6 @@ use super::error::Error;
 use super::sql::{on, statements};
 use super::{Reader, Tx};
 use crate::domain::id::PersonId;
-use crate::vault::Sealed;
 
 statements! {
     FIND =
@@ -40,8 +39,10 @@ statements! {
 pub struct Factor {
     /// Counts replacements; bound into the seal.
     pub version: i64,
-    /// Its secret.
-    pub sealed: Sealed,
+    /// Which key has sealed its secret.
+    pub key_id: String,
+    /// Its secret, sealed.
+    pub sealed: Vec<u8>,
     /// Since when it is asked for.
     pub confirmed_at: Option<Timestamp>,
 }
@@ -51,9 +52,10 @@ pub async fn find(reader: &mut Reader, person: &PersonId) -> Result<Option<Facto
     let row: Option<(i64, String, Vec<u8>, Option<At>)> = on!(reader, FIND, |sql, conn| {
         sqlx::query_as(sql).bind(person).fetch_optional(conn).await?
     });
-    Ok(row.map(|(version, key_id, bytes, confirmed_at)| Factor {
+    Ok(row.map(|(version, key_id, sealed, confirmed_at)| Factor {
         version,
-        sealed: Sealed { key_id, bytes },
+        key_id,
+        sealed,
         confirmed_at: confirmed_at.map(Timestamp::from),
     }))
 }
@@ -62,15 +64,16 @@ pub async fn find(reader: &mut Reader, person: &PersonId) -> Result<Option<Facto
 pub async fn begin(
     tx: &mut Tx,
     person: &PersonId,
-    (version, sealed): (i64, &Sealed),
+    version: i64,
+    (key_id, sealed): (&str, &[u8]),
     now: Timestamp,
 ) -> Result<bool, Error> {
     on!(tx, BEGIN, |sql, conn| {
         let written = sqlx::query(sql)
             .bind(person)
             .bind(version)
-            .bind(&sealed.key_id)
-            .bind(&sealed.bytes)
+            .bind(key_id)
+            .bind(sealed)
             .bind(At(now))
             .execute(conn)
             .await?;

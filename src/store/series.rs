@@ -27,27 +27,29 @@ statements! {
         "UPDATE series SET removed_at = $3, updated_at = $3, version = version + 1
          WHERE id = $1 AND version = $2 AND removed_at IS NULL";
     FIND =
-        "SELECT id, unit_id, post_id, recurrence, accounts, paused_at, stuck, settled_until, answers_by, version,
-            created_by, created_at, updated_at
+        "SELECT id, unit_id, post_id, recurrence, accounts, paused_at, stuck, settled_until, look_at, answers_by,
+            version, created_by, created_at, updated_at
          FROM series WHERE id = $1 AND removed_at IS NULL";
     LIST =
-        "SELECT id, unit_id, post_id, recurrence, accounts, paused_at, stuck, settled_until, answers_by, version,
-            created_by, created_at, updated_at
+        "SELECT id, unit_id, post_id, recurrence, accounts, paused_at, stuck, settled_until, look_at, answers_by,
+            version, created_by, created_at, updated_at
          FROM series WHERE removed_at IS NULL";
     TO_LOOK_AT =
-        "SELECT id, unit_id, post_id, recurrence, accounts, paused_at, stuck, settled_until, answers_by, version,
-            created_by, created_at, updated_at
+        "SELECT id, unit_id, post_id, recurrence, accounts, paused_at, stuck, settled_until, look_at, answers_by,
+            version, created_by, created_at, updated_at
          FROM series WHERE removed_at IS NULL AND paused_at IS NULL AND look_at <= $1
          ORDER BY look_at, id LIMIT 100";
-    /// One of several that look at the same gets it; the others find it settled further. The version counts what
-    /// people change.
+    /// One of several that look at the same gets it; the others find that it is to be looked at another time. So does
+    /// whoever has looked before a hint that something has changed. The version counts what people change.
     SETTLE =
         "UPDATE series SET settled_until = $4, look_at = $5, stuck = $6
-         WHERE id = $1 AND version = $2 AND settled_until = $3 AND removed_at IS NULL AND paused_at IS NULL";
+         WHERE id = $1 AND version = $2 AND settled_until = $3 AND look_at = $7
+           AND removed_at IS NULL AND paused_at IS NULL";
     /// Nobody else makes anything of it, or takes it back, until the transaction ends.
     LOCK = "SELECT version FROM series WHERE id = $1 AND removed_at IS NULL"
         | "SELECT version FROM series WHERE id = $1 AND removed_at IS NULL FOR UPDATE";
-    HASTEN = "UPDATE series SET look_at = $2 WHERE post_id = $1 AND look_at > $2";
+    HASTEN = "UPDATE series SET look_at = $2 WHERE post_id = $1";
+    PUT_OFF = "UPDATE series SET look_at = $2 WHERE id = $1 AND look_at < $2";
     KNOWN = "SELECT account_id, wall, due_at FROM occurrences WHERE series_id = $1 AND due_at > $2";
     NOTE =
         "INSERT INTO occurrences (series_id, account_id, wall, zone, due_at, delivery_id)
@@ -65,14 +67,14 @@ statements! {
         "SELECT d.id FROM occurrences AS o JOIN deliveries AS d ON d.id = o.delivery_id
          WHERE o.series_id = $1 AND d.moves = 0
            AND (d.state IN ('draft', 'pending_approval', 'scheduled', 'held')) IS TRUE";
-    /// Of that, what says something else than the post does now.
+    /// Of that, what is still to come and says something else than the post does now.
     OUTDATED =
         "SELECT d.id FROM occurrences AS o
          JOIN deliveries AS d ON d.id = o.delivery_id
          JOIN posts AS p ON p.id = d.post_id
          WHERE o.series_id = $1 AND d.moves = 0
            AND (d.state IN ('draft', 'pending_approval', 'scheduled', 'held')) IS TRUE
-           AND (d.class <> p.class OR NOT EXISTS (
+           AND d.due_at > $2 AND (d.class <> p.class OR NOT EXISTS (
                 SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
                   AND v.language = d.language AND v.content_hash = d.content_hash))";
     UNDER_WAY =
@@ -91,6 +93,13 @@ statements! {
             version = version + 1, updated_at = $2
          WHERE id IN (SELECT jsonb_array_elements_text($1)) AND (root IS NOT NULL OR moves = 0)
            AND state IN ('draft', 'pending_approval', 'scheduled', 'held')";
+    /// What was due and never left is not made again.
+    MISS =
+        "UPDATE occurrences SET delivery_id = NULL
+         WHERE due_at <= $2 AND delivery_id IN (SELECT value FROM jsonb_each($1))"
+        |
+        "UPDATE occurrences SET delivery_id = NULL
+         WHERE due_at <= $2 AND delivery_id IN (SELECT jsonb_array_elements_text($1))";
     FORGET =
         "DELETE FROM occurrences WHERE delivery_id IN (SELECT value FROM jsonb_each($1))"
         |
@@ -107,6 +116,7 @@ struct Row {
     paused_at: Option<At>,
     stuck: Json<Vec<Stuck>>,
     settled_until: At,
+    look_at: At,
     answers_by: PersonId,
     version: i64,
     created_by: PersonId,
@@ -125,6 +135,7 @@ impl From<Row> for Series {
             paused_at: row.paused_at.map(Timestamp::from),
             stuck: row.stuck.0,
             settled_until: row.settled_until.0,
+            look_at: row.look_at.0,
             answers_by: row.answers_by,
             version: row.version,
             created_by: row.created_by,
@@ -308,6 +319,7 @@ pub async fn settle(tx: &mut Tx, seen: &Series, looked: &Looked) -> Result<bool,
             .bind(At(looked.settled_until))
             .bind(At(looked.look_at))
             .bind(Json(&looked.stuck))
+            .bind(At(seen.look_at))
             .execute(conn)
             .await?
             .rows_affected()
@@ -324,6 +336,14 @@ pub async fn lock(tx: &mut Tx, id: &SeriesId) -> Result<Option<i64>, Error> {
 pub async fn hasten(tx: &mut Tx, post: &PostId, now: Timestamp) -> Result<(), Error> {
     on!(tx, HASTEN, |sql, conn| {
         sqlx::query(sql).bind(post).bind(At(now)).execute(conn).await?;
+        Ok(())
+    })
+}
+
+/// A series that could not be looked at keeps no other waiting.
+pub async fn put_off(tx: &mut Tx, id: &SeriesId, until: Timestamp) -> Result<(), Error> {
+    on!(tx, PUT_OFF, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(At(until)).execute(conn).await?;
         Ok(())
     })
 }
@@ -401,13 +421,16 @@ pub async fn to_take_back(
     reader: &mut Reader,
     id: &SeriesId,
     which: Which,
+    now: Timestamp,
 ) -> Result<(Vec<DeliveryId>, Vec<DeliveryId>), Error> {
-    let sql = match which {
-        Which::Untouched => UNTOUCHED,
-        Which::Outdated => OUTDATED,
+    let first: Vec<DeliveryId> = match which {
+        Which::Untouched => on!(reader, UNTOUCHED, |sql, conn| {
+            sqlx::query_scalar(sql).bind(id).fetch_all(conn).await?
+        }),
+        Which::Outdated => on!(reader, OUTDATED, |sql, conn| {
+            sqlx::query_scalar(sql).bind(id).bind(At(now)).fetch_all(conn).await?
+        }),
     };
-    let first: Vec<DeliveryId> =
-        on!(reader, sql, |sql, conn| sqlx::query_scalar(sql).bind(id).fetch_all(conn).await?);
     let parts: Vec<DeliveryId> = if first.is_empty() {
         Vec::new()
     } else {
@@ -418,11 +441,14 @@ pub async fn to_take_back(
     Ok((first, parts))
 }
 
-/// Takes deliveries back that nobody has touched and that are not leaving, so that they may be made anew; says how
-/// many.
+/// Takes deliveries back that nobody has touched and that are not leaving, so that they may be made anew; what was due
+/// already counts as missed. Says how many.
 pub async fn take_back(tx: &mut Tx, ids: &[DeliveryId], now: Timestamp) -> Result<u64, Error> {
     let ended = on!(tx, CANCEL, |sql, conn| {
         sqlx::query(sql).bind(Json(ids)).bind(At(now)).execute(conn).await?.rows_affected()
+    });
+    on!(tx, MISS, |sql, conn| {
+        sqlx::query(sql).bind(Json(ids)).bind(At(now)).execute(conn).await?;
     });
     on!(tx, FORGET, |sql, conn| {
         sqlx::query(sql).bind(Json(ids)).execute(conn).await?;

@@ -30,6 +30,17 @@ statements! {
          SELECT post_id, language, content_hash, status
          FROM jsonb_to_recordset($1) AS v(post_id TEXT, language TEXT, content_hash TEXT, status TEXT)
          ON CONFLICT (post_id, language, content_hash) DO UPDATE SET status = excluded.status";
+    /// The same words in copies of what is offered, unless their own unit has proofed them.
+    BAR_COPIES =
+        "INSERT INTO unproofed (post_id, language, content_hash, status)
+         SELECT v.post_id, v.language, v.content_hash, $4 FROM offers AS o
+         JOIN variants AS v ON v.post_id = o.post_id
+         WHERE o.source_id = $1 AND v.language = $2 AND v.content_hash = $3 AND v.status <> 'proofed'
+         ON CONFLICT (post_id, language, content_hash) DO UPDATE SET status = excluded.status";
+    MARK_COPIES =
+        "UPDATE variants SET status = $4
+         WHERE language = $2 AND content_hash = $3 AND status <> 'proofed'
+           AND post_id IN (SELECT o.post_id FROM offers AS o WHERE o.source_id = $1)";
     LET_PASS =
         "DELETE FROM unproofed WHERE post_id = $1 AND language = $2 AND content_hash = $3";
     UNPROOFED = "SELECT language, content_hash, status FROM unproofed WHERE post_id = $1";
@@ -95,6 +106,24 @@ pub async fn bar(tx: &mut Tx, variants: &[(&PostId, &[Variant])]) -> Result<(), 
     on!(tx, BAR, |sql, conn| {
         sqlx::query(sql).bind(Json(rows)).execute(conn).await?;
     });
+    Ok(())
+}
+
+/// What is not proofed in what is offered goes out of no copy either that says just the same.
+pub async fn bar_copies(tx: &mut Tx, source: &PostId, variants: &[Variant]) -> Result<(), Error> {
+    for one in variants.iter().filter(|one| !one.translation.status.goes_out()) {
+        for sql in [BAR_COPIES, MARK_COPIES] {
+            on!(tx, sql, |sql, conn| {
+                sqlx::query(sql)
+                    .bind(source)
+                    .bind(&one.language)
+                    .bind(&one.content_hash)
+                    .bind(one.translation.status)
+                    .execute(conn)
+                    .await?;
+            });
+        }
+    }
     Ok(())
 }
 

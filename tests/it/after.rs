@@ -430,7 +430,15 @@ staged! {
         }
         stage.advance(Duration::from_hours(2));
         for id in &ids {
-            looked(stage, id, 2).await;
+            // Nobody vouches for the clock at first, and who asked then asks again a minute later.
+            eventually("both looks are over", async || {
+                let done = looks(stage, id).await.iter().filter(|look| look[1] == "done").count();
+                if done < 2 {
+                    stage.advance(Duration::from_mins(1));
+                }
+                if done == 2 { Ok(()) } else { Err(done) }
+            })
+            .await;
             is_published(stage, &stage.show(id).await);
         }
         eventually("people are told that it is over", async || {

@@ -31,15 +31,17 @@ pub(crate) fn shows(secret: &str, at: Timestamp) -> String {
 
 /// Base32 of RFC 4648: five bits a letter.
 fn bytes_of(secret: &str) -> Vec<u8> {
-    let bits: String = secret
-        .chars()
-        .map(|letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap())
-        .map(|value| format!("{value:05b}"))
-        .collect();
-    bits.as_bytes()
-        .chunks_exact(8)
-        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
-        .collect()
+    let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
+    for letter in secret.chars() {
+        let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap();
+        held = held << 5 | u32::try_from(value).unwrap();
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(held >> bits & 0xff).unwrap());
+        }
+    }
+    bytes
 }
 
 fn typed(code: &str) -> TypedCode {
@@ -67,13 +69,14 @@ async fn at_a_screen(stage: &Stage, code: Option<&str>) -> Caller {
 pub(crate) async fn has_an_app(stage: &Stage) -> (String, Vec<String>) {
     has_a_password(stage).await;
     let caller = at_a_screen(stage, None).await;
-    let made = factors::begin(stage.acts(), &caller).await.unwrap();
+    let made = factors::set_up(stage.acts(), &caller).await.unwrap();
     let code = shows(&made.secret, stage.now());
     let codes = factors::confirm(stage.acts(), &caller, &typed(&code)).await.unwrap().codes;
-    stage.advance(Duration::from_secs(60));
+    stage.advance(Duration::from_mins(1));
     (made.secret, codes)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what was refused is looked at once")]
 fn refused<T: std::fmt::Debug>(result: Result<T, Error>, code: &str) {
     let is = matches!(&result, Err(Error::Unknown(told)) if told.code == code);
     assert!(is, "not {code}: {result:?}");
@@ -91,8 +94,8 @@ staged! {
         let caller = at_a_screen(stage, None).await;
         let elsewhere = at_a_screen(stage, None).await;
         let acts = stage.acts();
-        let first = factors::begin(acts, &caller).await.unwrap().secret;
-        let made = factors::begin(acts, &caller).await.unwrap();
+        let first = factors::set_up(acts, &caller).await.unwrap().secret;
+        let made = factors::set_up(acts, &caller).await.unwrap();
         assert!(made.uri.contains(&made.secret) && made.uri.starts_with("otpauth://totp/"));
         assert_ne!(first, made.secret);
         // Nothing is asked for before the app has shown that it works, and only the newest counts.
@@ -110,7 +113,7 @@ staged! {
 
         refused(enters(stage, None).await, "code_needed");
         refused(enters(stage, Some(&code)).await, "code_refused");
-        stage.advance(Duration::from_secs(60));
+        stage.advance(Duration::from_mins(1));
         let code = shows(&made.secret, stage.now());
         enters(stage, Some(&format!("{} {}", &code[..3], &code[3..]))).await.unwrap();
         refused(enters(stage, Some(&code)).await, "code_refused");
@@ -134,7 +137,7 @@ staged! {
             sessions::prove(acts, &caller, "192.0.2.9", proof)
         };
         refused(proof(None).await, "code_needed");
-        stage.advance(Duration::from_secs(60));
+        stage.advance(Duration::from_mins(1));
         proof(Some(&shows(&made.secret, stage.now()))).await.unwrap();
         change(Some(&paper[4])).await.unwrap();
     }
@@ -169,7 +172,7 @@ staged! {
         let auth = Auth::new(acts.clone());
         let (_, key) = sign_in(stage, "192.0.2.9", Some(&paper[0])).await.unwrap();
         let caller = by(&auth, stage, &key).await.unwrap();
-        let again = factors::begin(acts, &caller).await;
+        let again = factors::set_up(acts, &caller).await;
         assert!(matches!(&again, Err(Error::Conflict(told)) if told.code == "second_factor_on"), "{again:?}");
         let fresh = factors::renew_codes(acts, &caller).await.unwrap().codes;
         refused(enters(stage, Some(&paper[1])).await, "code_refused");
@@ -182,7 +185,7 @@ staged! {
         let caller = by(&auth, stage, &key).await.unwrap();
         factors::remove(acts, &caller).await.unwrap();
         enters(stage, None).await.unwrap();
-        let made = factors::begin(acts, &caller).await.unwrap();
+        let made = factors::set_up(acts, &caller).await.unwrap();
         let code = shows(&made.secret, stage.now());
         factors::confirm(acts, &caller, &typed(&code)).await.unwrap();
         refused(enters(stage, Some(&fresh[0])).await, "code_refused");
@@ -217,7 +220,7 @@ async fn where_it_is_required_nothing_else_can_be_done_before() {
         ask.json(&json!({ "code": code })).await
     };
     confirm("no code").await.problem(401, "code_refused");
-    let codes: Value = confirm(&shows(secret, Timestamp::now())).await.expect(200);
+    let codes: Value = confirm(&shows(secret, world.acts().clock.now())).await.expect(200);
     screen.ask(&world, "GET", "/api/v1/units").send().await.expect(200);
     let code = codes["codes"][0].as_str().unwrap();
     let kept = world.everything_kept().await;
@@ -226,7 +229,7 @@ async fn where_it_is_required_nothing_else_can_be_done_before() {
     }
     // Of somebody else, whose phone is lost: only by an administrator of everything.
     let place = format!("/api/v1/people/{person}/second-factor");
-    screen.ask(&world, "DELETE", &place).send().await.problem(403, "missing_role");
+    screen.ask(&world, "DELETE", &place).send().await.problem(403, "needs_role");
     assert_eq!(world.ask("DELETE", &place).send().await.status, 204);
     screen.ask(&world, "GET", "/api/v1/units").send().await.problem(401, "unauthenticated");
     world.end().await;

@@ -39,6 +39,7 @@ fn by_calcard(text: &str) -> Vec<Read> {
 }
 
 /// The same by a library for Python; `None` when it was left out on purpose.
+#[expect(clippy::disallowed_methods, reason = "a test, which no configuration reaches")]
 fn by_icalendar(text: &str, samples: &Value) -> Option<Vec<Read>> {
     let skipped = std::env::var("CHANCERY_TEST_SKIP").unwrap_or_default();
     if skipped.split(',').any(|it| it == "icalendar") {
@@ -209,6 +210,11 @@ fn in_days(days: i64) -> Timestamp {
     Timestamp::from_second(hours * 3_600).unwrap()
 }
 
+/// No hour that is there twice.
+fn noon_in_days(days: i64) -> Timestamp {
+    Timestamp::from_second(in_days(days).as_second() / 86_400 * 86_400 + 43_200).unwrap()
+}
+
 fn stamp(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
@@ -261,12 +267,13 @@ async fn summaries(world: &World, path: &str) -> Vec<String> {
 both! {
     async fn a_calendar_program_sees_what_is_planned_moved_and_taken_back(world) {
         let unit = unit(world, None).await;
-        let delivery = planned(world, &unit, 0, &in_days(3).to_string()).await;
+        let [third, fourth] = [in_days(3), in_days(4)];
+        let delivery = planned(world, &unit, 0, &third.to_string()).await;
         let day = in_days(5).to_zoned(TimeZone::UTC).date().to_string();
         let days = id(&made(world, "events", &event(&unit, &day, "whole")).await);
         let mut hours = event(&unit, &day, "whole");
         hours["title"] = json!({"vi": "Họp báo, thường kỳ; 🇻🇳", "en": "Briefing"});
-        hours["when"] = json!({"instants": {"from": in_days(6), "to": in_days(7)}});
+        hours["when"] = json!({"instants": {"from": noon_in_days(6), "to": noon_in_days(7)}});
         made(world, "events", &hours).await;
         let (feed_id, path) = feed(world, &world.admin, json!({"name": "Lịch của tôi"})).await;
         let answer = fetch(world, &path).await;
@@ -278,7 +285,7 @@ both! {
             "X-WR-CALNAME:Lịch của tôi\r\n".to_owned(), "TZID:Europe/Paris\r\n".to_owned(),
             "SUMMARY:Bài 0\r\n".to_owned(), "STATUS:CONFIRMED\r\n".to_owned(),
             "SUMMARY:Họp báo\\, thường kỳ\\; 🇻🇳\r\n".to_owned(), "CATEGORIES:Facebook,routine\r\n".to_owned(),
-            format!("DTSTART:{}\r\n", stamp(in_days(3))), "DTSTART;TZID=Europe/Paris:".to_owned(),
+            format!("DTSTART:{}\r\n", stamp(third)), "DTSTART;TZID=Europe/Paris:".to_owned(),
             format!("DTSTART;VALUE=DATE:{}\r\n", day.replace('-', "")), "CATEGORIES:chuyến thăm\r\n".to_owned(),
         ] {
             assert!(before.contains(&wanted), "{wanted} is not in {before}");
@@ -291,10 +298,10 @@ both! {
         assert_eq!((head.status, head.header("etag"), head.bytes.len()), (200, tag, 0));
         world.ask("DELETE", &format!("/api/v1/events/{days}")).seen("*").send().await;
         let place = format!("/api/v1/deliveries/{delivery}");
-        let moved = json!({"at": in_days(4)});
+        let moved = json!({"at": fourth});
         world.ask("POST", &format!("{place}/reschedule")).seen("*").json(&moved).await.expect(200);
         let after = text(&fetch(world, &path).await);
-        assert!(after.contains(&format!("DTSTART:{}\r\n", stamp(in_days(4)))), "{after}");
+        assert!(after.contains(&format!("DTSTART:{}\r\n", stamp(fourth))), "{after}");
         assert!(sequence(&after, "Bài 0") > sequence(&before, "Bài 0"));
         assert!(after.contains("SUMMARY:ĐÃ HỦY: Chuyến thăm\r\nSTATUS:CANCELLED\r\n"), "{after}");
         let uids = |text: &str| {

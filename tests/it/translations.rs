@@ -30,7 +30,7 @@ async fn moves(stage: &Stage, caller: &Caller, post: &PostId, status: &str) {
 async fn by_a_machine(stage: &Stage, outlet: &Outlet) -> (PostId, DeliveryId, Value) {
     let due = after(stage.now(), Duration::from_mins(10));
     let wanted = Wanted::text("by a machine").at(due);
-    let wanted = wanted.publish_by(after(due, Duration::from_mins(60)));
+    let wanted = wanted.publish_by(after(due, Duration::from_hours(1)));
     let variants = json!([{"language": "vi", "text": "Bản gốc"}, wanted.variant()]);
     let post = stage.post("routine", variants.as_array().unwrap()).await;
     let id = stage.schedule(&post, &[wanted.delivery(outlet)]).await.remove(0);
@@ -46,10 +46,10 @@ staged! {
     /// again in the same words does not let it pass: only proofing does.
     async fn what_a_machine_made_goes_out_once_a_person_has_proofed_it(stage) {
         let [outlet, other] = stage.both().await;
-        let (post, id, variants) = by_a_machine(&stage, &outlet).await;
-        let (_, unread, _) = by_a_machine(&stage, &other).await;
-        writes(&stage, &post, &json!([variants[0]])).await;
-        writes(&stage, &post, &variants).await;
+        let (post, id, variants) = by_a_machine(stage, &outlet).await;
+        let (_, unread, _) = by_a_machine(stage, &other).await;
+        writes(stage, &post, &json!([variants[0]])).await;
+        writes(stage, &post, &variants).await;
         let shown = posts::show(stage.acts(), stage.caller(), &post).await.unwrap();
         assert_eq!(shown.variants[1].status.as_str(), "machine");
         stage.advance(Duration::from_mins(11));
@@ -62,11 +62,11 @@ staged! {
         }
         pass(Duration::from_millis(300)).await;
         assert_eq!((stage.creates(&outlet), stage.creates(&other)), (vec![], vec![]));
-        moves(&stage, stage.caller(), &post, "in_editing").await;
-        moves(&stage, stage.caller(), &post, "proofed").await;
+        moves(stage, stage.caller(), &post, "in_editing").await;
+        moves(stage, stage.caller(), &post, "proofed").await;
         stage.advance(Duration::from_mins(2));
         stage.published(&id).await;
-        stage.advance(Duration::from_mins(60));
+        stage.advance(Duration::from_hours(1));
         stage.until(&unread, DeliveryState::Missed).await;
         assert_eq!(stage.show(&unread).await.delivery.problem.unwrap().code, "not_proofed");
         assert_eq!((stage.made(&outlet), stage.made(&other)), (1, 0));

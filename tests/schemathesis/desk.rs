@@ -297,6 +297,17 @@ impl Seeding<'_> {
         (unit, nouns.map(|(noun, all)| (noun.to_owned(), all)).into())
     }
 
+    async fn webhooks(&self) -> Vec<String> {
+        let mut webhooks = Vec::new();
+        for number in 0..4 {
+            // Of what does not happen here: nobody is to be called.
+            let url = format!("https://hooks.example.org/{number}");
+            let webhook = json!({"url": url, "events": ["webhook.disabled"]});
+            webhooks.push(self.create("webhooks", webhook).await);
+        }
+        webhooks
+    }
+
     /// Some of every noun that stay, and some that may be removed.
     async fn everything(&self, seed: &WorldSeed) -> Ids {
         let (unit, mut ids) = self.house().await;
@@ -329,13 +340,7 @@ impl Seeding<'_> {
         ids.insert("deliveries".to_owned(), deliveries);
         let series = self.series(&posts[0], &accounts[0]).await;
         ids.insert("holds".to_owned(), self.holds().await);
-        let mut webhooks = Vec::new();
-        for number in 0..4 {
-            // Of what does not happen here: nobody is to be called.
-            let url = format!("https://hooks.example.org/{number}");
-            let webhook = json!({"url": url, "events": ["webhook.disabled"]});
-            webhooks.push(self.create("webhooks", webhook).await);
-        }
+        let webhooks = self.webhooks().await;
         // Nobody is told of anything or signed in, uploads are of another protocol, and nobody posts by hand.
         for (noun, prefix) in [
             ("notifications", "ntf"),

@@ -261,14 +261,18 @@ impl Stage {
     /// The platforms are back at their addresses, with the accounts and without any posts.
     pub(crate) async fn platforms_return(&mut self) {
         let [facebook, x] = self.addresses;
-        let [_, theirs] = shared(&self.clocks);
-        let simulators = Simulators::open(theirs, Doors::of(facebook, x), |world| {
-            self.setting.tell(world);
-            for outlet in self.outlets.lock().unwrap().iter() {
-                plant(world, outlet.platform, &outlet.remote_id, &outlet.token);
-            }
+        // Somebody else may have an address for a moment.
+        let simulators = eventually("the addresses are free", async || {
+            let [_, theirs] = shared(&self.clocks);
+            let opened = Simulators::open(theirs, Doors::of(facebook, x), |world| {
+                self.setting.tell(world);
+                for outlet in self.outlets.lock().unwrap().iter() {
+                    plant(world, outlet.platform, &outlet.remote_id, &outlet.token);
+                }
+            });
+            opened.await.map_err(|error| format!("{error:?}"))
         });
-        self.simulators = Some(simulators.await.unwrap());
+        self.simulators = Some(simulators.await);
     }
 
     /// How the service is set up.

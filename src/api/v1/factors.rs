@@ -40,7 +40,7 @@ async fn begin_second_factor(
     State(api): State<Api>,
     door: Door,
 ) -> Result<Answer<FactorSecret>, Problem> {
-    Ok(Answer::ok(factors::begin(&api.services, &door.caller()).await?))
+    Ok(Answer::ok(factors::set_up(&api.services, &door.caller()).await?))
 }
 
 /// Takes the asker's second factor away: only the password is asked for then.

@@ -425,7 +425,10 @@ fn stopped_by(it: &Hindrance, now: Timestamp) -> Option<Wait> {
     } else if it.account_unfit {
         ("its account must be connected again", Some(again))
     } else if it.unapproved {
-        ("its post does not say this any more, or that is not approved any more", Some(again))
+        (
+            "its post does not say this any more, or that is not approved or not proofed any more",
+            Some(again),
+        )
     } else if it.repeated {
         // Of which people are told at once.
         let why = "the account has said the same elsewhere since; ask for it again as an intended repeat, or for \

@@ -151,7 +151,17 @@ async fn proofed(reader: &mut Reader, delivery: &Delivery, content: &Content) ->
     let language = &delivery.language;
     let text = (language.clone(), content.hash(language));
     let unproofed = translations::unproofed(reader, &delivery.post_id).await?;
-    let Some(status) = unproofed.get(&text) else { return Ok(()) };
+    let id = &delivery.post_id;
+    let said = variants::of_posts(reader, &[id]).await?.remove(id).unwrap_or_default();
+    // The post may say the same words with another picture or comment.
+    let same = |one: &&Variant| {
+        one.language == *language
+            && one.content.text == content.text
+            && !one.translation.status.goes_out()
+    };
+    let status = unproofed.get(&text).copied();
+    let status = status.or_else(|| said.iter().find(same).map(|it| it.translation.status));
+    let Some(status) = status else { return Ok(()) };
     let detail = format!("{language} is {status}: it goes out once somebody has proofed it");
     let told = Told::new("variant_not_proofed", detail);
     Err(Error::Conflict(told.with("language", language).with("status", status)))

@@ -92,12 +92,12 @@ pub struct OfferView {
     pub created_at: Timestamp,
     /// What is offered, as it is now; not in lists.
     #[serde(default)]
-    pub offered: Option<Offered>,
+    pub offered: Option<OfferedPost>,
 }
 
 /// What is offered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Offered {
+pub struct OfferedPost {
     /// Its revision: to be named by whoever accepts.
     pub revision: i64,
     /// For the desk only.
@@ -150,7 +150,7 @@ impl OfferView {
     pub(super) fn with(self, post: Post, says: &[Variant]) -> Self {
         let source = of(says, &post.source_language);
         let views = says.iter().map(|one| VariantView::new(one, source, false)).collect();
-        let offered = Offered {
+        let offered = OfferedPost {
             revision: post.revision,
             title: post.title,
             class: post.class,

@@ -14,7 +14,7 @@ use crate::domain::translation::{self, Before, Translation};
 use crate::domain::variant::Variant;
 use crate::service::plan::Plan;
 use crate::service::posts::{followed, unapprove};
-use crate::service::{Caller, Error, Services, all_well};
+use crate::service::{Caller, Error, Services};
 use crate::store::deliveries::Delivery;
 use crate::store::{self, Reader, Tx, deliveries, kits, translations, units, variants};
 
@@ -29,7 +29,7 @@ pub(in crate::service) async fn with_copies(
 }
 
 /// Writes into a copy what has changed in what is offered, but for what its unit says otherwise. False where that
-/// cannot be: one of its deliveries is leaving.
+/// cannot be: one of its deliveries is leaving, or what it is made from is not proofed.
 pub(super) async fn take_over(
     tx: &mut Tx,
     caller: &Caller,
@@ -50,7 +50,13 @@ pub(super) async fn take_over(
             Variant { language, content, content_hash, revision, translation }
         })
         .collect();
-    translate(tx, caller, (&copy, &says), offered, &mut after).await?;
+    // What nobody has proofed cannot be what a copy's own translations are made from.
+    let source = translation::of(offered, &copy.source_language);
+    if source.is_some_and(|it| !it.translation.status.goes_out())
+        || !translate(tx, caller, (&copy, &says), offered, &mut after).await?
+    {
+        return Ok(false);
+    }
     let hash = content_hash(copy.class, &copy.source_language, &after);
     if hash != copy.content_hash {
         let was = copy.clone();
@@ -64,6 +70,7 @@ pub(super) async fn take_over(
         copy.revision += 1;
         let told = followed(tx, caller, (&was, &says), (&copy, &after), now).await?;
         store::audit::append(tx, &Vec::from_iter(told), now);
+        store::series::hasten(tx, &copy.id, now).await?;
     }
     offer.base = offered.iter().map(|it| (it.language.clone(), it.content.clone())).collect();
     offer.base_revision = Some(revision);
@@ -79,21 +86,28 @@ async fn translate(
     (copy, says): (&Post, &[Variant]),
     offered: &[Variant],
     after: &mut [Variant],
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let unproofed = translations::unproofed(tx, &copy.id).await?;
     let source_language = copy.source_language.as_str();
     let before = Before { variants: says, source_language, unproofed: &unproofed };
     let (me, mut faults) = (&caller.actor.person_id, Vec::new());
     translation::carry(after, &[], source_language, before, me, &mut faults);
-    all_well(faults)?;
-    for one in after {
+    if !faults.is_empty() {
+        return Ok(false);
+    }
+    let source = translation::of(offered, source_language);
+    for one in after.iter_mut().filter(|one| one.language != source_language) {
         let is_new = says.iter().all(|old| old.content_hash != one.content_hash);
         let theirs = translation::of(offered, &one.language).filter(|_| is_new);
-        if let Some(theirs) = theirs.filter(|it| !it.translation.status.goes_out()) {
+        let Some(theirs) = theirs else { continue };
+        if theirs.is_stale(source) {
+            one.translation.source_hash.clone_from(&theirs.translation.source_hash);
+        }
+        if !theirs.translation.status.goes_out() {
             one.translation.status = theirs.translation.status;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What is offered says something else now: copies that their units have not changed say it too from here on, and

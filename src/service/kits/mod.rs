@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub use body::{Accepting, Declining, KitView, NewKit, OfferView, Offered};
+pub use body::{Accepting, Declining, KitView, NewKit, OfferView, OfferedPost};
 use copies::{answered, take_over};
 pub(super) use copies::{check_move, check_plan, edited, flow, with_copies};
 pub use diff::{FieldDiff, LanguageDiff, OfferDiff, diff};

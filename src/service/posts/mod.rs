@@ -342,6 +342,7 @@ pub(super) async fn followed(
     now: jiff::Timestamp,
 ) -> Result<Option<NewEntry>, Error> {
     translations::bar(tx, &[(&post.id, after)]).await?;
+    translations::bar_copies(tx, &post.id, after).await?;
     let source = translation::of(after, &post.source_language);
     let former = translation::of(before, &was.source_language);
     let Some(former) =

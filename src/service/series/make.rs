@@ -22,7 +22,7 @@ use crate::domain::id::{AccountId, SeriesId};
 use crate::domain::policy::{Action, Subject};
 use crate::domain::post::Post;
 use crate::domain::recurrence::{Occurrence, Rule};
-use crate::domain::series::{Series, Stuck};
+use crate::domain::series::{MOST_ACCOUNTS, Series, Stuck};
 use crate::queue::contained;
 use crate::service::plan::{self, Ready, Source, WantedDelivery, WantedLocal};
 use crate::service::schedule::{self, Request};
@@ -39,8 +39,8 @@ const EVERY: Duration = Duration::from_mins(10);
 const AGAIN: Duration = Duration::from_mins(1);
 /// The most of one account that is made ahead.
 const MOST_AHEAD: usize = 50;
-/// The most that is made in one transaction.
-const AT_ONCE: usize = 50;
+/// The most that is made in one transaction: one date of each account that a series may have.
+const AT_ONCE: usize = MOST_ACCOUNTS;
 /// The most of one account that is written down as missed.
 const MOST_MISSED: usize = 1_000;
 /// The most that is said to stand in the way.
@@ -75,7 +75,11 @@ async fn round(services: &Services) -> Result<(), Error> {
     for one in found {
         // What one of them trips over keeps no other waiting, and no publishing.
         let look = async {
-            super::at_once(services, &one.id).await;
+            if !super::at_once(services, &one.id).await {
+                let mut tx = services.store.begin_for("series").await?;
+                series::put_off(&mut tx, &one.id, after(services.clock.now(), AGAIN)).await?;
+                tx.commit().await?;
+            }
             Ok(())
         };
         let _tried_again = contained("series", look).await;
@@ -97,13 +101,13 @@ pub(super) async fn make(services: &Services, id: &SeriesId) -> Result<(), Error
 
 /// Takes back what says something else than the post does now, so that it is made anew.
 async fn renew(services: &Services, series: &Series) -> Result<(), Error> {
+    let now = services.clock.now();
     let mut reader = services.store.read().await?;
-    let (outdated, _) = series::to_take_back(&mut reader, &series.id, Which::Outdated).await?;
+    let (outdated, _) = series::to_take_back(&mut reader, &series.id, Which::Outdated, now).await?;
     drop(reader);
     if outdated.is_empty() {
         return Ok(());
     }
-    let now = services.clock.now();
     let mut tx = services.store.begin_for("series").await?;
     if series::lock(&mut tx, &series.id).await? != Some(series.version) {
         return Ok(());
@@ -188,7 +192,13 @@ async fn due(
         let span = Span { settled: series.settled_until, now, end };
         of_account(series, &rule, (&id, account), (&known, &span), &mut due);
     }
-    due.wanted.sort_by_key(|(one, _)| (one.due_at, one.account_id.clone()));
+    // One date of each after the other: accounts that cannot be planned for keep no others waiting.
+    let mut dates: BTreeMap<AccountId, usize> = BTreeMap::new();
+    due.wanted.sort_by_cached_key(|(one, _)| {
+        let date = dates.entry(one.account_id.clone()).or_default();
+        *date += 1;
+        (*date, one.due_at, one.account_id.clone())
+    });
     due.more = due.wanted.len() > AT_ONCE;
     due.wanted.truncate(AT_ONCE);
     Ok(due)

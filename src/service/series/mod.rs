@@ -64,6 +64,7 @@ pub async fn create(
         paused_at: None,
         stuck: Vec::new(),
         settled_until: now,
+        look_at: now,
         answers_by: me.clone(),
         version: 1,
         created_by: me,
@@ -367,11 +368,13 @@ fn concerns(caller: &Caller, series: &Series) -> bool {
 }
 
 /// Makes what is to be made now. What goes wrong is found by the next look.
-async fn at_once(services: &Services, id: &SeriesId) {
-    if let Err(error) = make::make(services, id).await {
-        let error = crate::telemetry::Chain(&error);
+async fn at_once(services: &Services, id: &SeriesId) -> bool {
+    let made = make::make(services, id).await;
+    if let Err(error) = &made {
+        let error = crate::telemetry::Chain(error);
         tracing::warn!(series = %id, %error, "a series could not be looked at");
     }
+    made.is_ok()
 }
 
 /// What was taken back, and what the audit is told of it.
@@ -388,7 +391,7 @@ async fn take_back(
     which: Which,
     (by, now): (&str, Timestamp),
 ) -> Result<Taken, Error> {
-    let (first, parts) = series::to_take_back(tx, id, which).await?;
+    let (first, parts) = series::to_take_back(tx, id, which, now).await?;
     let all: Vec<DeliveryId> = first.iter().chain(&parts).cloned().collect();
     if all.is_empty() {
         return Ok(Taken { count: 0, entries: Vec::new() });
