@@ -326,6 +326,15 @@ mod tests {
             VariantStatus::Machine,
         )]);
         let before = Before { variants: &first[..1], source_language: "vi", unproofed: &unproofed };
+        // Or with another word, which is no look at the others.
+        let mut other = vec![first[0].clone(), text("fr", "un.", 3)];
+        carry(&mut other, &[], "vi", before, &me(1), &mut Vec::new());
+        assert_eq!(other[1].translation.status, VariantStatus::Machine);
+        // Nor can it become what others are made from.
+        let (mut turned, mut faults) = (other.clone(), Vec::new());
+        turned[1] = text("fr", "un", 3);
+        carry(&mut turned, &[], "fr", before, &me(1), &mut faults);
+        assert_eq!(faults[0].code, "source_not_proofed");
         let mut again = vec![first[0].clone(), text("fr", "un", 3)];
         carry(&mut again, &[], "vi", before, &me(1), &mut Vec::new());
         assert_eq!(again[1].translation.status, VariantStatus::Machine);

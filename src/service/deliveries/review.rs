@@ -323,13 +323,13 @@ async fn write_behind(
                 (moved.into_iter().map(|one| (one, time.due_at)).collect(), word(time))
             }
             Step::Drop => {
-                let ended = parts::end_behind(tx, caller, with, now).await?;
                 // What was said of an earlier part counts no more for these.
-                let ids: BTreeSet<&String> = ended.iter().map(|it| &it.subject).collect();
-                entries.retain(|it: &NewEntry| !ids.contains(&it.subject));
-                let keys: BTreeSet<String> = ids.iter().map(|it| format!("publish:{it}")).collect();
-                enqueued.retain(|it: &NewJob| !keys.contains(&it.unique_key));
-                entries.extend(ended);
+                for one in parts::waiting_behind(tx, delivery, &apart).await? {
+                    let (key, id) = (work::publish_key(&one.id), one.id.to_string());
+                    enqueued.retain(|job: &NewJob| job.unique_key != key);
+                    entries.retain(|it: &NewEntry| it.subject != id);
+                }
+                entries.extend(parts::end_behind(tx, caller, with, now).await?);
                 continue;
             }
         };
