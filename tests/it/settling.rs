@@ -85,8 +85,15 @@ async fn no_storm(stage: &Stage, id: &DeliveryId, outlet: &Outlet) {
         }
         minutes(stage, 1).await;
     }
-    // Not in the middle of a try.
-    let shown = stage.until(id, DeliveryState::Scheduled).await;
+    // Not in the middle of a try, which may begin between the two reads of what is shown.
+    let shown = eventually("no try is going on", async || {
+        let shown = stage.show(id).await;
+        let open = shown.attempts.iter().any(|one| one.outcome == AttemptOutcome::Open);
+        let state = shown.delivery.state;
+        let rests = state == DeliveryState::Scheduled && !open;
+        if rests { Ok(shown) } else { Err(format!("{state}, open: {open}")) }
+    })
+    .await;
     let count = |outcome| shown.attempts.iter().filter(|one| one.outcome == outcome).count();
     let tries = count(AttemptOutcome::Deferred);
     assert!(tries >= 3, "tried {tries} times however long one waits");
