@@ -453,8 +453,9 @@ async fn over(stage: &Stage, id: &DeliveryId) {
         }
         if seen.iter().all(|look| look[1] != "running") {
             stage.advance(Duration::from_mins(1));
-            // What is due now begins meanwhile.
-            pass(Duration::from_millis(300)).await;
+            // The lease has lapsed by that. A lane that has seen this rests for half a second, and must not be
+            // woken before the lease is renewed: so it would rest for ever.
+            pass(Duration::from_millis(1_500)).await;
         }
         Err(format!("{seen:?}"))
     })
