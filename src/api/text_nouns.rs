@@ -122,6 +122,7 @@ pub(super) const WORDS: &[Words] = &[
         "Sự kiện quá dài",
         "Tối đa {max} ngày; hãy chia thành nhiều sự kiện.",
     ),
+    words("not_in_the_year", "Not in the year", "Không có trong năm", "Phải từ 1 đến {max}."),
     words(
         "campaign_too_long",
         "The campaign is too long",

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::fault::Fault;
 use super::id::{EventId, PersonId, UnitId};
 use super::unit::UnitName;
+use super::yearly::Yearly;
 use super::{locale, words};
 
 /// The longest title, in characters.
@@ -70,6 +71,8 @@ pub enum When {
         /// Its end, later than its beginning.
         to: Timestamp,
     },
+    /// A day of each year, by the sun or by the moon; `{years}` in the title stands for their number.
+    Yearly(Yearly),
 }
 
 impl When {
@@ -80,10 +83,12 @@ impl When {
         match self {
             Self::Days { from, to } => Self::Days { from, to },
             Self::Instants { from, to } => Self::Instants { from: whole(from), to: whole(to) },
+            Self::Yearly(yearly) => Self::Yearly(yearly),
         }
     }
 
-    /// Its beginning and its end as instants; days begin and end in this zone.
+    /// Its beginning and its end as instants; days begin and end in this zone. What comes each year has no span
+    /// of its own: both are the same instant.
     pub fn span(&self, zone: &str) -> (Timestamp, Timestamp) {
         match self {
             Self::Instants { from, to } => (*from, *to),
@@ -96,6 +101,7 @@ impl When {
                 let after = to.checked_add(1.day()).unwrap_or(*to);
                 (begins(*from), begins(after))
             }
+            Self::Yearly(_) => (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
         }
     }
 }
@@ -173,6 +179,10 @@ impl Event {
                     faults.push(Fault::new("/when/instants/to", "ends_before_it_begins", detail));
                 }
                 to.as_second() - from.as_second() > i64::from(LONGEST_DAYS) * 86_400
+            }
+            When::Yearly(yearly) => {
+                yearly.check(faults);
+                false
             }
         };
         if longest {

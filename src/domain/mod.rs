@@ -25,7 +25,9 @@ pub mod id;
 pub mod invariant;
 pub mod kit;
 pub mod ladder;
+pub mod listed_day;
 pub mod locale;
+pub mod lunar;
 pub mod media;
 pub mod outbox;
 pub mod outbox_text;
@@ -49,6 +51,7 @@ pub mod variant;
 pub mod waiting;
 pub mod webhook;
 pub mod work;
+pub mod yearly;
 
 /// Makes an enum whose members are written as the same fixed words in the API and in the databases.
 macro_rules! words {

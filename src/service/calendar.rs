@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,10 +13,13 @@ use super::{Caller, Error, Page, Services, Window, permit};
 use crate::domain::actor::Actor;
 use crate::domain::class::Class;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::event::{Event, EventKind, Visibility, When};
+use crate::domain::event::{EventKind, Visibility, When};
 use crate::domain::id::{AccountId, DeliveryId, EventId, PostId, SeriesId, UnitId};
+use crate::domain::listed_day::ListedDay;
 use crate::domain::policy::{Action, Subject};
-use crate::store::calendar::{self, First, Planned};
+use crate::domain::unit::UnitName;
+use crate::domain::yearly::{Mark, Occurrence};
+use crate::store::calendar::{self, Abroad, First, Planned};
 use crate::store::{Reader, events};
 
 /// One thing in the calendar.
@@ -63,8 +67,8 @@ pub struct CalendarDelivery {
 /// An event in the calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CalendarEvent {
-    /// Which.
-    pub event_id: EventId,
+    /// Which; nothing for a day that the calendar knows by itself.
+    pub event_id: Option<EventId>,
     /// What kind it is.
     pub kind: EventKind,
     /// When it is, as it was said.
@@ -75,6 +79,10 @@ pub struct CalendarEvent {
     pub country: Option<String>,
     /// What its own unit should know; only for that one.
     pub note: Option<String>,
+    /// How many years it is, for what comes each year and has begun in a known one.
+    pub years: Option<i16>,
+    /// Whether that is a round number.
+    pub mark: Option<Mark>,
 }
 
 /// What is wanted of a time.
@@ -127,7 +135,9 @@ pub async fn list(
         let (from, to, unit_id) = (filter.from, filter.to, filter.unit_id);
         let wanted = events::Filter { from, to, unit_id, after };
         let found = events::list(&mut reader, &wanted, window.rows()).await?;
-        entries.extend(found.into_iter().map(Found::Event));
+        let yearly = days_of_the_year(&mut reader, &wanted).await?;
+        let found = found.into_iter().map(Occurrence::from).chain(yearly);
+        entries.extend(found.map(Found::Event));
     }
     entries.sort_by_cached_key(|entry| (entry.at(), entry.id()));
     entries.truncate(usize::try_from(window.rows()).unwrap_or(usize::MAX));
@@ -164,21 +174,21 @@ async fn deliveries(
 
 enum Found {
     Delivery(Planned),
-    Event(Event),
+    Event(Occurrence),
 }
 
 impl Found {
     fn at(&self) -> Timestamp {
         match self {
             Self::Delivery(one) => one.due_at,
-            Self::Event(one) => one.when.span(&one.time_zone).0,
+            Self::Event(one) => one.span().0,
         }
     }
 
     fn id(&self) -> String {
         match self {
             Self::Delivery(one) => one.id.to_string(),
-            Self::Event(one) => one.id.to_string(),
+            Self::Event(one) => one.key.clone(),
         }
     }
 
@@ -197,8 +207,55 @@ impl Found {
     }
 }
 
+/// What comes each year, in the wanted time: what was entered, and days that everybody knows of the countries in which
+/// there are units. Those are entries of the oldest unit there, or of the one that is asked for.
+pub(super) async fn days_of_the_year(
+    reader: &mut Reader,
+    wanted: &events::Filter,
+) -> Result<Vec<Occurrence>, Error> {
+    let mut all = Vec::new();
+    for event in events::yearly(reader, wanted.unit_id.as_ref()).await? {
+        if let When::Yearly(yearly) = event.when.clone() {
+            all.extend(Occurrence::from(event).each_year(&yearly, wanted.from, wanted.to));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let open_on = wanted.from.to_zoned(TimeZone::UTC).date();
+    for unit in calendar::countries(reader, open_on).await? {
+        let asked = wanted.unit_id.as_ref().is_none_or(|it| *it == unit.id);
+        if asked && seen.insert(unit.country.clone()) {
+            for day in ListedDay::of(&unit.country) {
+                let one = listed(day, &unit);
+                all.extend(one.each_year(&day.yearly, wanted.from, wanted.to));
+            }
+        }
+    }
+    if let Some((at, key)) = &wanted.after {
+        all.retain(|one| (one.span().0, &one.key) > (*at, key));
+    }
+    Ok(all)
+}
+
+fn listed(day: &ListedDay, unit: &Abroad) -> Occurrence {
+    Occurrence {
+        key: day.key(),
+        event_id: None,
+        unit_id: unit.id.clone(),
+        title: UnitName { vi: day.title.vi.clone(), en: day.title.en.clone() },
+        kind: day.kind,
+        when: When::Yearly(day.yearly.clone()),
+        time_zone: unit.time_zone.clone(),
+        country: Some(day.country.to_owned()),
+        visibility: Visibility::Whole,
+        note: None,
+        years: None,
+        version: 1,
+        updated_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
 /// How much an event tells somebody.
-pub(super) fn event_to(event: &Event, actor: &Actor) -> Visibility {
+pub(super) fn event_to(event: &Occurrence, actor: &Actor) -> Visibility {
     if actor.sees_unit(&event.unit_id) { Visibility::Whole } else { event.visibility }
 }
 
@@ -228,8 +285,8 @@ fn delivery(one: Planned, shown: Visibility) -> Entry {
     }
 }
 
-fn event(one: Event, shown: Visibility, own: bool) -> Entry {
-    let (at, until) = one.when.span(&one.time_zone);
+fn event(one: Occurrence, shown: Visibility, own: bool) -> Entry {
+    let (at, until) = one.span();
     let titles = [("vi".to_owned(), one.title.vi), ("en".to_owned(), one.title.en)];
     Entry {
         at,
@@ -239,12 +296,14 @@ fn event(one: Event, shown: Visibility, own: bool) -> Entry {
         title: if shown == Visibility::Busy { BTreeMap::new() } else { titles.into() },
         delivery: None,
         event: (shown == Visibility::Whole).then_some(CalendarEvent {
-            event_id: one.id,
+            event_id: one.event_id,
             kind: one.kind,
             when: one.when,
             time_zone: one.time_zone,
             country: one.country,
             note: one.note.filter(|_| own),
+            years: one.years,
+            mark: one.years.and_then(Mark::of),
         }),
     }
 }

@@ -1,6 +1,7 @@
 //! What the calendar shows of deliveries, and where units stand to each other.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::Reader;
 use super::codec::At;
@@ -23,6 +24,9 @@ statements! {
          LEFT JOIN occurrences AS o ON o.delivery_id = d.id
          WHERE d.part = 1";
     PARENTS = "SELECT id, parent_id FROM units";
+    COUNTRIES =
+        "SELECT id, country, time_zone FROM units
+         WHERE country IS NOT NULL AND (closed_on IS NULL OR closed_on > $1) ORDER BY id";
 }
 
 /// A delivery as the calendar knows it.
@@ -202,4 +206,23 @@ pub async fn deliveries(
 /// Every unit with the one above it.
 pub async fn parents(reader: &mut Reader) -> Result<Vec<(UnitId, Option<UnitId>)>, Error> {
     Ok(on!(reader, PARENTS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await?))
+}
+
+/// A unit with its country.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Abroad {
+    /// Which.
+    pub id: UnitId,
+    /// ISO 3166 code of the country.
+    pub country: String,
+    /// IANA zone of its walls.
+    pub time_zone: String,
+}
+
+/// Units that are not closed before this day, with their countries, the oldest first.
+pub async fn countries(reader: &mut Reader, open_on: Date) -> Result<Vec<Abroad>, Error> {
+    Ok(on!(reader, COUNTRIES, |sql, conn| sqlx::query_as(sql)
+        .bind(open_on.to_string())
+        .fetch_all(conn)
+        .await?))
 }

@@ -31,12 +31,19 @@ statements! {
     LIST =
         "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
             created_by, created_at, updated_at
-         FROM events WHERE removed_at IS NULL";
+         FROM events WHERE removed_at IS NULL AND begins_at < ends_at";
+    /// What comes each year has no span.
+    YEARLY =
+        "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
+            created_by, created_at, updated_at
+         FROM events
+         WHERE removed_at IS NULL AND begins_at = ends_at
+           AND (CAST($1 AS TEXT) IS NULL OR unit_id = $1)";
     REMOVED =
         "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
             created_by, created_at, updated_at
          FROM events
-         WHERE removed_at >= $1 AND begins_at < $2 AND ends_at > $3
+         WHERE removed_at >= $1 AND begins_at < $2 AND ends_at > $3 AND begins_at < ends_at
            AND (CAST($4 AS TEXT) IS NULL OR unit_id = $4)
          ORDER BY removed_at DESC LIMIT $5";
 }
@@ -184,6 +191,13 @@ pub async fn list(reader: &mut Reader, filter: &Filter, limit: u32) -> Result<Ve
         query.push(" ORDER BY begins_at, id LIMIT ").push_bind(i64::from(limit));
         query.build_query_as().fetch_all(conn).await?
     });
+    Ok(rows.into_iter().map(Event::from).collect())
+}
+
+/// Events that come each year.
+pub async fn yearly(reader: &mut Reader, unit_id: Option<&UnitId>) -> Result<Vec<Event>, Error> {
+    let rows: Vec<Row> =
+        on!(reader, YEARLY, |sql, conn| sqlx::query_as(sql).bind(unit_id).fetch_all(conn).await?);
     Ok(rows.into_iter().map(Event::from).collect())
 }
 

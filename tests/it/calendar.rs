@@ -18,6 +18,8 @@ pub(crate) async fn made(world: &World, path: &str, body: &Value) -> Value {
 pub(crate) async fn unit(world: &World, parent: Option<&str>) -> String {
     let mut body = embassy();
     body["parent_id"] = json!(parent);
+    // Without a country the calendar adds no days that it knows by itself.
+    body["country"] = Value::Null;
     id(&made(world, "units", &body).await)
 }
 
@@ -153,5 +155,54 @@ both! {
         assert_eq!(items(world, &world.admin, MONTH).await.len(), 1);
         world.ask("POST", &format!("/api/v1/deliveries/{delivery}/cancel")).send().await.expect(200);
         assert_eq!(items(world, &world.admin, MONTH).await, [] as [Value; 0]);
+    }
+
+    async fn what_comes_each_year_is_there_on_its_day_by_sun_or_by_moon(world) {
+        let paris = id(&made(world, "units", &embassy()).await);
+        let mut yearly = event(&paris, "", "title");
+        yearly["title"] = json!({"vi": "{years} năm Hiệp định Paris", "en": "Paris Accords: {years} years"});
+        yearly["when"] = json!({"yearly": {"by": "solar", "month": 1, "day": 27, "since": 1973}});
+        let accords = made(world, "events", &yearly).await;
+        yearly["when"] = json!({"yearly": {"by": "lunar", "month": 1, "day": 1, "days": 3}});
+        yearly["title"] = json!({"vi": "Nghỉ Tết", "en": "Closed for Tết"});
+        made(world, "events", &yearly).await;
+        let path = |limit: usize, cursor: &str| {
+            let span = "from=2030-01-01T00:00:00Z&to=2031-01-27T00:00:00Z";
+            format!("/api/v1/calendar?{span}&unit_id={paris}&limit={limit}{cursor}")
+        };
+        let whole = items(world, &world.admin, &path(50, "")).await;
+        let short = |one: &Value| {
+            let event = &one["event"];
+            let days = &event["when"]["days"];
+            format!("{} {} {} {}", one["title"]["en"], days["from"], days["to"], event["mark"]).replace('"', "")
+        };
+        // Tết of 2030 is the day before the Chinese new year.
+        assert_eq!(whole.iter().map(short).collect::<Vec<_>>(), [
+            "Paris Accords: 57 years 2030-01-27 2030-01-27 null",
+            "Closed for Tết 2030-02-02 2030-02-04 null",
+            "57 years of diplomatic relations between Viet Nam and France 2030-04-12 2030-04-12 null",
+            "National Day of France 2030-07-14 2030-07-14 null",
+            "Closed for Tết 2031-01-23 2031-01-25 null",
+            "Paris Accords: 58 years 2031-01-27 2031-01-27 null",
+        ]);
+        let listed = &whole[2];
+        assert_eq!((&listed["event"]["event_id"], &listed["event"]["years"]), (&Value::Null, &json!(57)));
+        assert_eq!((&listed["unit_id"], &listed["at"]), (&json!(paris), &json!("2030-04-11T22:00:00Z")));
+        let round = format!("/api/v1/calendar?from=2033-04-12T00:00:00Z&to=2033-04-13T00:00:00Z&unit_id={paris}");
+        assert_eq!(items(world, &world.admin, &round).await[0]["event"]["mark"], "round");
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = world.ask("GET", &path(1, &cursor)).send().await.expect(200);
+            seen.extend(page["items"].as_array().unwrap().clone());
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(seen, whole);
+        yearly["when"]["yearly"]["month"] = json!(13);
+        let refused = world.ask("POST", "/api/v1/events").json(&yearly).await;
+        assert_eq!(refused.faults(), [("/when/yearly/month".to_owned(), "not_in_the_year".to_owned())]);
+        let place = format!("/api/v1/events/{}", id(&accords));
+        assert_eq!(world.ask("DELETE", &place).seen("*").send().await.status, 204);
+        assert_eq!(items(world, &world.admin, &path(50, "")).await.len(), 4);
     }
 }

@@ -29,6 +29,7 @@ use crate::domain::policy::{Action, Subject};
 use crate::domain::role::Reach;
 use crate::domain::session::Key;
 use crate::domain::text::Language;
+use crate::domain::yearly::Occurrence;
 use crate::store::calendar::{Filter, First};
 use crate::store::feeds::{self, Feed, Whose};
 use crate::store::{Reader, accounts, events, people, roles, units};
@@ -393,6 +394,10 @@ async fn gather(
         let since = before(now, CANCELLED);
         let removed = events::removed(&mut reader, since, &wanted, MOST_EVENTS).await?;
         let live = events::list(&mut reader, &wanted, MOST_EVENTS + 1).await?;
+        let yearly = calendar::days_of_the_year(&mut reader, &wanted).await?;
+        let mut live: Vec<_> = live.into_iter().map(Occurrence::from).chain(yearly).collect();
+        live.sort_by_cached_key(|one| (one.span().0, one.key.clone()));
+        let removed = removed.into_iter().map(Occurrence::from).collect();
         let shown = |one: &_| calendar::event_to(one, owner).max(feed.detail);
         entries.add_events(live, removed, MOST_EVENTS, shown);
     }

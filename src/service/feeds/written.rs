@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::delivery::DeliveryState;
-use crate::domain::event::{Event, Visibility, When};
+use crate::domain::event::{Visibility, When};
 use crate::domain::feed::{choose, firmness, kind_words, state_words};
 use crate::domain::ics::Calendar;
 use crate::domain::id::UnitId;
 use crate::domain::outbox::Locale;
+use crate::domain::yearly::Occurrence;
 use crate::service::Services;
 use crate::store::calendar::Planned;
 use crate::store::feeds::Feed;
@@ -35,7 +36,7 @@ pub(super) enum Cut {
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     deliveries: Vec<(Planned, Visibility)>,
-    events: Vec<(Event, Visibility, bool)>,
+    events: Vec<(Occurrence, Visibility, bool)>,
     cuts: Vec<(Cut, Timestamp)>,
 }
 
@@ -65,14 +66,14 @@ impl Entries {
     /// Adds as many events as a feed takes, and those that were removed.
     pub(super) fn add_events(
         &mut self,
-        live: Vec<Event>,
-        removed: Vec<Event>,
+        live: Vec<Occurrence>,
+        removed: Vec<Occurrence>,
         most: u32,
-        shown: impl Fn(&Event) -> Visibility,
+        shown: impl Fn(&Occurrence) -> Visibility,
     ) {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if let Some(beyond) = live.get(most) {
-            self.cuts.push((Cut::After, beyond.when.span(&beyond.time_zone).0));
+            self.cuts.push((Cut::After, beyond.span().0));
         }
         let live = live.into_iter().take(most).map(|event| (event, false));
         for (event, gone) in live.chain(removed.into_iter().map(|event| (event, true))) {
@@ -163,9 +164,9 @@ impl Writer<'_> {
         out.end("VEVENT");
     }
 
-    fn event(&self, out: &mut Calendar, one: &Event, shown: Visibility, gone: bool) {
+    fn event(&self, out: &mut Calendar, one: &Occurrence, shown: Visibility, gone: bool) {
         out.begin("VEVENT");
-        self.head(out, one.id.as_str(), one.version, one.updated_at, shown);
+        self.head(out, &one.key, one.version, one.updated_at, shown);
         let whole_days = match one.when {
             When::Days { from, to } => {
                 out.day("DTSTART", from);
@@ -178,6 +179,8 @@ impl Writer<'_> {
                 out.local("DTEND", &one.time_zone, to);
                 false
             }
+            // Never here: what comes each year is in a feed as the days on which it comes.
+            When::Yearly(_) => true,
         };
         let title = match shown {
             Visibility::Whole | Visibility::Title => {
