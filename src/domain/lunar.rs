@@ -8,7 +8,7 @@ use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 
 /// The years that were compared, month by month, with the tables of Hồ Ngọc Đức. Before, another zone was in force;
-/// after, new moons within a minute of midnight would need a longer series.
+/// in the year after, the two differ for the first time.
 pub const YEARS: std::ops::RangeInclusive<i16> = 1968..=2053;
 
 /// From one new moon to the next, in days.
@@ -109,8 +109,8 @@ fn whole(number: f64) -> i32 {
 mod tests {
     use super::*;
 
-    /// Tết and the fifteenth of the eighth month, from the tables of Hồ Ngọc Đức (amlich-hnd.js, 2004: TK20 and TK21),
-    /// which were made with a longer series than ours. Three of them contradict the calendar of China.
+    /// Tết and the fifteenth of the eighth month, from the tables of Hồ Ngọc Đức (amlich-hnd.js, 2004: TK20 and TK21).
+    /// At UTC+8 they would be others in 1968, 1969, 1978, 1985, 2007, 2030, 2034 and 2041.
     const KNOWN: [(&str, &str); 83] = [
         ("1968-01-29", "1968-10-06"),
         ("1969-02-16", "1969-09-26"),
