@@ -35,6 +35,14 @@ words! {
     }
 }
 
+words! {
+    /// Which posts a list is to have.
+    Asked {
+        /// Those that wait for somebody's approval.
+        Wanted = "wanted",
+    }
+}
+
 /// The longest note, in code points.
 pub const MAX_NOTE: usize = 1_000;
 
@@ -74,6 +82,24 @@ pub struct Submission {
     pub at: Timestamp,
 }
 
+/// What of a post waits for approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The instant of its first delivery that waits.
+    pub due_at: Timestamp,
+    /// Since when the last of them waits.
+    pub since: Timestamp,
+}
+
+/// Of those who may approve a post, each with how many units above it, the nearest: as many units up as it takes to
+/// have the `needed` people.
+pub fn nearest<T>(approvers: &[(T, i64)], needed: usize) -> Vec<&T> {
+    let mut heights: Vec<i64> = approvers.iter().map(|(_, above)| *above).collect();
+    heights.sort_unstable();
+    let last = heights.get(needed.max(1) - 1).or(heights.last()).copied().unwrap_or(0);
+    approvers.iter().filter(|(_, above)| *above <= last).map(|(it, _)| it).collect()
+}
+
 /// A delivery whose time and place are part of what is approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Planned {
@@ -97,23 +123,25 @@ pub fn plan_hash(planned: &[Planned]) -> Option<String> {
     Some(sha256_hex(&serde_json::to_vec(&planned).unwrap_or_default()))
 }
 
-/// How a post stands for which `needed` people must say yes.
+/// How a post stands for which `needed` people must say yes. Whoever plans a delivery that waits for that asks for
+/// it, as whoever submits the post does.
 pub fn state(
     needed: usize,
     given: usize,
     content_hash: &str,
-    submission: Option<&Submission>,
+    (submission, waiting): (Option<&Submission>, Option<&Waiting>),
     said: &[Approval],
 ) -> ApprovalState {
     let of_this = |one: &&Approval| one.content_hash == content_hash;
     let last_no = said.iter().filter(of_this).filter(|one| one.decision == Decision::Reject);
-    let asked = submission.filter(|it| it.content_hash == content_hash);
+    let submitted = submission.filter(|it| it.content_hash == content_hash).map(|it| it.at);
+    let asked = submitted.max(waiting.map(|it| it.since));
     if needed == 0 {
         ApprovalState::NotNeeded
     } else if given >= needed {
         ApprovalState::Given
     } else if let Some(no) = last_no.max_by_key(|one| one.decided_at)
-        && asked.is_none_or(|asked| asked.at <= no.decided_at)
+        && asked.is_none_or(|asked| asked <= no.decided_at)
     {
         ApprovalState::Rejected
     } else if asked.is_some() || given > 0 {
@@ -155,14 +183,28 @@ mod tests {
     fn a_no_stands_until_somebody_asks_again_or_the_post_is_another() {
         use ApprovalState as S;
         let no = [said(Decision::Reject, 5)];
-        assert_eq!(state(0, 0, "now", None, &[]), S::NotNeeded);
-        assert_eq!(state(1, 0, "now", None, &[]), S::Missing);
-        assert_eq!(state(1, 0, "now", Some(&asked(1)), &[]), S::Wanted);
-        assert_eq!(state(1, 0, "now", Some(&asked(1)), &no), S::Rejected);
-        assert_eq!(state(1, 0, "now", Some(&asked(6)), &no), S::Wanted);
-        assert_eq!(state(1, 0, "later", Some(&asked(6)), &no), S::Missing);
-        assert_eq!(state(2, 1, "now", None, &[]), S::Wanted);
-        assert_eq!(state(2, 2, "now", None, &no), S::Given);
+        assert_eq!(state(0, 0, "now", (None, None), &[]), S::NotNeeded);
+        assert_eq!(state(1, 0, "now", (None, None), &[]), S::Missing);
+        assert_eq!(state(1, 0, "now", (Some(&asked(1)), None), &[]), S::Wanted);
+        assert_eq!(state(1, 0, "now", (Some(&asked(1)), None), &no), S::Rejected);
+        assert_eq!(state(1, 0, "now", (Some(&asked(6)), None), &no), S::Wanted);
+        assert_eq!(state(1, 0, "later", (Some(&asked(6)), None), &no), S::Missing);
+        assert_eq!(state(2, 1, "now", (None, None), &[]), S::Wanted);
+        assert_eq!(state(2, 2, "now", (None, None), &no), S::Given);
+        // So does a plan that waits for it.
+        let waiting = |second| Waiting { due_at: at(9), since: at(second) };
+        assert_eq!(state(1, 0, "now", (None, Some(&waiting(4))), &[]), S::Wanted);
+        assert_eq!(state(1, 0, "now", (None, Some(&waiting(5))), &no), S::Rejected);
+        assert_eq!(state(1, 0, "now", (None, Some(&waiting(6))), &no), S::Wanted);
+    }
+
+    #[test]
+    fn those_above_are_asked_where_the_unit_has_too_few() {
+        let all = [("chief", 0), ("deputy", 0), ("director", 1), ("minister", 2)];
+        assert_eq!(nearest(&all, 1), [&"chief", &"deputy"]);
+        assert_eq!(nearest(&all[1..], 2), [&"deputy", &"director"]);
+        assert_eq!(nearest(&all[3..], 2), [&"minister"]);
+        assert_eq!(nearest::<&str>(&[], 1), [] as [&&str; 0]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub async fn schedule(
         return Ok(done);
     }
     let now = services.clock.now();
-    let (revision, plan) = {
+    let (revision, plan, told) = {
         let mut reader = services.store.read().await?;
         let post = see(&mut reader, caller, Action::ReadPosts, post_id).await?;
         let variants = variants::of_posts(&mut reader, &[post_id]).await?;
@@ -88,13 +88,18 @@ pub async fn schedule(
             plan::plan(services, caller, &mut reader, &source, wanted, Look::Text).await?;
         permit_each(caller, &mut plan.ready, asks_approval)?;
         approvals::check_settings(&unit, &plan.ready)?;
-        (post.revision, plan)
+        let told = if asks_approval {
+            Some(approvals::wanted(&mut reader, (&post, unit.approval), None, now).await?)
+        } else {
+            None
+        };
+        (post.revision, plan, told)
     };
     super::all_well(plan.faults)?;
     let views = plan.ready.iter().map(|one| DeliveryView::planned(one, caller)).collect();
     let view = Scheduled { deliveries: views, warnings: plan.warnings, skipped: plan.skipped };
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
-    let entries = plan.ready.iter().map(|one| entry(caller, one)).collect();
+    let entries = plan.ready.iter().map(|one| entry(caller, one)).chain(told).collect();
     let asked = Request::new(services, (post_id, revision), plan.ready, entries);
     let asked = Arc::new(Request { claim: caller.claim(answer), ..asked });
     match services.scheduling().submit(Arc::clone(&asked)).await? {

@@ -13,7 +13,7 @@ use super::jobs::{self, NewJob};
 use super::sql::{on, statements};
 use super::waiting::Responsible;
 use super::{Error, Reader, Tx};
-use crate::domain::approval::{Approval, Decision, Planned, Submission};
+use crate::domain::approval::{Approval, Decision, Planned, Submission, Waiting};
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::WaitsFor;
 use crate::domain::id::{AccountId, ApprovalId, DeliveryId, PersonId, PostId};
@@ -40,8 +40,10 @@ statements! {
         "UPDATE approvals SET ended_at = $2, ended_by = $3
          WHERE post_id = $1 AND decision = 'approve' AND ended_at IS NULL AND content_hash <> $4";
     SUBMIT =
-        "UPDATE posts SET submitted_hash = $2, submitted_by = $3, submitted_at = $4
+        "UPDATE posts SET submitted_hash = $2, submitted_by = $3, submitted_at = $4, wanted_at = $4
          WHERE id = $1 AND removed_at IS NULL";
+    /// Which posts are looked at by whoever looks for what waits for approval.
+    MARK = "UPDATE posts SET wanted_at = $2 WHERE id = $1";
     SUBMITTED =
         "SELECT id, submitted_hash, submitted_by, submitted_at FROM posts
          WHERE submitted_at IS NOT NULL AND id IN " ids(1);
@@ -60,10 +62,35 @@ statements! {
          WHERE asks_approval AND (state IN ('pending_approval', 'scheduled', 'held', 'publishing', 'unknown',
                                             'needs_human')) IS TRUE
            AND post_id IN " ids(1) " ORDER BY id";
+    WAITING =
+        "SELECT post_id, MIN(due_at), MAX(state_since) FROM deliveries
+         WHERE (state = 'pending_approval') IS TRUE AND post_id IN " ids(1) " GROUP BY post_id";
+    /// What may wait for anybody's approval, or for that of one person: of whoever wrote none of it, and whose yes
+    /// does not cover all of it already.
+    ASKED =
+        "SELECT p.id FROM posts AS p
+         WHERE p.removed_at IS NULL AND p.id IN (
+             SELECT w.id FROM posts AS w WHERE w.wanted_at IS NOT NULL AND w.submitted_hash = w.content_hash
+             UNION
+             SELECT w.post_id FROM deliveries AS w
+             WHERE w.waits_for IS NOT NULL AND (w.state = 'pending_approval') IS TRUE)
+           AND (CAST($1 AS TEXT) IS NULL OR (
+             p.created_by <> $1
+             AND NOT EXISTS (SELECT 1 FROM post_writers AS t WHERE t.post_id = p.id AND t.person_id = $1)
+             AND (NOT EXISTS (
+                 SELECT 1 FROM post_approvals AS y
+                 WHERE y.post_id = p.id AND y.person_id = $1 AND (y.until IS NULL OR y.until > $2))
+               OR EXISTS (
+                 SELECT 1 FROM deliveries AS d
+                 WHERE d.post_id = p.id AND (d.state = 'pending_approval') IS TRUE
+                   AND NOT EXISTS (
+                       SELECT 1 FROM delivery_approvals AS y
+                       WHERE y.delivery_id = d.id AND y.person_id = $1
+                         AND (y.until IS NULL OR y.until > $2))))))";
     WANTED =
         "SELECT p.id, u.approval FROM posts AS p JOIN units AS u ON u.id = p.unit_id
          WHERE p.id IN " ids(1);
-    /// Who may approve each of these posts: none of those who wrote it.
+    /// Who may approve each of these posts, and how far above its unit: none of those who wrote it.
     APPROVERS =
         "WITH RECURSIVE above (post_id, unit_id, depth) AS (
              SELECT id, unit_id, 0 FROM posts WHERE id IN " ids(1) "
@@ -71,13 +98,14 @@ statements! {
              SELECT above.post_id, units.parent_id, above.depth + 1
              FROM above JOIN units ON units.id = above.unit_id
              WHERE units.parent_id IS NOT NULL AND above.depth < 100)
-         SELECT DISTINCT above.post_id, q.id, q.name, q.administrator
+         SELECT above.post_id, q.id, q.name, q.administrator, MIN(above.depth) AS nearest
          FROM above JOIN roles AS r ON r.unit_id = above.unit_id
           AND r.role IN ('administrator', 'approver') AND (r.ends_at IS NULL OR r.ends_at > $2)
          JOIN people AS q ON q.id = r.person_id AND q.disabled_at IS NULL
          JOIN posts AS p ON p.id = above.post_id AND p.created_by <> q.id
          WHERE NOT EXISTS (SELECT 1 FROM post_writers AS w
                            WHERE w.post_id = p.id AND w.person_id = q.id)
+         GROUP BY above.post_id, q.id, q.name, q.administrator
          ORDER BY above.post_id, q.name, q.id";
     READY =
         "SELECT d.id FROM deliveries AS d
@@ -217,6 +245,38 @@ pub async fn submit(tx: &mut Tx, post: &PostId, asked: &Submission) -> Result<bo
     }))
 }
 
+/// Notes since when a post waits for approval, or that it does not.
+pub async fn mark(tx: &mut Tx, post: &PostId, since: Option<Timestamp>) -> Result<(), Error> {
+    on!(tx, MARK, |sql, conn| {
+        sqlx::query(sql).bind(post).bind(since.map(At)).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// What of these posts waits for approval.
+pub async fn waiting(
+    reader: &mut Reader,
+    posts: &[&PostId],
+) -> Result<BTreeMap<PostId, Waiting>, Error> {
+    let rows: Vec<(PostId, At, At)> = on!(reader, WAITING, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(posts)).fetch_all(conn).await?
+    });
+    let waiting =
+        |(id, due_at, since): (PostId, At, At)| (id, Waiting { due_at: due_at.0, since: since.0 });
+    Ok(rows.into_iter().map(waiting).collect())
+}
+
+/// The posts that may wait for approval; by `of` those that may wait for that of one person. In no order.
+pub async fn asked(
+    reader: &mut Reader,
+    of: Option<&PersonId>,
+    now: Timestamp,
+) -> Result<Vec<PostId>, Error> {
+    Ok(on!(reader, ASKED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(of).bind(At(now)).fetch_all(conn).await?
+    }))
+}
+
 /// Who has asked last for approval of these posts.
 pub async fn submissions(
     reader: &mut Reader,
@@ -305,18 +365,18 @@ pub async fn wanted(
     Ok(rows.into_iter().collect())
 }
 
-/// Who may approve these posts, by name.
+/// Who may approve these posts, by name, each with how many units above that of the post.
 pub async fn approvers(
     reader: &mut Reader,
     posts: &[&PostId],
     now: Timestamp,
-) -> Result<BTreeMap<PostId, Vec<Responsible>>, Error> {
-    let rows: Vec<(PostId, PersonId, String, bool)> = on!(reader, APPROVERS, |sql, conn| {
+) -> Result<BTreeMap<PostId, Vec<(Responsible, i64)>>, Error> {
+    let rows: Vec<(PostId, PersonId, String, bool, i64)> = on!(reader, APPROVERS, |sql, conn| {
         sqlx::query_as(sql).bind(Json(posts)).bind(At(now)).fetch_all(conn).await?
     });
-    let mut found: BTreeMap<PostId, Vec<Responsible>> = BTreeMap::new();
-    for (post, id, name, administrator) in rows {
-        found.entry(post).or_default().push(Responsible { id, name, administrator });
+    let mut found: BTreeMap<PostId, Vec<(Responsible, i64)>> = BTreeMap::new();
+    for (post, id, name, administrator, above) in rows {
+        found.entry(post).or_default().push((Responsible { id, name, administrator }, above));
     }
     Ok(found)
 }

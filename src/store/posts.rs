@@ -34,6 +34,10 @@ statements! {
         "SELECT id, unit_id, campaign_id, title, class, source_language, wanted_languages, labels, revision,
                 content_hash, created_by, created_at, updated_at
          FROM posts WHERE id = $1 AND removed_at IS NULL";
+    FIND_MANY =
+        "SELECT id, unit_id, campaign_id, title, class, source_language, wanted_languages, labels, revision,
+                content_hash, created_by, created_at, updated_at
+         FROM posts WHERE removed_at IS NULL AND id IN " ids(1);
     UPDATE =
         "UPDATE posts SET campaign_id = $3, title = $4, class = $5, source_language = $6, labels = $7,
                 revision = revision + 1, content_hash = $8, updated_at = $9, wanted_languages = $10
@@ -160,6 +164,14 @@ pub async fn find(reader: &mut Reader, id: &PostId) -> Result<Option<Post>, Erro
     let row: Option<Row> =
         on!(reader, FIND, |sql, conn| sqlx::query_as(sql).bind(id).fetch_optional(conn).await?);
     Ok(row.map(Post::from))
+}
+
+/// Those of these posts that were not removed; in no order.
+pub async fn find_many(reader: &mut Reader, ids: &[PostId]) -> Result<Vec<Post>, Error> {
+    let rows: Vec<Row> = on!(reader, FIND_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Post::from).collect())
 }
 
 /// Writes a change that was based on `post.revision` and raises the revision by one. False when the

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::planning::{Desk, place_of, schedule_of};
 use crate::recovery::{lose, succeeds};
 use crate::stage::{Kind, Outlet, Stage, Wanted, pass, staged};
-use crate::world::{World, both};
+use crate::world::{World, both, embassy};
 
 /// How many approvals the unit of the stage wants.
 async fn wants(stage: &Stage, how_many: &str) {
@@ -169,6 +169,55 @@ staged! {
     }
 }
 
+mod reminded {
+    use chancery::service::units;
+
+    use super::*;
+    use crate::reminders::exactly;
+    use crate::webhooks::OPTIONS;
+
+    /// Puts another unit above that of the stage, with somebody who may approve there.
+    async fn above(stage: &Stage) -> Caller {
+        let unit = serde_json::from_value(crate::world::embassy()).unwrap();
+        let unit = units::create(stage.acts(), stage.caller(), unit).await.unwrap().value.id;
+        let director = approver(stage, "giang").await;
+        let database = &stage.setting().database;
+        let person = &director.actor.person_id;
+        database
+            .execute(&format!("UPDATE roles SET unit_id = '{unit}' WHERE person_id = '{person}'"))
+            .await;
+        database
+            .execute(&format!("UPDATE units SET parent_id = '{unit}' WHERE id <> '{unit}'"))
+            .await;
+        director
+    }
+
+    staged! { with OPTIONS;
+        /// At once the nearest, again after a while, then those above too; and nobody once it is approved.
+        async fn approvers_are_reminded_and_then_those_above(stage) {
+            let outlet = stage.outlet(chancery::simulator::Platform::X).await;
+            let director = above(stage).await;
+            let chief = approver(stage, "chi").await;
+            wants(stage, "one").await;
+            let wanted = Wanted::text("forgotten").at(in_minutes(stage, 72 * 60));
+            let post = stage.write(&wanted).await;
+            planned(stage, &post, &outlet, &wanted).await;
+            exactly(stage, &chief, ASKS, 1).await;
+            stage.advance(Duration::from_mins(11));
+            exactly(stage, &chief, ASKS, 2).await;
+            exactly(stage, &director, ASKS, 0).await;
+            stage.advance(Duration::from_mins(50));
+            exactly(stage, &director, ASKS, 1).await;
+            exactly(stage, &chief, ASKS, 3).await;
+            says(stage, &director, &post, "approve").await.unwrap();
+            stage.advance(Duration::from_hours(25));
+            exactly(stage, &chief, ASKS, 3).await;
+        }
+    }
+
+    const ASKS: &str = "approval.wanted";
+}
+
 mod at_the_gate {
     use super::*;
 
@@ -316,5 +365,135 @@ both! {
         assert_eq!(said, ["reject", "approve"]);
         settings_and_the_unit(world, &desk, (&publisher, &plan)).await;
         says(&chief, &approved, "reject").await.problem(409, "approval_not_needed");
+    }
+}
+
+/// Plans a delivery of a post that waits for approval.
+async fn waits(world: &World, desk: &Desk, publisher: &str, post: &Value, at: &str) {
+    let plan = json!({"awaiting_approval": true, "deliveries": [
+        {"account_id": desk.page, "language": "vi", "at": at},
+    ]});
+    let made = world.ask_as(publisher, "POST", &schedule_of(post)).json(&plan).await.expect(201);
+    assert_eq!(made["deliveries"][0]["state"], "pending_approval");
+}
+
+/// The posts that wait for the approval of somebody, by pages of one.
+async fn mine(world: &World, token: &str) -> Vec<Value> {
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let list = format!("/api/v1/posts?approval=wanted&owner=me&limit=1{cursor}");
+        let page = world.ask_as(token, "GET", &list).send().await.expect(200);
+        found.extend(page["items"].as_array().unwrap().iter().map(|one| one["id"].clone()));
+        let Some(next) = page["next_cursor"].as_str() else { return found };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+/// How often somebody was told that a post waits for him.
+async fn asked(world: &World, token: &str, times: usize) {
+    let mut inbox = json!(null);
+    for _ in 0..1_200 {
+        inbox = world.ask_as(token, "GET", "/api/v1/notifications").send().await.expect(200);
+        let items = inbox["items"].as_array().unwrap().iter();
+        let told = items.filter(|it| it["event"] == "approval.wanted").count();
+        assert!(told <= times, "told {told} times: {inbox}");
+        if told == times {
+            return;
+        }
+        pass(Duration::from_millis(50)).await;
+    }
+    panic!("not told {times} times: {inbox}");
+}
+
+both! {
+    /// Each approver sees what he may approve now and nothing else: what is due first comes first.
+    async fn what_waits_for_my_approval_is_listed(world) {
+        let desk = Desk::open(world).await;
+        let unit = format!("/api/v1/units/{}", desk.unit);
+        world.ask("PATCH", &unit).seen("*").json(&json!({"approval": "two"})).await.expect(200);
+        let elsewhere = world.ask("POST", "/api/v1/units").json(&embassy()).await.expect(201);
+        let [chief, deputy, publisher] = [
+            officer(world, "chi", &desk.unit, "administrator").await,
+            officer(world, "dung", &desk.unit, "approver").await,
+            officer(world, "phuong", &desk.unit, "publisher").await,
+        ];
+        let stranger = officer(world, "la", elsewhere["id"].as_str().unwrap(), "approver").await;
+        let [timeless, late, soon] = [
+            desk.post(world, "without a time").await,
+            desk.post(world, "for the second").await,
+            desk.post(world, "for the first").await,
+        ];
+        desk.post(world, "nobody has asked").await;
+        let submit = format!("{}/submit", place_of(&timeless));
+        world.ask_as(&publisher, "POST", &submit).send().await.expect(200);
+        waits(world, &desk, &publisher, &late, "2031-09-02T02:00:00Z").await;
+        waits(world, &desk, &publisher, &soon, "2031-09-01T02:00:00Z").await;
+        let [timeless, late, soon] = [&timeless, &late, &soon].map(|post| post["id"].clone());
+        assert_eq!(mine(world, &deputy).await, [&soon, &late, &timeless].map(Clone::clone));
+        assert_eq!(mine(world, &stranger).await, [] as [Value; 0]);
+        assert_eq!(mine(world, &world.admin).await, [] as [Value; 0], "he has written them");
+        let list = "/api/v1/posts?approval=wanted&owner=me";
+        world.ask_as(&publisher, "GET", list).send().await.problem(403, "needs_role");
+        let all = world.ask_as(&publisher, "GET", "/api/v1/posts?approval=wanted").send().await;
+        assert_eq!(all.expect(200)["items"].as_array().unwrap().len(), 3);
+
+        // What he has said yes to waits for the other; what he has written is not his to approve.
+        let place = format!("/api/v1/posts/{}", soon.as_str().unwrap());
+        let seen = world.ask_as(&deputy, "GET", &place).send().await.expect(200);
+        let said = json!({
+            "revision": seen["revision"], "content_hash": seen["content_hash"], "decision": "approve",
+            "plan_hash": seen["approvals"]["plan_hash"],
+        });
+        let decide = format!("{place}/approvals");
+        world.ask_as(&deputy, "POST", &decide).json(&said).await.expect(201);
+        let change = json!({"variants": [{"language": "vi", "text": "the chief's words"}]});
+        let place = format!("/api/v1/posts/{}", late.as_str().unwrap());
+        world.ask_as(&chief, "PATCH", &place).seen("*").json(&change).await.expect(200);
+        assert_eq!(mine(world, &deputy).await, [&late, &timeless].map(Clone::clone));
+        assert_eq!(mine(world, &chief).await, [&soon, &timeless].map(Clone::clone));
+        // Refused, nobody waits for it until somebody asks again.
+        let place = format!("/api/v1/posts/{}", timeless.as_str().unwrap());
+        let seen = world.ask_as(&deputy, "GET", &place).send().await.expect(200);
+        let no = json!({
+            "revision": seen["revision"], "content_hash": seen["content_hash"], "decision": "reject",
+        });
+        let decide = format!("{place}/approvals");
+        world.ask_as(&deputy, "POST", &decide).json(&no).await.expect(201);
+        assert_eq!(mine(world, &chief).await, [soon]);
+    }
+
+    /// Whatever makes a post wait for approval tells whoever may give it: a plan, a change of what was approved, a
+    /// yes that is taken back.
+    async fn whoever_may_approve_is_told_whatever_makes_it_wait(world) {
+        let desk = Desk::open(world).await;
+        let unit = format!("/api/v1/units/{}", desk.unit);
+        world.ask("PATCH", &unit).seen("*").json(&json!({"approval": "one"})).await.expect(200);
+        let [chief, deputy, publisher] = [
+            officer(world, "chi", &desk.unit, "approver").await,
+            officer(world, "dung", &desk.unit, "approver").await,
+            officer(world, "phuong", &desk.unit, "publisher").await,
+        ];
+        let post = desk.post(world, "first words").await;
+        waits(world, &desk, &publisher, &post, "2031-09-02T02:00:00Z").await;
+        asked(world, &chief, 1).await;
+        let place = place_of(&post);
+        let says = async |decision: &str| {
+            let seen = world.ask_as(&chief, "GET", &place).send().await.expect(200);
+            let said = json!({
+                "revision": seen["revision"], "content_hash": seen["content_hash"],
+                "decision": decision, "plan_hash": seen["approvals"]["plan_hash"],
+            });
+            let decide = format!("{place}/approvals");
+            world.ask_as(&chief, "POST", &decide).json(&said).await.expect(201)
+        };
+        says("approve").await;
+        let other = json!({"variants": [{"language": "vi", "text": "other words"}]});
+        let changed = world.ask("PATCH", &place).seen("*").json(&other).await.expect(200);
+        assert_eq!(changed["approvals"]["state"], "wanted");
+        asked(world, &chief, 2).await;
+        says("approve").await;
+        says("withdraw").await;
+        asked(world, &deputy, 3).await;
+        asked(world, &chief, 2).await;
     }
 }

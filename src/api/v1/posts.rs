@@ -14,8 +14,10 @@ use crate::api::extract::{Door, IfMatch, Json, Path, Query};
 use crate::api::page::{Items, window};
 use crate::api::problem::Problem;
 use crate::api::text::{self, Tongue};
+use crate::domain::approval::Asked;
 use crate::domain::class::Class;
 use crate::domain::id::{PostId, UnitId};
+use crate::domain::waiting::Whose;
 use crate::service::check::{self, Report, WantedCheck};
 use crate::service::posts::{self, NewPost, PostChange, PostView};
 use crate::service::schedule::{self, Scheduled, WantedDeliveries};
@@ -45,9 +47,15 @@ struct Filter {
     campaign_id: Option<String>,
     /// Only posts of this class.
     class: Option<Class>,
+    /// `wanted`: only posts that wait for approval, what is due first before the rest.
+    #[param(inline)]
+    approval: Option<Asked>,
+    /// `me`: only posts that wait for the caller's approval.
+    #[param(inline)]
+    owner: Option<Whose>,
 }
 
-/// Lists posts, newest first.
+/// Lists posts, newest first; those that wait for approval by their first instant.
 #[utoipa::path(get, path = "/posts", tag = "posts", params(Filter),
     responses((status = 200, description = "A page of posts", body = Items<PostView>)))]
 async fn list_posts(
@@ -60,6 +68,8 @@ async fn list_posts(
         unit_id: filter.unit_id,
         campaign_id: filter.campaign_id,
         class: filter.class,
+        wanted: filter.approval == Some(Asked::Wanted),
+        mine: filter.owner == Some(Whose::Me),
     };
     let page = posts::list(&api.services, &door.caller(), filter, &window).await?;
     Ok(Answer::ok(page.into()))

@@ -4,6 +4,7 @@
 //! Each step is written down in the transaction of the audit entry that tells of it, under a key that
 //! all nodes share: it is told once, however many nodes look and however often they start.
 
+mod approvals;
 mod groups;
 
 use std::collections::BTreeSet;
@@ -67,7 +68,9 @@ impl Remind {
         let holds = reminders::holds(&mut reader, before(now, NEWS)).await?;
         let quarantine = quarantine::find(&mut reader).await?;
         let told = reminders::told(&mut reader).await?;
-        if waiting.is_empty() && holds.is_empty() && quarantine.is_none() && told.is_empty() {
+        let unapproved = approvals::unapproved(&mut reader, now).await?;
+        let nothing = waiting.is_empty() && holds.is_empty() && unapproved.is_empty();
+        if nothing && quarantine.is_none() && told.is_empty() {
             return Ok(());
         }
         let memory: Memory = told.into_iter().map(|it| (it.subject.clone(), it)).collect();
@@ -84,6 +87,10 @@ impl Remind {
         for hold in &holds {
             alive.extend(["placed", "ending", "lifted"].map(|what| hold_subject(what, hold)));
             notices.extend(self.of_hold(&mut reader, hold, &memory, now).await?);
+        }
+        for one in &unapproved {
+            alive.extend(one.subjects());
+            notices.extend(one.notices(from));
         }
         drop(reader);
         notices.retain(|notice| notice.is_news(&memory));

@@ -29,7 +29,8 @@ use waiting::Known;
 use super::plan::{self, WantedLocal};
 use super::recall::{self, Back};
 use super::{
-    Caller, Done, Error, Page, Services, Told, Window, finish, kits, parts, permit, terms,
+    Caller, Done, Error, Page, Services, Told, Window, approvals, finish, kits, parts, permit,
+    terms,
 };
 use crate::domain::delivery::{DeliveryState, Event};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
@@ -334,7 +335,10 @@ pub async fn reschedule(
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
     let action = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
     let each = std::iter::once(id).chain(moved.iter().map(|one| &one.id));
-    let entries: Vec<_> = each.map(|id| caller.entry(action, id, detail.clone())).collect();
+    let mut entries: Vec<_> = each.map(|id| caller.entry(action, id, detail.clone())).collect();
+    if time.asks_approval && delivery.state != DeliveryState::PendingApproval {
+        entries.extend(approvals::wanted_again(&mut tx, &delivery.post_id, now).await?);
+    }
     let done = finish(services, caller, tx, view, &entries).await?;
     services.queue.announce(&jobs);
     Ok(done)

@@ -20,7 +20,7 @@ use crate::domain::waiting::Cause;
 use crate::domain::{words, work};
 use crate::service::parts::Apart;
 use crate::service::plan::WantedLocal;
-use crate::service::{Caller, Done, Error, Services, all_well, finish, parts, permit};
+use crate::service::{Caller, Done, Error, Services, all_well, approvals, finish, parts, permit};
 use crate::store::deliveries::{self, Delivery, NewTime};
 use crate::store::jobs::NewJob;
 use crate::store::parts::Behind;
@@ -124,6 +124,7 @@ pub async fn review(
     let steps = steps(services, &mut tx, &review, &found, now).await?;
     let (mut jobs, mut entries) = write_behind(services, caller, &mut tx, &steps, now).await?;
     write(services, caller, &mut tx, &steps, (&mut jobs, &mut entries)).await?;
+    entries.extend(wanted_again(&mut tx, &steps, now).await?);
     jobs::enqueue(&mut tx, &jobs, now).await?;
     let mut views = Vec::with_capacity(count);
     for (delivery, _) in &steps {
@@ -379,6 +380,28 @@ async fn release_behind(
 /// The audit's word for another time.
 fn word(time: &NewTime) -> &'static str {
     if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" }
+}
+
+/// What was given another time waits for approval again where that covers the time.
+async fn wanted_again(
+    tx: &mut Tx,
+    steps: &[(&Delivery, Step)],
+    now: Timestamp,
+) -> Result<Vec<NewEntry>, Error> {
+    let mut asking = BTreeSet::new();
+    for (delivery, step) in steps {
+        match step {
+            Step::Reschedule(time) if time.asks_approval => {
+                asking.insert(&delivery.post_id);
+            }
+            Step::Reschedule(_) | Step::Release(_) | Step::Drop => {}
+        }
+    }
+    let mut entries = Vec::new();
+    for post in asking {
+        entries.extend(approvals::wanted_again(tx, post, now).await?);
+    }
+    Ok(entries)
 }
 
 async fn write(

@@ -30,7 +30,7 @@ pub(super) struct Known {
     next: HashMap<String, Timestamp>,
     people: Vec<Responsible>,
     /// Of each post that waits for approval, who may give it.
-    approvers: BTreeMap<PostId, Vec<Responsible>>,
+    approvers: BTreeMap<PostId, Vec<(Responsible, i64)>>,
     /// Those whose scheduler may still decide about them.
     vouched: HashSet<DeliveryId>,
     /// Of each delivery in the order in which they were asked for.
@@ -125,7 +125,7 @@ impl Known {
         let named = |it: &Responsible| OwnerView { id: Some(it.id.clone()), name: it.name.clone() };
         let approvers = self.approvers.get(&delivery.post_id).filter(|_| cause == Cause::Approval);
         if let Some(approvers) = approvers {
-            return approvers.iter().map(named).collect();
+            return approvers.iter().map(|(it, _)| named(it)).collect();
         }
         let author = person_of(&delivery.created_by);
         let own = self.people.iter().find(|it| it.id.as_str() == author);

@@ -380,7 +380,11 @@ pub(super) async fn unapprove(
     let wanted = store::approvals::wanted(tx, &[id]).await?.remove(id);
     let ended = store::approvals::end_others(tx, id, hash, &caller.actor.label(), now).await?;
     if ended > 0 && wanted.is_some_and(|it| it.needed() > 0) {
-        store::approvals::stop(tx, id, &WaitsFor::approval(), now).await?;
+        let stopped = store::approvals::stop(tx, id, &WaitsFor::approval(), now).await?;
+        if let Some(wanted) = wanted.filter(|_| !stopped.is_empty()) {
+            let told = approvals::wanted(tx, (post, wanted), None, now).await?;
+            store::audit::append(tx, &[told], now);
+        }
     }
     Ok(())
 }
@@ -512,15 +516,31 @@ pub struct Filter {
     pub campaign_id: Option<String>,
     /// Of this class.
     pub class: Option<Class>,
+    /// Only what waits for approval.
+    pub wanted: bool,
+    /// Only what waits for that of the caller.
+    pub mine: bool,
 }
 
-/// A page of posts, newest first.
+impl Filter {
+    /// Whether a post passes, as far as itself says that.
+    pub(super) fn passes(&self, post: &Post) -> bool {
+        self.unit_id.as_ref().is_none_or(|it| *it == post.unit_id)
+            && (self.campaign_id.is_none() || self.campaign_id == post.campaign_id)
+            && self.class.is_none_or(|it| it == post.class)
+    }
+}
+
+/// A page of posts, newest first; of those that wait for approval what is due first.
 pub async fn list(
     services: &Services,
     caller: &Caller,
     filter: Filter,
     window: &Window,
 ) -> Result<Page<PostView>, Error> {
+    if filter.wanted || filter.mine {
+        return approvals::list(services, caller, &filter, window).await;
+    }
     permit(caller, Action::ReadPosts, Subject::Any)?;
     let filter = posts::Filter {
         unit_id: filter.unit_id,

@@ -1,5 +1,7 @@
 //! Approvals: who asks for them, who gives, refuses and takes them back, and how a post stands.
 
+mod wanted;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -15,7 +17,7 @@ use super::{
     Caller, Done, Error, Services, Told, all_well, finish, permit, sessions, translations,
 };
 use crate::domain::approval::{
-    self, Approval, ApprovalState, Decision, MAX_NOTE, Submission, plan_hash,
+    self, Approval, ApprovalState, Decision, MAX_NOTE, Submission, Waiting, plan_hash,
 };
 use crate::domain::audit::NewEntry;
 use crate::domain::class::Class;
@@ -27,6 +29,8 @@ use crate::domain::unit::{self, Unit};
 use crate::domain::variant;
 use crate::store::jobs::NewJob;
 use crate::store::{Reader, Tx, approvals, audit, budgets, deliveries, publishing, recalls, units};
+
+pub(super) use wanted::{list, wanted, wanted_again};
 
 /// What somebody says to a post.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -60,6 +64,8 @@ pub struct ApprovalsView {
     pub submitted_by: Option<PersonId>,
     /// When.
     pub submitted_at: Option<Timestamp>,
+    /// When the first delivery is due that waits for approval.
+    pub due_at: Option<Timestamp>,
     /// Names where and when the deliveries go that wait for approval, or had to; nothing where there are none.
     pub plan_hash: Option<String>,
     /// What was said, in order, to this content and to earlier ones.
@@ -103,19 +109,18 @@ pub struct Decided {
 impl ApprovalsView {
     /// Of a post to which nobody has said anything.
     pub(super) fn fresh(wanted: unit::Approval) -> Self {
-        Self::new(wanted, 0, "", None, Vec::new(), None)
+        Self::new((wanted, 0), "", (None, None), Vec::new(), None)
     }
 
     fn new(
-        wanted: unit::Approval,
-        given: usize,
+        (wanted, given): (unit::Approval, usize),
         content_hash: &str,
-        asked: Option<Submission>,
+        (asked, waiting): (Option<Submission>, Option<&Waiting>),
         said: Vec<Approval>,
         plan_hash: Option<String>,
     ) -> Self {
         let needed = wanted.needed();
-        let state = approval::state(needed, given, content_hash, asked.as_ref(), &said);
+        let state = approval::state(needed, given, content_hash, (asked.as_ref(), waiting), &said);
         let asked = asked.filter(|it| it.content_hash == content_hash);
         Self {
             state,
@@ -123,6 +128,7 @@ impl ApprovalsView {
             given,
             submitted_at: asked.as_ref().map(|it| it.at),
             submitted_by: asked.map(|it| it.by),
+            due_at: waiting.map(|it| it.due_at),
             plan_hash,
             decisions: said.into_iter().map(DecisionView::from).collect(),
         }
@@ -156,13 +162,16 @@ pub(super) async fn of(
     let mut asked = approvals::submissions(reader, &ids).await?;
     let mut said = approvals::of_posts(reader, &ids).await?;
     let planned = approvals::planned(reader, &ids).await?;
+    let waiting = approvals::waiting(reader, &ids).await?;
     let view = |post: &&Post| {
         let id = &post.id;
         let view = ApprovalsView::new(
-            wanted.get(id).copied().unwrap_or(unit::Approval::Two),
-            standing.get(id).map_or(0, BTreeSet::len),
+            (
+                wanted.get(id).copied().unwrap_or(unit::Approval::Two),
+                standing.get(id).map_or(0, BTreeSet::len),
+            ),
             &post.content_hash,
-            asked.remove(id),
+            (asked.remove(id), waiting.get(id)),
             said.remove(id).unwrap_or_default(),
             planned.get(id).and_then(|it| plan_hash(it)),
         );
@@ -250,18 +259,12 @@ pub async fn submit(
     let by = caller.actor.person_id.clone();
     let asked = Submission { content_hash: post.content_hash.clone(), by, at: now };
     approvals::submit(&mut tx, id, &asked).await?;
-    let approvers = approvals::approvers(&mut tx, &[id], now).await?.remove(id).unwrap_or_default();
+    let told = wanted(&mut tx, (&post, unit.approval), None, now).await?;
     let view = shown(&mut tx, &post, now).await?;
-    let owners: Vec<_> = approvers.iter().map(|it| &it.id).collect();
     let detail = json!({
         "revision": post.revision, "content_hash": post.content_hash, "plan_hash": view.plan_hash,
     });
-    // Where too few in the unit could, those who may everything must.
-    let told = json!({
-        "post_id": id, "unit_id": post.unit_id, "title": post.title, "owners": owners,
-        "administrators": owners.len() < unit.approval.needed(),
-    });
-    let entries = [caller.entry("post.submit", id, detail), told_of("approval.wanted", id, told)];
+    let entries = [caller.entry("post.submit", id, detail), told];
     finish(services, caller, tx, view, &entries).await
 }
 
@@ -318,6 +321,12 @@ async fn write(
     });
     let mut entries = vec![caller.entry(&format!("post.{}", said.decision), id, detail)];
     entries.extend(news(&mut tx, &post, said.decision, (&before, &after)).await?);
+    approvals::mark(&mut tx, id, (after.state == ApprovalState::Wanted).then_some(now)).await?;
+    if after.state == ApprovalState::Wanted && before.state == ApprovalState::Given {
+        // Somebody else may give it in his stead.
+        let me = Some(&caller.actor.person_id);
+        entries.push(wanted(&mut tx, (&post, unit.approval), me, now).await?);
+    }
     let decided = Decided { post_id: id.clone(), approvals: after, in_flight: Vec::new() };
     let done = finish(services, caller, tx, decided, &entries).await?;
     services.queue.announce(&jobs);
