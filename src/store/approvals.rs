@@ -98,7 +98,7 @@ statements! {
              SELECT above.post_id, units.parent_id, above.depth + 1
              FROM above JOIN units ON units.id = above.unit_id
              WHERE units.parent_id IS NOT NULL AND above.depth < 100)
-         SELECT above.post_id, q.id, q.name, q.administrator, MIN(above.depth) AS nearest
+         SELECT above.post_id, q.id, q.name, q.administrator, CAST(MIN(above.depth) AS BIGINT) AS nearest
          FROM above JOIN roles AS r ON r.unit_id = above.unit_id
           AND r.role IN ('administrator', 'approver') AND (r.ends_at IS NULL OR r.ends_at > $2)
          JOIN people AS q ON q.id = r.person_id AND q.disabled_at IS NULL

@@ -178,7 +178,7 @@ mod reminded {
 
     /// Puts another unit above that of the stage, with somebody who may approve there.
     async fn above(stage: &Stage) -> Caller {
-        let unit = serde_json::from_value(crate::world::embassy()).unwrap();
+        let unit = serde_json::from_value(embassy()).unwrap();
         let unit = units::create(stage.acts(), stage.caller(), unit).await.unwrap().value.id;
         let director = approver(stage, "giang").await;
         let database = &stage.setting().database;
