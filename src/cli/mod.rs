@@ -1,6 +1,7 @@
 //! The command line: one binary, each role a command.
 
 mod admin;
+mod audit;
 mod backup;
 mod check;
 mod demo;
@@ -56,6 +57,9 @@ enum Command {
     /// The keys that access tokens are sealed with.
     #[command(subcommand)]
     Vault(vault::Keys),
+    /// The record of every act.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// The files of posts.
     #[command(subcommand)]
     Media(media::Media),
@@ -100,6 +104,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Admin(admin) => admin::run(config, admin).await,
             Command::Token(token) => token::run(config, token).await,
             Command::Vault(keys) => vault::run(config, keys).await,
+            Command::Audit(what) => audit::run(&config, what).await,
             Command::Media(media) => media::run(&config, media).await,
             Command::Check => check::run(&config).await,
             Command::Openapi => openapi::run(),

@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod audit;
 pub mod budget;
 pub mod campaign;
+pub mod chain;
 pub mod circuit;
 pub mod class;
 pub mod connection;

@@ -7,6 +7,7 @@ pub mod account_health;
 pub mod accounts;
 mod act;
 pub mod approvals;
+pub mod audit;
 pub mod backup;
 mod batch;
 pub mod boards;

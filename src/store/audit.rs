@@ -11,6 +11,7 @@ use super::order::Lock;
 use super::sql::{on, statements};
 use super::{Reader, Tx};
 use crate::domain::audit::{self, Entry, NewEntry};
+use crate::domain::chain::{self, Kept};
 
 statements! {
     HEAD = "SELECT seq, hash FROM audit_head WHERE id = 1"
@@ -20,6 +21,10 @@ statements! {
         | "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT seq, CAST($2 AS TIMESTAMPTZ), actor, action, subject, detail, hash FROM jsonb_to_recordset($1) AS new (seq BIGINT, actor TEXT, action TEXT, subject TEXT, detail JSONB, hash TEXT)";
     HAS = "SELECT EXISTS (SELECT 1 FROM audit WHERE seq = $1 AND hash = $2)";
     AFTER = "SELECT seq, at, actor, action, subject, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+    /// Time and detail as texts, for what cannot be read has its place in a report too.
+    KEPT = "SELECT seq, CAST(at AS TEXT) AS at, actor, action, subject, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
+        | "SELECT seq, CAST(at AS TEXT) AS at, actor, action, subject, CAST(detail AS TEXT) AS detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+    NOTED = "SELECT seq, hash FROM audit_head WHERE id = 1";
 }
 
 #[derive(sqlx::FromRow)]
@@ -30,6 +35,17 @@ struct Row {
     action: String,
     subject: String,
     detail: Json<Value>,
+    hash: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct KeptRow {
+    seq: i64,
+    at: String,
+    actor: String,
+    action: String,
+    subject: String,
+    detail: String,
     hash: String,
 }
 
@@ -97,4 +113,44 @@ pub async fn after(reader: &mut Reader, seq: i64, limit: u32) -> Result<Vec<Entr
             hash: row.hash,
         })
         .collect())
+}
+
+/// Links after a place, in order, as they are kept: also those that [`after`] could not read.
+pub async fn kept(reader: &mut Reader, seq: i64, limit: u32) -> Result<Vec<Kept>, Error> {
+    let rows: Vec<KeptRow> = on!(reader, KEPT, |sql, conn| {
+        sqlx::query_as(sql).bind(seq).bind(i64::from(limit)).fetch_all(conn).await?
+    });
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let said = instant(&row.at).zip(chain::detail(&row.detail));
+            let entry = said.map(|(at, detail)| Entry {
+                seq: row.seq,
+                at,
+                entry: NewEntry {
+                    actor: row.actor,
+                    action: row.action,
+                    subject: row.subject,
+                    detail,
+                },
+                hash: row.hash.clone(),
+            });
+            Kept { seq: row.seq, hash: row.hash, entry }
+        })
+        .collect())
+}
+
+/// Milliseconds from SQLite, civil time with its offset from PostgreSQL. Nothing finer is ever written, so an
+/// instant that has more was changed.
+fn instant(text: &str) -> Option<Timestamp> {
+    let at = match text.parse() {
+        Ok(millis) => Timestamp::from_millisecond(millis).ok()?,
+        Err(_civil) => text.parse::<Timestamp>().ok()?,
+    };
+    (at.subsec_nanosecond() % 1_000_000 == 0).then_some(at)
+}
+
+/// The newest link by the database's own note.
+pub async fn noted(reader: &mut Reader) -> Result<(i64, String), Error> {
+    Ok(on!(reader, NOTED, |sql, conn| sqlx::query_as(sql).fetch_one(conn).await?))
 }

@@ -100,6 +100,11 @@ impl Copy {
         Ok(Self(pool.map_err(|error| not_a_database(error.into()))?))
     }
 
+    /// A connection for reading.
+    pub async fn read(&self) -> Result<Reader, Error> {
+        Ok(Reader::of(self.0.acquire().await?))
+    }
+
     /// When the database was first used.
     pub async fn first_used(&self) -> Result<Timestamp, Error> {
         let mut reader = Reader::of(self.0.acquire().await?);

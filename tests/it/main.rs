@@ -16,6 +16,8 @@ mod approvals;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod badinput;
 #[cfg(feature = "s3")]
 #[cfg(test)]

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod after;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod brakes;
 #[cfg(test)]
 mod connections;

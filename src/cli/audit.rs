@@ -1,0 +1,75 @@
+//! `chancery audit`: proves that the audit is the chain that it was written as.
+
+use clap::Subcommand;
+
+use super::exit::{Failure, say};
+use crate::app;
+use crate::config::{Config, Place};
+use crate::service::audit::{self, Stuck, Walked};
+use crate::store::backup::Copy;
+use crate::store::{self, Reader, Store};
+use crate::telemetry::Chain;
+
+/// What to do about the audit.
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Computes every hash of the audit again, and names each entry that was changed, taken out, put in or put
+    /// elsewhere; the daemon may run.
+    Verify,
+}
+
+/// The database, which the daemon may have open.
+enum Opened {
+    File(Copy),
+    Server(Store),
+}
+
+impl Opened {
+    async fn of(config: &Config) -> Result<Self, Failure> {
+        Ok(match &config.database.place {
+            Place::Sqlite(file) => Self::File(Copy::beside(file).await?),
+            Place::Postgres(_) => Self::Server(app::open_store(config).await?),
+        })
+    }
+
+    async fn read(&self) -> Result<Reader, store::Error> {
+        match self {
+            Self::File(copy) => copy.read().await,
+            Self::Server(store) => store.read().await,
+        }
+    }
+
+    async fn close(self) {
+        match self {
+            Self::File(copy) => copy.close().await,
+            Self::Server(store) => store.close().await,
+        }
+    }
+}
+
+impl From<Stuck> for Failure {
+    fn from(stuck: Stuck) -> Self {
+        Self::refused(Chain(&stuck).to_string())
+    }
+}
+
+pub(super) async fn run(config: &Config, what: Audit) -> Result<(), Failure> {
+    let opened = Opened::of(config).await?;
+    let done = match what {
+        Audit::Verify => verify(&opened).await,
+    };
+    opened.close().await;
+    done
+}
+
+async fn verify(opened: &Opened) -> Result<(), Failure> {
+    let mut reader = opened.read().await?;
+    let walked = audit::verify::<Failure>(&mut reader, [], |flaw| say(flaw)).await?;
+    let Walked { entries, seq, hash, flaws } = walked;
+    if flaws > 0 {
+        return Err(Failure::refused(format!(
+            "the audit is not what was written: {flaws} findings"
+        )));
+    }
+    say(format_args!("whole: {entries} entries, the newest is {seq} with hash {hash}"))
+}

@@ -1,0 +1,77 @@
+//! Proves the audit: every hash is computed again, page by page, and compared with what is known besides.
+
+use crate::domain::chain::{Flaw, Walk};
+use crate::store::{Error, Reader, audit};
+
+/// Links that are in memory at once.
+const PAGE: u32 = 2_000;
+
+/// What a walk through the whole audit has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walked {
+    /// How many entries were looked at.
+    pub entries: u64,
+    /// The place of the last one.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: String,
+    /// How many flaws were told of.
+    pub flaws: u64,
+}
+
+/// Why a walk ended before the end of the audit.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit cannot be read after entry {after}")]
+pub struct Stuck {
+    /// The last entry that could be read.
+    pub after: i64,
+    /// Why.
+    #[source]
+    pub source: Error,
+}
+
+/// Walks through the audit, which may be growing, and tells of each flaw where it is found.
+pub async fn verify<E: From<Stuck>>(
+    reader: &mut Reader,
+    known: impl IntoIterator<Item = (i64, String)>,
+    mut tell: impl FnMut(&Flaw) -> Result<(), E>,
+) -> Result<Walked, E> {
+    let mut walk = Walk::new(known);
+    let (mut entries, mut flaws) = (0, 0);
+    // Also what stands before the first place.
+    let mut after = i64::MIN;
+    let mut settled = None;
+    loop {
+        let stuck = |source| Stuck { after, source };
+        let page = audit::kept(reader, after, PAGE).await.map_err(stuck)?;
+        let Some(last) = page.last().map(|kept| kept.seq) else {
+            // What was written since the last page is there now, for the note is read before it.
+            let noted = audit::noted(reader).await.map_err(stuck)?;
+            if noted.0 <= walk.place().0 || settled.as_ref() == Some(&noted) {
+                let (seq, hash) = walk.place();
+                let hash = hash.to_owned();
+                let end = walk.end((noted.0, &noted.1));
+                for flaw in &end {
+                    tell(flaw)?;
+                }
+                flaws += count(&end);
+                return Ok(Walked { entries, seq, hash, flaws });
+            }
+            settled = Some(noted);
+            continue;
+        };
+        after = last;
+        entries += count(&page);
+        for kept in page {
+            let found = walk.step(kept);
+            for flaw in &found {
+                tell(flaw)?;
+            }
+            flaws += count(&found);
+        }
+    }
+}
+
+fn count<T>(of: &[T]) -> u64 {
+    u64::try_from(of.len()).unwrap_or(u64::MAX)
+}
