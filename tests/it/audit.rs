@@ -29,19 +29,19 @@ staged! {
         let id = stage.deliver(&page, &Wanted::text("as it was")).await;
         stage.published(&id).await;
         let verify = ["audit", "verify"];
-        let (code, text) = told(&stage, &verify);
+        let (code, text) = told(stage, &verify);
         assert!(code == Some(0) && text.starts_with("whole: "), "{text}");
         let database = &stage.setting().database;
         let actor = database.rows("SELECT actor FROM audit WHERE seq = 3").await[0][0].clone();
         database.execute("UPDATE audit SET actor = 'usr_nobody' WHERE seq = 3").await;
-        let (code, text) = told(&stage, &verify);
+        let (code, text) = told(stage, &verify);
         assert!(code == Some(3) && text.starts_with("entry 3: does not follow"), "{text}");
         database.execute(&format!("UPDATE audit SET actor = '{actor}' WHERE seq = 3")).await;
         database.execute("CREATE TABLE aside AS SELECT * FROM audit WHERE seq = 2; DELETE FROM audit WHERE seq = 2").await;
-        let (code, text) = told(&stage, &verify);
+        let (code, text) = told(stage, &verify);
         assert!(code == Some(3) && text.starts_with("entry 2: missing"), "{text}");
         database.execute("INSERT INTO audit SELECT * FROM aside; DROP TABLE aside").await;
-        let (code, text) = told(&stage, &verify);
+        let (code, text) = told(stage, &verify);
         assert_eq!(code, Some(0), "{text}");
     }
 }
