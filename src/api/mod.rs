@@ -24,6 +24,7 @@ mod text_connections;
 mod text_follow_ups;
 mod text_holds;
 mod text_http;
+mod text_imports;
 mod text_landing;
 mod text_nouns;
 mod text_plans;

@@ -45,6 +45,7 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "units", description = "Departments and missions"),
         (name = "people", description = "Who may do what, and where"),
         (name = "calendar", description = "What all units plan: deliveries and events"),
+        (name = "imports", description = "Tables of posts and of plans, and their undoing"),
         (name = "campaigns", description = "What is said together over a time"),
         (name = "accounts", description = "Pages and profiles on platforms"),
         (name = "media", description = "Files"),

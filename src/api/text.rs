@@ -75,6 +75,7 @@ const TABLES: &[&[Words]] = &[
     super::text_connections::WORDS,
     super::text_http::WORDS,
     super::text_holds::WORDS,
+    super::text_imports::WORDS,
     super::text_nouns::WORDS,
     super::text_plans::WORDS,
     super::text_platforms::WORDS,

@@ -23,6 +23,7 @@ pub mod foreign;
 pub mod hold;
 pub mod ics;
 pub mod id;
+pub mod import;
 pub mod invariant;
 pub mod kit;
 pub mod ladder;

@@ -255,6 +255,11 @@ pub fn resolve(when: &When, account_zone: &str, now: Timestamp) -> Result<Resolv
     Ok(resolved)
 }
 
+/// The instant at which the wall of a zone shows this.
+pub fn on_wall_of(zone_name: &str, wall: DateTime) -> Result<Timestamp, Refused> {
+    instant(&zone(zone_name)?, wall).map(|(at, _)| at)
+}
+
 /// The databases keep milliseconds; rounding down would be early.
 fn up_to_millis(at: Timestamp) -> Result<Timestamp, Refused> {
     let millis = at.as_millisecond();

@@ -170,21 +170,43 @@ pub async fn dry_run(
     caller: &Caller,
     wanted: WantedCheck,
 ) -> Result<Report, Error> {
+    let mut reader = services.store.read().await?;
+    let found = examine(services, caller, &mut reader, wanted).await?;
+    let left = remaining(services, &mut reader, &found.plan.ready, services.clock.now()).await?;
+    Ok(report(services, found.errors, found.plan, &found.variants, left))
+}
+
+/// What was found about a post and its schedule.
+#[derive(Default)]
+pub(super) struct Examined {
+    /// What is wrong with the post itself.
+    pub(super) errors: Vec<Fault>,
+    /// What came of planning it.
+    pub(super) plan: Plan,
+    variants: Vec<Variant>,
+}
+
+/// Looks at a post and its schedule as they would be looked at before they are written.
+pub(super) async fn examine(
+    services: &Services,
+    caller: &Caller,
+    reader: &mut Reader,
+    wanted: WantedCheck,
+) -> Result<Examined, Error> {
     permit(caller, Action::ReadPosts, Subject::Any)?;
     let mut errors = Vec::new();
-    let mut reader = services.store.read().await?;
     let subject = match (wanted.post, &wanted.post_id) {
-        (Some(post), None) => drafted(services, caller, &mut reader, post, &mut errors).await?,
-        (None, Some(id)) => Some(saved(&mut reader, caller, id).await?),
+        (Some(post), None) => drafted(services, caller, reader, post, &mut errors).await?,
+        (None, Some(id)) => Some(saved(reader, caller, id).await?),
         (Some(_), Some(_)) | (None, None) => {
             let detail = "give exactly one of post and post_id";
             return Err(Error::fault("", "post_or_post_id", detail));
         }
     };
     let Some(subject) = subject else {
-        return Ok(report(services, errors, Plan::default(), &[], Vec::new()));
+        return Ok(Examined { errors, ..Examined::default() });
     };
-    if let Some(unit) = units::find(&mut reader, &subject.unit_id).await?
+    if let Some(unit) = units::find(reader, &subject.unit_id).await?
         && !wanted.deliveries.is_empty()
     {
         let now = services.clock.now();
@@ -192,7 +214,7 @@ pub async fn dry_run(
         let approved = if wanted.awaiting_approval {
             Ok(())
         } else {
-            approvals::check(&mut reader, &unit, wanted.post_id.as_ref(), now).await
+            approvals::check(reader, &unit, wanted.post_id.as_ref(), now).await
         };
         for refused in [open, approved] {
             match refused {
@@ -218,10 +240,9 @@ pub async fn dry_run(
         Plan::default()
     } else {
         let look = Look::TextAndTime;
-        plan::plan(services, caller, &mut reader, &source, wanted.deliveries, look).await?
+        plan::plan(services, caller, reader, &source, wanted.deliveries, look).await?
     };
-    let left = remaining(services, &mut reader, &plan.ready, services.clock.now()).await?;
-    Ok(report(services, errors, plan, &subject.variants, left))
+    Ok(Examined { errors, plan, variants: subject.variants })
 }
 
 /// What is checked.

@@ -9,7 +9,7 @@ use crate::domain::event::{Event, EventKind, Visibility, When};
 use crate::domain::fault::Fault;
 use crate::domain::id::{EventId, UnitId};
 use crate::domain::policy::{Action, Subject};
-use crate::domain::unit::UnitName;
+use crate::domain::unit::{Unit, UnitName};
 use crate::store::{Reader, events, units};
 
 /// An event to be entered.
@@ -77,7 +77,17 @@ pub async fn create(
     let open = posts::open_unit(unit.as_ref(), &new.unit_id, now);
     let unit = open.map_err(|fault| Error::Invalid(vec![fault]))?;
     permit(caller, Action::WriteEvents, Subject::Unit(&unit.id))?;
-    let event = Event {
+    let event = compose(services, caller, unit, new);
+    all_well(event.check())?;
+    events::insert(&mut tx, &event).await?;
+    let entry = caller.entry("event.create", &event.id, json!({"event": event}));
+    finish(services, caller, tx, event, &[entry]).await
+}
+
+/// The event as it will be written, unless something is wrong with it.
+pub(super) fn compose(services: &Services, caller: &Caller, unit: &Unit, new: NewEvent) -> Event {
+    let now = services.clock.now();
+    Event {
         id: EventId::new(now, services.random()),
         unit_id: new.unit_id,
         title: new.title,
@@ -91,11 +101,7 @@ pub async fn create(
         created_by: caller.actor.person_id.clone(),
         created_at: now,
         updated_at: now,
-    };
-    all_well(event.check())?;
-    events::insert(&mut tx, &event).await?;
-    let entry = caller.entry("event.create", &event.id, json!({"event": event}));
-    finish(services, caller, tx, event, &[entry]).await
+    }
 }
 
 /// Changes an event from the version that the caller has seen; `None` for whatever it is now.

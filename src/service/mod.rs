@@ -27,6 +27,7 @@ pub mod feeds;
 pub mod foreign_posts;
 pub mod health;
 pub mod holds;
+pub mod imports;
 pub mod kits;
 pub mod languages;
 pub mod media;

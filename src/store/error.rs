@@ -71,6 +71,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("former_sources_pkey", "former_sources.post_id, former_sources.content_hash"),
     ("holds_seq_key", "holds.seq"),
     ("idempotency_pkey", "idempotency.person_id, idempotency.key"),
+    ("import_items_pkey", "import_items.import_id, import_items.number"),
     ("jobs_unique_key", "jobs.unique_key"),
     ("mail_items_message_key", "mail_items.person_id, mail_items.message_id"),
     ("nodes_fence_key", "nodes.fence"),

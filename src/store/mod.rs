@@ -32,6 +32,7 @@ pub mod held;
 pub mod hints;
 pub mod holds;
 pub mod idempotency;
+pub mod imports;
 pub mod incidents;
 pub mod installation;
 pub mod jobs;
@@ -149,6 +150,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     hints::STATEMENTS,
     holds::STATEMENTS,
     idempotency::STATEMENTS,
+    imports::STATEMENTS,
     incidents::STATEMENTS,
     installation::STATEMENTS,
     jobs::STATEMENTS,

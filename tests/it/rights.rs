@@ -172,6 +172,10 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_upload", Nobody, ""),
     ("add_to_upload", Nobody, ""),
     ("delete_upload", Nobody, ""),
+    ("list_imports", Readers, ""),
+    ("create_import", Authors, "unit_id=UNIT&dry_run=false"),
+    ("get_import", Readers, ""),
+    ("undo_import", Authors, ""),
     ("list_posts", Readers, ""),
     (
         "create_post",
@@ -303,6 +307,7 @@ async fn mission(world: &World, office: usize) -> Things {
         ("posts", id(&post)),
         ("POST", id(&post)),
         ("series", id(&series)),
+        ("imports", imported(world, &unit).await),
         ("deliveries", id(&scheduled["deliveries"][0])),
         ("DELIVERY", id(&scheduled["deliveries"][0])),
         ("holds", id(&hold["hold"])),
@@ -311,6 +316,16 @@ async fn mission(world: &World, office: usize) -> Things {
         ("campaigns", id(&campaign)),
         ("offers", offered),
     ])
+}
+
+/// A table with one post.
+const TABLE: &[u8] = b"language,text\nvi,t\n";
+
+/// A batch of a unit.
+async fn imported(world: &World, unit: &Value) -> String {
+    let path = format!("/api/v1/imports?unit_id={}&dry_run=false", id(unit));
+    let imported = world.ask("POST", &path).body("text/csv", TABLE.to_vec()).await.expect(201);
+    id(&imported["import"])
 }
 
 /// A post of a campaign, offered to the campaign's own unit.
@@ -378,6 +393,10 @@ impl Operation {
         };
         let id = self.named(things).unwrap_or(&other);
         let mut path = self.path.replace("{id}", id).replace("{language}", "vi");
+        if self.name == "create_import" {
+            path = format!("{path}?{}", body.replace("UNIT", &things["UNIT"]));
+            return world.ask_as(token, "POST", &path).body("text/csv", TABLE.to_vec()).await;
+        }
         if self.name == "list_calendar" {
             path.push_str("?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z");
         }

@@ -286,6 +286,10 @@ impl Seeding<'_> {
         let events = vec![self.create("events", event(&unit)).await];
         let campaigns = vec![self.create("campaigns", campaign(&unit)).await];
         let offers = self.offers(&campaigns[0], &units).await;
+        let table = b"language,text\nvi,Xin\n".to_vec();
+        let path = format!("imports?unit_id={unit}&dry_run=false");
+        let imported = self.post(&path, "text/csv", table).await;
+        let imports = vec![imported["import"]["id"].as_str().unwrap().to_owned()];
         let nouns = [
             ("units", units),
             ("people", people),
@@ -293,6 +297,7 @@ impl Seeding<'_> {
             ("events", events),
             ("campaigns", campaigns),
             ("offers", offers),
+            ("imports", imports),
         ];
         (unit, nouns.map(|(noun, all)| (noun.to_owned(), all)).into())
     }

@@ -9,8 +9,9 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 20] = [
+pub(crate) const NOUNS: [&str; 21] = [
     "campaigns",
+    "imports",
     "offers",
     "events",
     "people",
@@ -91,7 +92,8 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 22] = [
+const PLACES: [(&str, &str); 23] = [
+    ("query.unit_id", "units"),
     ("body.roles[*].unit_id", "units"),
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
@@ -129,6 +131,11 @@ positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 412, 42
 include-operation-id = "create_upload"
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 409, 412, 413, 422]
+
+[[operations]]
+include-operation-id = "create_import"
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 409, 415, 422]
 
 [[operations]]
 include-operation-id = "create_media"

@@ -14,6 +14,7 @@ mod factors;
 mod feeds;
 mod foreign_posts;
 mod holds;
+mod imports;
 mod kits;
 mod languages;
 mod media;
@@ -55,6 +56,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(factors::routes())
         .merge(foreign_posts::routes())
         .merge(holds::routes())
+        .merge(imports::routes())
         .merge(kits::routes())
         .merge(languages::routes())
         .merge(posts::routes())
@@ -71,5 +73,5 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// What takes or gives files.
 pub(super) fn uploads() -> OpenApiRouter<Api> {
-    media::uploads().merge(uploads::routes())
+    media::uploads().merge(uploads::routes()).merge(imports::uploads())
 }

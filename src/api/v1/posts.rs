@@ -180,7 +180,12 @@ pub(super) fn in_tongue(tongue: Tongue, warnings: &mut [Warning]) {
 }
 
 /// What was told in English, in another language where there are words for it.
-fn retell(tongue: Tongue, code: &str, values: &BTreeMap<String, String>, detail: &mut String) {
+pub(super) fn retell(
+    tongue: Tongue,
+    code: &str,
+    values: &BTreeMap<String, String>,
+    detail: &mut String,
+) {
     let values: Vec<(&str, String)> =
         values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     if let Some(words) = text::detail(code, tongue, &values) {

@@ -47,40 +47,15 @@ pub async fn create(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
-    let unit_id = new.unit_id.clone();
-    let draft = new.settle().map_err(Error::Invalid)?;
-    let now = services.clock.now();
     let (post, variants, wanted) = {
         let mut reader = services.store.read().await?;
-        let unit = units::find(&mut reader, &unit_id).await?;
-        let unit = unit.filter(|unit| caller.actor.sees_unit(&unit.id));
-        if unit.is_some() {
-            permit(caller, Action::WritePosts, Subject::Unit(&unit_id))?;
-        }
-        let mut faults: Vec<Fault> =
-            open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
-        let campaign = draft.campaign_id.as_deref();
-        faults.extend(campaigns::check_reference(&mut reader, &caller.actor, campaign).await?);
-        let files = files(&mut reader, &draft.variants).await?;
-        let unproofed = Unproofed::new();
-        let source_language = draft.source_language.as_str();
-        let before = Before { variants: &[], source_language, unproofed: &unproofed };
-        let me = &caller.actor.person_id;
-        let variants =
-            settled(draft.variants.clone(), source_language, &files, (1, before), me, &mut faults);
-        all_well(faults)?;
-        let wanted = unit.map_or(Approval::Two, |unit| unit.approval);
-        (compose(services, caller, unit_id, draft, &variants), variants, wanted)
+        prepare(services, caller, &mut reader, new).await?
     };
     let fresh = ApprovalsView::fresh(wanted);
     let view = PostView::new(post.clone(), &variants, Vec::new(), fresh);
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
-    let detail = json!({
-        "unit_id": post.unit_id, "class": post.class, "content_hash": post.content_hash,
-        "languages": variants.iter().map(|one| &one.language).collect::<Vec<_>>(),
-    });
     let creation = Creation {
-        entry: caller.entry("post.create", &post.id, detail),
+        entry: created(caller, &post, &variants),
         post: Arc::new((post, variants)),
         claim: caller.claim(answer),
     };
@@ -88,6 +63,46 @@ pub async fn create(
         (Some(kept), Some(key)) => same_answer(key, kept),
         (Some(_), None) | (None, _) => Ok(Done { value: view, replayed: false }),
     }
+}
+
+/// A new post as it will be written, with the approval that its unit wants; or everything that is wrong with it.
+pub(super) async fn prepare(
+    services: &Services,
+    caller: &Caller,
+    reader: &mut Reader,
+    new: NewPost,
+) -> Result<(Post, Vec<Variant>, Approval), Error> {
+    let unit_id = new.unit_id.clone();
+    let draft = new.settle().map_err(Error::Invalid)?;
+    let now = services.clock.now();
+    let unit = units::find(reader, &unit_id).await?;
+    let unit = unit.filter(|unit| caller.actor.sees_unit(&unit.id));
+    if unit.is_some() {
+        permit(caller, Action::WritePosts, Subject::Unit(&unit_id))?;
+    }
+    let mut faults: Vec<Fault> =
+        open_unit(unit.as_ref(), &unit_id, now).err().into_iter().collect();
+    let campaign = draft.campaign_id.as_deref();
+    faults.extend(campaigns::check_reference(reader, &caller.actor, campaign).await?);
+    let files = files(reader, &draft.variants).await?;
+    let unproofed = Unproofed::new();
+    let source_language = draft.source_language.as_str();
+    let before = Before { variants: &[], source_language, unproofed: &unproofed };
+    let me = &caller.actor.person_id;
+    let variants =
+        settled(draft.variants.clone(), source_language, &files, (1, before), me, &mut faults);
+    all_well(faults)?;
+    let wanted = unit.map_or(Approval::Two, |unit| unit.approval);
+    Ok((compose(services, caller, unit_id, draft, &variants), variants, wanted))
+}
+
+/// What the audit is told of a new post.
+pub(super) fn created(caller: &Caller, post: &Post, variants: &[Variant]) -> NewEntry {
+    let detail = json!({
+        "unit_id": post.unit_id, "class": post.class, "content_hash": post.content_hash,
+        "languages": variants.iter().map(|one| &one.language).collect::<Vec<_>>(),
+    });
+    caller.entry("post.create", &post.id, detail)
 }
 
 /// The unit is there and open, or what is wrong with naming it.
