@@ -89,6 +89,10 @@ pub struct Waiting {
     pub due_at: Timestamp,
     /// Since when the last of them waits.
     pub since: Timestamp,
+    /// When somebody has last planned one that asks for approval: nobody else asks for it by that.
+    pub planned_at: Option<Timestamp>,
+    /// Whether a yes to the post can let one of them go: not to those that still have words from before a change.
+    pub coverable: bool,
 }
 
 /// Of those who may approve a post, each with how many units above it, the nearest: as many units up as it takes to
@@ -135,7 +139,7 @@ pub fn state(
     let of_this = |one: &&Approval| one.content_hash == content_hash;
     let last_no = said.iter().filter(of_this).filter(|one| one.decision == Decision::Reject);
     let submitted = submission.filter(|it| it.content_hash == content_hash).map(|it| it.at);
-    let asked = submitted.max(waiting.map(|it| it.since));
+    let asked = submitted.max(waiting.and_then(|it| it.planned_at));
     if needed == 0 {
         ApprovalState::NotNeeded
     } else if given >= needed {
@@ -144,7 +148,7 @@ pub fn state(
         && asked.is_none_or(|asked| asked <= no.decided_at)
     {
         ApprovalState::Rejected
-    } else if asked.is_some() || given > 0 {
+    } else if asked.is_some() || waiting.is_some() || given > 0 {
         ApprovalState::Wanted
     } else {
         ApprovalState::Missing
@@ -192,7 +196,13 @@ mod tests {
         assert_eq!(state(2, 1, "now", (None, None), &[]), S::Wanted);
         assert_eq!(state(2, 2, "now", (None, None), &no), S::Given);
         // So does a plan that waits for it.
-        let waiting = |second| Waiting { due_at: at(9), since: at(second) };
+        let waiting = |second| {
+            let planned_at = Some(at(second));
+            Waiting { due_at: at(9), since: at(second), planned_at, coverable: true }
+        };
+        let stopped = Waiting { planned_at: None, ..waiting(6) };
+        assert_eq!(state(1, 0, "now", (None, Some(&stopped)), &no), S::Rejected);
+        assert_eq!(state(1, 0, "now", (None, Some(&stopped)), &[]), S::Wanted);
         assert_eq!(state(1, 0, "now", (None, Some(&waiting(4))), &[]), S::Wanted);
         assert_eq!(state(1, 0, "now", (None, Some(&waiting(5))), &no), S::Rejected);
         assert_eq!(state(1, 0, "now", (None, Some(&waiting(6))), &no), S::Wanted);

@@ -63,8 +63,12 @@ statements! {
                                             'needs_human')) IS TRUE
            AND post_id IN " ids(1) " ORDER BY id";
     WAITING =
-        "SELECT post_id, MIN(due_at), MAX(state_since) FROM deliveries
-         WHERE (state = 'pending_approval') IS TRUE AND post_id IN " ids(1) " GROUP BY post_id";
+        "SELECT d.post_id, MIN(d.due_at), MAX(d.state_since), MAX(CASE WHEN d.asks_approval THEN d.created_at END),
+                CAST(MAX(CASE WHEN EXISTS (
+                    SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id AND v.language = d.language
+                      AND v.content_hash = d.content_hash) THEN 1 ELSE 0 END) AS BIGINT)
+         FROM deliveries AS d
+         WHERE (d.state = 'pending_approval') IS TRUE AND d.post_id IN " ids(1) " GROUP BY d.post_id";
     /// What may wait for anybody's approval, or for that of one person: of whoever wrote none of it, and whose yes
     /// does not cover all of it already.
     ASKED =
@@ -83,6 +87,9 @@ statements! {
                OR EXISTS (
                  SELECT 1 FROM deliveries AS d
                  WHERE d.post_id = p.id AND (d.state = 'pending_approval') IS TRUE
+                   AND EXISTS (
+                       SELECT 1 FROM variants AS v WHERE v.post_id = d.post_id
+                         AND v.language = d.language AND v.content_hash = d.content_hash)
                    AND NOT EXISTS (
                        SELECT 1 FROM delivery_approvals AS y
                        WHERE y.delivery_id = d.id AND y.person_id = $1
@@ -258,11 +265,17 @@ pub async fn waiting(
     reader: &mut Reader,
     posts: &[&PostId],
 ) -> Result<BTreeMap<PostId, Waiting>, Error> {
-    let rows: Vec<(PostId, At, At)> = on!(reader, WAITING, |sql, conn| {
+    let rows: Vec<(PostId, At, At, Option<At>, i64)> = on!(reader, WAITING, |sql, conn| {
         sqlx::query_as(sql).bind(Json(posts)).fetch_all(conn).await?
     });
     let waiting =
-        |(id, due_at, since): (PostId, At, At)| (id, Waiting { due_at: due_at.0, since: since.0 });
+        |(id, due_at, since, planned_at, coverable): (PostId, At, At, Option<At>, i64)| {
+            let planned_at = planned_at.map(Timestamp::from);
+            (
+                id,
+                Waiting { due_at: due_at.0, since: since.0, planned_at, coverable: coverable == 1 },
+            )
+        };
     Ok(rows.into_iter().map(waiting).collect())
 }
 

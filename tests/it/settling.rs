@@ -87,11 +87,10 @@ async fn no_storm(stage: &Stage, id: &DeliveryId, outlet: &Outlet) {
     }
     // Not in the middle of a try, which may begin between the two reads of what is shown.
     let shown = eventually("no try is going on", async || {
-        let shown = stage.show(id).await;
-        let open = shown.attempts.iter().any(|one| one.outcome == AttemptOutcome::Open);
-        let state = shown.delivery.state;
-        let rests = state == DeliveryState::Scheduled && !open;
-        if rests { Ok(shown) } else { Err(format!("{state}, open: {open}")) }
+        let it = stage.show(id).await;
+        let open = it.attempts.iter().any(|one| one.outcome == AttemptOutcome::Open);
+        let rests = it.delivery.state == DeliveryState::Scheduled && !open;
+        if rests { Ok(it) } else { Err(format!("{}, open: {open}", it.delivery.state)) }
     })
     .await;
     let count = |outcome| shown.attempts.iter().filter(|one| one.outcome == outcome).count();

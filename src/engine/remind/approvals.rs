@@ -56,7 +56,8 @@ pub(super) async fn unapproved(
         let said = said.get(id).map_or(&[][..], Vec::as_slice);
         let waits = match state(needed, given, &post.content_hash, (asked, waiting), said) {
             ApprovalState::Wanted => true,
-            ApprovalState::Missing | ApprovalState::Given => waiting.is_some(),
+            ApprovalState::Missing => waiting.is_some(),
+            ApprovalState::Given => waiting.is_some_and(|it| it.coverable),
             ApprovalState::NotNeeded | ApprovalState::Rejected => false,
         };
         let since = asked.map(|it| it.at).max(waiting.map(|it| it.since));
@@ -99,8 +100,9 @@ impl Unapproved {
         }
         let soon = after(from.now, from.ladder.next(0));
         if self.due_at.is_some_and(|due_at| due_at <= soon) {
-            // The nearest have only just been told.
-            let fresh = |it: &&PersonId| number == 0 && self.near.contains(it);
+            // The nearest have only just been told, unless the gate has stopped it at its instant: that tells nobody.
+            let asked_ahead = self.due_at.is_some_and(|due_at| self.since < due_at);
+            let fresh = |it: &&PersonId| number == 0 && asked_ahead && self.near.contains(it);
             let to: Vec<PersonId> = self.all.iter().filter(|it| !fresh(it)).cloned().collect();
             if !to.is_empty() {
                 notices.push(self.notice(step(near, 0), &to));

@@ -311,9 +311,10 @@ async fn write(
     }
     let before = shown(&mut tx, &post, now).await?;
     let jobs = apply(&mut tx, caller, (&post, &unit), &said, now).await?;
-    let after = shown(&mut tx, &post, now).await?;
+    let mut after = shown(&mut tx, &post, now).await?;
     if after.given < after.needed {
         approvals::stop(&mut tx, id, &WaitsFor::approval(), now).await?;
+        after = shown(&mut tx, &post, now).await?;
     }
     let detail = json!({
         "revision": post.revision, "content_hash": post.content_hash, "plan_hash": before.plan_hash,
@@ -322,7 +323,8 @@ async fn write(
     let mut entries = vec![caller.entry(&format!("post.{}", said.decision), id, detail)];
     entries.extend(news(&mut tx, &post, said.decision, (&before, &after)).await?);
     approvals::mark(&mut tx, id, (after.state == ApprovalState::Wanted).then_some(now)).await?;
-    if after.state == ApprovalState::Wanted && before.state == ApprovalState::Given {
+    let taken_back = before.state == ApprovalState::Given || said.decision == Decision::Withdraw;
+    if after.state == ApprovalState::Wanted && taken_back {
         // Somebody else may give it in his stead.
         let me = Some(&caller.actor.person_id);
         entries.push(wanted(&mut tx, (&post, unit.approval), me, now).await?);

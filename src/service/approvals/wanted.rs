@@ -24,8 +24,8 @@ pub(in crate::service) async fn wanted(
 ) -> Result<NewEntry, Error> {
     let id = &post.id;
     let approvers = approvals::approvers(reader, &[id], now).await?.remove(id).unwrap_or_default();
-    let enough = approvers.len() >= wants.needed();
     let others: Vec<_> = approvers.into_iter().filter(|(it, _)| Some(&it.id) != except).collect();
+    let enough = others.len() >= wants.needed();
     let owners = nearest(&others, wants.needed()).into_iter().map(|it| &it.id);
     let told = json!({
         "post_id": id, "unit_id": post.unit_id, "title": post.title,
@@ -78,11 +78,15 @@ pub(in crate::service) async fn list(
         let due_at = how.get(&post.id).and_then(|it| it.due_at);
         (due_at.map_or(i64::MAX, Timestamp::as_millisecond), post.id.clone())
     };
-    // A yes to what it says does not cover a plan that was made after it.
+    let found_ids: Vec<&PostId> = found.iter().map(|post| &post.id).collect();
+    let waiting = approvals::waiting(&mut reader, &found_ids).await?;
+    // A yes to what it says does not cover a plan that was made after it. What has words from before a change is not
+    // for those who approve: it is planned anew.
     found.retain(|post| {
         how.get(&post.id).is_some_and(|it| match it.state {
             ApprovalState::Wanted => true,
-            ApprovalState::Missing | ApprovalState::Given => it.due_at.is_some(),
+            ApprovalState::Missing => it.due_at.is_some(),
+            ApprovalState::Given => waiting.get(&post.id).is_some_and(|it| it.coverable),
             ApprovalState::NotNeeded | ApprovalState::Rejected => false,
         })
     });
