@@ -122,6 +122,12 @@ pub(super) const WORDS: &[Words] = &[
         "Sự kiện quá dài",
         "Tối đa {max} ngày; hãy chia thành nhiều sự kiện.",
     ),
+    words(
+        "years_of_nothing",
+        "Years of nothing",
+        "Không rõ số năm từ khi nào",
+        "{gap} trong tiêu đề cần when.yearly.since: năm bắt đầu tính.",
+    ),
     words("not_in_the_year", "Not in the year", "Không có trong năm", "Phải từ 1 đến {max}."),
     words(
         "campaign_too_long",

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::fault::Fault;
 use super::id::{EventId, PersonId, UnitId};
 use super::unit::UnitName;
-use super::yearly::Yearly;
+use super::yearly::{GAP, Yearly};
 use super::{locale, words};
 
 /// The longest title, in characters.
@@ -156,6 +156,15 @@ impl Event {
             faults.push(Fault::new("/note", "control_character", "must not have a zero byte"));
         }
         self.check_when(&mut faults);
+        let counted = matches!(&self.when, When::Yearly(yearly) if yearly.since.is_some());
+        for (pointer, title) in [("/title/vi", &self.title.vi), ("/title/en", &self.title.en)] {
+            if title.contains(GAP) && !counted {
+                let detail = format!(
+                    "{GAP} stands for the years since when.yearly.since, which is not said"
+                );
+                faults.push(Fault::new(pointer, "years_of_nothing", detail).with("gap", GAP));
+            }
+        }
         faults
     }
 
@@ -221,6 +230,18 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn years_are_counted_from_a_year_that_is_said() {
+        let titled = |when: &str| {
+            let mut event = event(serde_json::from_str(when).unwrap());
+            event.title.en = "{years} years".into();
+            event.check().into_iter().map(|it| (it.pointer, it.code)).collect::<Vec<_>>()
+        };
+        let day = r#"{"yearly": {"by": "solar", "month": 1, "day": 27}}"#;
+        assert_eq!(titled(day), [("/title/en".to_owned(), "years_of_nothing")]);
+        assert_eq!(titled(&day.replace("27", "27, \"since\": 1973")), []);
     }
 
     #[test]

@@ -31,10 +31,11 @@ impl ListedDay {
         DAYS.iter().filter(move |day| day.country == country)
     }
 
-    /// Tells it from all others.
+    /// Tells it from all others. Before every id, in whatever order a database sorts letters: a page goes on behind it.
     pub fn key(&self) -> String {
         let Yearly { by, month, day, .. } = &self.yearly;
-        format!("{}/{by}/{month:02}-{day:02}/{}", self.country, self.kind)
+        let country = self.country.to_lowercase();
+        format!("day_{country}/{by}/{month:02}-{day:02}/{}", self.kind)
     }
 
     /// Reads a line: country, calendar, month and day, since when, kind, Vietnamese, English, source.

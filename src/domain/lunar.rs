@@ -1,8 +1,8 @@
 //! The calendar of Viet Nam by sun and moon: on which day a month of it begins, as the sky shows it at UTC+7.
 //!
 //! New moons and the sun's longitude are computed after Jean Meeus, Astronomical Formulae for Calculators (chapters 18
-//! and 32). The calendar of China has the same rules at UTC+8, and so other days in some years: Tết was in 1968, 1985
-//! and 2007, and is in 2030, not on the day on which it is in China.
+//! and 32). The calendar of China has the same rules at UTC+8, and so other days in some years: Tết was in 1968, 1969,
+//! 1985 and 2007, and is in 2030, not on the day on which it is in China.
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, date};

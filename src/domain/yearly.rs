@@ -17,7 +17,7 @@ const MOST_DAYS: i16 = 31;
 /// The last year that makes sense.
 const LAST_YEAR: i16 = 2199;
 /// What stands in a title for the number of years.
-const GAP: &str = "{years}";
+pub(super) const GAP: &str = "{years}";
 
 words! {
     /// The calendar by which a day of the year is said.
@@ -190,6 +190,11 @@ impl Occurrence {
         let from = yearly.on(year)?;
         let to = from.checked_add(i32::from(yearly.days - 1).days()).ok()?;
         let years = yearly.years(year);
+        let counts = self.title.vi.contains(GAP) || self.title.en.contains(GAP);
+        if counts && years.is_none() {
+            // In the year itself there is nothing to count yet.
+            return None;
+        }
         let said = |title: &str| title.replace(GAP, &years.unwrap_or(0).to_string());
         Some(Self {
             key: format!("{}/{year}", self.key),

@@ -32,12 +32,12 @@ statements! {
         "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
             created_by, created_at, updated_at
          FROM events WHERE removed_at IS NULL AND begins_at < ends_at";
-    /// What comes each year has no span.
+    /// What comes each year has no span: it stands at the epoch, by which it is found.
     YEARLY =
         "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
             created_by, created_at, updated_at
          FROM events
-         WHERE removed_at IS NULL AND begins_at = ends_at
+         WHERE removed_at IS NULL AND begins_at = $2 AND ends_at = $2
            AND (CAST($1 AS TEXT) IS NULL OR unit_id = $1)";
     REMOVED =
         "SELECT id, unit_id, title, kind, said_when, time_zone, country, visibility, note, version,
@@ -196,8 +196,11 @@ pub async fn list(reader: &mut Reader, filter: &Filter, limit: u32) -> Result<Ve
 
 /// Events that come each year.
 pub async fn yearly(reader: &mut Reader, unit_id: Option<&UnitId>) -> Result<Vec<Event>, Error> {
-    let rows: Vec<Row> =
-        on!(reader, YEARLY, |sql, conn| sqlx::query_as(sql).bind(unit_id).fetch_all(conn).await?);
+    let rows: Vec<Row> = on!(reader, YEARLY, |sql, conn| sqlx::query_as(sql)
+        .bind(unit_id)
+        .bind(At(Timestamp::UNIX_EPOCH))
+        .fetch_all(conn)
+        .await?);
     Ok(rows.into_iter().map(Event::from).collect())
 }
 
