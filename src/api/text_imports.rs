@@ -16,6 +16,18 @@ pub(super) const WORDS: &[Words] = &[
         "Không đọc được bảng",
         "Tệp XLSX thiếu hoặc hỏng: hãy lưu lại rồi gửi tệp mới.",
     ),
+    words(
+        "too_many_faults",
+        "Too many faults",
+        "Quá nhiều lỗi",
+        "Có hơn {max} lỗi: hãy sửa các lỗi này trước; phần còn lại chưa được kiểm tra.",
+    ),
+    words(
+        "quote_not_closed",
+        "A quotation mark is not closed",
+        "Dấu ngoặc kép chưa đóng",
+        "Một ô mở dấu ngoặc kép mà không đóng: hãy kiểm tra các ô có dấu ngoặc kép.",
+    ),
     words("too_many_rows", "Too many rows", "Quá nhiều dòng", "Mỗi lần tối đa {max} dòng."),
     words("table_empty", "The table is empty", "Bảng trống", "Bảng không có dòng tiêu đề cột."),
     words(

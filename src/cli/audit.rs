@@ -15,7 +15,23 @@ use crate::telemetry::Chain;
 pub(super) enum Audit {
     /// Computes every hash of the audit again, and names each entry that was changed, taken out, put in or put
     /// elsewhere; the daemon may run.
-    Verify,
+    Verify {
+        /// An entry that was newest once, with its hash as it was printed then, such as 4711:9f86d0…; may be repeated.
+        #[arg(long, value_name = "ENTRY:HASH", value_parser = known)]
+        known: Vec<(i64, String)>,
+    },
+}
+
+/// Reads an entry and its hash.
+fn known(text: &str) -> Result<(i64, String), String> {
+    let (seq, hash) = text.split_once(':').ok_or("write it as entry:hash")?;
+    let seq = seq.parse().map_err(|_other| "the entry is a number")?;
+    let is_hash = hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit());
+    if is_hash {
+        Ok((seq, hash.to_lowercase()))
+    } else {
+        Err("a hash has 64 hexadecimal digits".to_owned())
+    }
 }
 
 /// The database, which the daemon may have open.
@@ -49,22 +65,27 @@ impl Opened {
 
 impl From<Stuck> for Failure {
     fn from(stuck: Stuck) -> Self {
-        Self::refused(Chain(&stuck).to_string())
+        // What was found before stands; without it nothing is known.
+        if stuck.flaws > 0 {
+            Self::refused(Chain(&stuck).to_string())
+        } else {
+            Self::failed("nothing is known of the audit", stuck)
+        }
     }
 }
 
 pub(super) async fn run(config: &Config, what: Audit) -> Result<(), Failure> {
     let opened = Opened::of(config).await?;
     let done = match what {
-        Audit::Verify => verify(&opened).await,
+        Audit::Verify { known } => verify(&opened, known).await,
     };
     opened.close().await;
     done
 }
 
-async fn verify(opened: &Opened) -> Result<(), Failure> {
+async fn verify(opened: &Opened, known: Vec<(i64, String)>) -> Result<(), Failure> {
     let mut reader = opened.read().await?;
-    let walked = audit::verify::<Failure>(&mut reader, [], |flaw| say(flaw)).await?;
+    let walked = audit::verify::<Failure>(&mut reader, known, |flaw| say(flaw)).await?;
     let Walked { entries, seq, hash, flaws } = walked;
     if flaws > 0 {
         return Err(Failure::refused(format!(

@@ -39,8 +39,13 @@ pub enum Flaw {
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(first, last) if first == last => write!(f, "entry {first}: missing"),
-            Self::Missing(first, last) => write!(f, "entries {first} to {last}: missing"),
+            Self::Missing(first, last) if first == last => {
+                write!(f, "entry {first}: missing, and nothing proves what the one after it says")
+            }
+            Self::Missing(first, last) => write!(
+                f,
+                "entries {first} to {last}: missing, and nothing proves what the one after them says"
+            ),
             Self::Changed(seq) => write!(
                 f,
                 "entry {seq}: does not follow from the one before it; one of the two was changed, put in or put \
@@ -50,9 +55,9 @@ impl fmt::Display for Flaw {
             Self::Head(seq) => {
                 write!(f, "entry {seq}: is not the newest one that the database has noted")
             }
-            Self::Known(seq) => write!(f, "entry {seq}: is not the one of its exported head"),
+            Self::Known(seq) => write!(f, "entry {seq}: has not the hash that was known of it"),
             Self::Cut(seq) => {
-                write!(f, "entry {seq}: has an exported head, and the chain ends before it")
+                write!(f, "entry {seq}: was known, and the chain ends before it")
             }
         }
     }

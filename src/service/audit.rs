@@ -25,6 +25,8 @@ pub struct Walked {
 pub struct Stuck {
     /// The last entry that could be read.
     pub after: i64,
+    /// How many flaws were told of before that.
+    pub flaws: u64,
     /// Why.
     #[source]
     pub source: Error,
@@ -42,7 +44,7 @@ pub async fn verify<E: From<Stuck>>(
     let mut after = i64::MIN;
     let mut settled = None;
     loop {
-        let stuck = |source| Stuck { after, source };
+        let stuck = |source| Stuck { after, flaws, source };
         let page = audit::kept(reader, after, PAGE).await.map_err(stuck)?;
         let Some(last) = page.last().map(|kept| kept.seq) else {
             // What was written since the last page is there now, for the note is read before it.

@@ -22,6 +22,10 @@ fn told(stage: &Stage, command: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), text)
 }
 
+async fn database(stage: &Stage, sql: &str) -> i64 {
+    stage.setting().database.rows(sql).await[0][0].parse().unwrap()
+}
+
 staged! {
     /// As it was written it is whole; a word in it changed past the service is found, and one taken out.
     async fn what_was_changed_is_named_beside_the_running_service(stage) {
@@ -31,6 +35,13 @@ staged! {
         let verify = ["audit", "verify"];
         let (code, text) = told(stage, &verify);
         assert!(code == Some(0) && text.starts_with("whole: "), "{text}");
+        let seq: i64 = database(stage, "SELECT CAST(seq AS TEXT) FROM audit_head").await;
+        let none = format!("{seq}:{}", "0".repeat(64));
+        let (code, text) = told(stage, &["audit", "verify", "--known", &none]);
+        assert!(code == Some(3) && text.contains("has not the hash"), "{text}");
+        let beyond = format!("{}:{}", seq + 1_000, "0".repeat(64));
+        let (code, text) = told(stage, &["audit", "verify", "--known", &beyond]);
+        assert!(code == Some(3) && text.contains("the chain ends before it"), "{text}");
         let database = &stage.setting().database;
         let actor = database.rows("SELECT actor FROM audit WHERE seq = 3").await[0][0].clone();
         database.execute("UPDATE audit SET actor = 'usr_nobody' WHERE seq = 3").await;

@@ -181,6 +181,35 @@ fn bomb() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_take_without_end_or_means_something_else_is_refused() {
+    let world = World::sqlite().await;
+    let desk = Desk::open(&world).await;
+    let query = format!("unit_id={}", desk.unit);
+    let named =
+        |names: &str| format!("language,text,accounts,when\nvi,a,{names},2031-09-02 09:00\n");
+    for (names, expected) in [
+        ("a;".repeat(200_000), "2 accounts too_many"),
+        (format!("{0};{0}", desk.page), "2 accounts repeated"),
+    ] {
+        let seen = hand_in(&world, &query, named(&names).as_bytes()).await.expect(200);
+        assert_eq!(errors(&seen)[0], expected);
+    }
+    let open = hand_in(&world, &query, b"language,text\nvi,\"M\nvi,Hai\n").await;
+    assert_eq!(open.faults(), [(String::new(), "quote_not_closed".to_owned())]);
+    let beyond = ",".repeat(120);
+    let wide = hand_in(&world, &query, format!("language,text\nvi,a{beyond}b\n").as_bytes()).await;
+    assert_eq!(wide.faults(), [(String::new(), "too_many".to_owned())]);
+    let wrong = format!("language,text\n{}", "vi,a,b\n".repeat(1_500));
+    let seen = hand_in(&world, &query, wrong.as_bytes()).await.expect(200);
+    let found = errors(&seen);
+    assert_eq!((found.len(), found[1_000].as_str()), (1_001, "1002  too_many_faults"));
+    let full = format!("language,text\n{}", "vi,a\n".repeat(2_000));
+    let seen = hand_in(&world, &query, full.as_bytes()).await.expect(200);
+    assert_eq!((&seen["rows"], &seen["ok"]), (&json!(2_000), &json!(true)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_xlsx_file_is_read_as_it_is_meant_and_a_hostile_one_is_refused() {
     let world = World::sqlite().await;
     let desk = Desk::open(&world).await;

@@ -264,6 +264,9 @@ async fn of_posts(
     let drafts = posts::gather(rows, &known, &mut findings);
     let (mut items, mut made) = (Vec::with_capacity(drafts.len()), Vec::new());
     for draft in drafts {
+        if table::is_enough(draft.rows.first().copied().unwrap_or_default(), &mut findings) {
+            break;
+        }
         let before = findings.len();
         let wanted = WantedCheck {
             post: Some(draft.post.clone()),
@@ -426,7 +429,8 @@ async fn see(
     action: Action,
 ) -> Result<Import, Error> {
     permit(caller, action, Subject::Any)?;
-    let import = imports::find(reader, id).await?.ok_or(Error::NotFound)?;
+    let import = imports::find(reader, id).await?.filter(|it| caller.actor.sees_unit(&it.unit_id));
+    let import = import.ok_or(Error::NotFound)?;
     permit(caller, action, Subject::Unit(&import.unit_id))?;
     Ok(import)
 }
@@ -457,8 +461,8 @@ pub async fn undo(
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     permit(caller, Action::ReadPosts, Subject::Any)?;
-    let found = imports::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
-    permit(caller, action(found.kind), Subject::Any)?;
+    let found = imports::find(&mut tx, id).await?.filter(|it| caller.actor.sees_unit(&it.unit_id));
+    let found = found.ok_or(Error::NotFound)?;
     let found = see(&mut tx, caller, id, action(found.kind)).await?;
     let mut posts: Vec<PostId> =
         imports::items(&mut tx, id).await?.into_iter().filter_map(|it| it.post_id).collect();
@@ -475,6 +479,9 @@ pub async fn undo(
             item.since = Since::Removed;
             removed.push(item);
         } else {
+            if item.since == Since::Untouched {
+                item.since = Since::Changed;
+            }
             kept.push(item);
         }
     }
@@ -502,7 +509,8 @@ async fn take(
     }
     let Some(id) = &item.event_id else { return Ok(false) };
     let Some(event) = store::events::find(tx, id).await? else { return Ok(false) };
-    match store::events::remove(tx, id, event.version, now).await {
+    // Never a version that nobody has looked at: somebody may have changed it meanwhile.
+    match store::events::remove(tx, id, 1, now).await {
         Ok(()) => {
             entries.push(caller.entry("event.remove", id, json!({"event": event})));
             Ok(true)

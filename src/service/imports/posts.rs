@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Finding;
-use super::table::{Cell, Row};
+use super::table::{self, Cell, Row};
 use crate::domain::account::Account;
 use crate::domain::class::Class;
 use crate::domain::fault::Fault;
@@ -13,6 +13,10 @@ use crate::domain::locale::quoted;
 use crate::service::plan::{WantedDelivery, WantedLocal};
 use crate::service::posts::{MediaRef, NewPost, NewVariant};
 
+/// So many deliveries a table may mean.
+const MOST_MEANT: usize = 5_000;
+/// So many things one cell may name.
+const MOST_NAMED: usize = 100;
 /// In whose zone a time is meant that names none.
 const ACCOUNT: &str = "account";
 
@@ -43,7 +47,11 @@ pub(super) struct Known<'a> {
 pub(super) fn gather(rows: &[Row], known: &Known<'_>, found: &mut Vec<Finding>) -> Vec<Drafted> {
     let mut drafts: Vec<Drafted> = Vec::new();
     let mut by_key: BTreeMap<String, usize> = BTreeMap::new();
+    let mut meant = 0;
     for row in rows {
+        if table::is_enough(row.number, found) {
+            break;
+        }
         let place = match row.said("key") {
             None => drafts.len(),
             Some(key) => *by_key.entry(key).or_insert(drafts.len()),
@@ -54,7 +62,15 @@ pub(super) fn gather(rows: &[Row], known: &Known<'_>, found: &mut Vec<Finding>) 
         if let Some(draft) = drafts.get_mut(place) {
             of_the_post(row, draft, found);
             let language = of_the_variant(row, draft, found);
+            let before = draft.deliveries.len();
             deliveries(row, draft, (&language, known), found);
+            meant += draft.deliveries.len() - before;
+        }
+        if meant > MOST_MEANT {
+            let detail = format!("at most {MOST_MEANT} deliveries in one table");
+            let fault = Fault::new("", "too_many", detail).with("max", MOST_MEANT);
+            found.push(Finding::new(row.number, "accounts", fault));
+            break;
         }
     }
     for draft in &mut drafts {
@@ -156,6 +172,9 @@ fn media(row: &Row, found: &mut Vec<Finding>) -> Vec<MediaRef> {
     let mut alts = row.text("alt").lines().map(str::trim);
     let named = row.said("media").unwrap_or_default();
     let mut media = Vec::new();
+    if is_too_long(row, "media", &named, found) {
+        return media;
+    }
     for name in listed(&named) {
         let alt = alts.next().unwrap_or_default().to_owned();
         match MediaId::parse(name) {
@@ -199,9 +218,17 @@ fn deliveries(
 /// The accounts of a cell: ids, names or handles, with the platform before them where it would not be clear.
 fn accounts(row: &Row, named: &str, known: &[Account], found: &mut Vec<Finding>) -> Vec<AccountId> {
     let mut accounts = Vec::new();
+    if is_too_long(row, "accounts", named, found) {
+        return accounts;
+    }
     for name in listed(named) {
         let fits: Vec<&Account> = known.iter().filter(|it| is_called(it, name)).collect();
         match fits.as_slice() {
+            [one] if accounts.contains(&one.id) => {
+                let value = quoted(name);
+                let fault = Fault::new("", "repeated", format!("{value} is named twice"));
+                found.push(Finding::new(row.number, "accounts", fault.with("value", value)));
+            }
             [one] => accounts.push(one.id.clone()),
             [] => not_there(row, "accounts", name, found),
             several => {
@@ -265,6 +292,17 @@ fn when(
 /// The parts of a cell that lists things.
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split([';', '\n']).map(str::trim).filter(|it| !it.is_empty())
+}
+
+/// Nobody means so many, and looking for each would take long.
+fn is_too_long(row: &Row, column: &'static str, named: &str, found: &mut Vec<Finding>) -> bool {
+    let too_long = listed(named).nth(MOST_NAMED).is_some();
+    if too_long {
+        let detail = format!("at most {MOST_NAMED} in one cell");
+        let fault = Fault::new("", "too_many", detail).with("max", MOST_NAMED);
+        found.push(Finding::new(row.number, column, fault));
+    }
+    too_long
 }
 
 fn not_there(row: &Row, column: &'static str, name: &str, found: &mut Vec<Finding>) {

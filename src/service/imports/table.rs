@@ -11,6 +11,10 @@ use crate::service::{Error, Told};
 
 /// The most columns that are looked at; ours are fewer.
 pub(super) const MOST_COLUMNS: usize = 100;
+/// After so many faults nothing more is looked at.
+pub(super) const MOST_FINDINGS: usize = 1_000;
+/// Written behind the last row: who does not find it there has a quotation mark that is not closed.
+const END: &str = "\u{1}";
 
 /// What stands in a cell. One that is empty is not there at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +75,12 @@ pub(super) fn not_a_table() -> Error {
     Error::Unsupported(Told::new("not_a_table", detail))
 }
 
+/// The refusal of a table with too many columns.
+pub(super) fn too_many_columns() -> Error {
+    let detail = format!("at most {MOST_COLUMNS} columns");
+    Error::Invalid(vec![Fault::new("", "too_many", detail).with("max", MOST_COLUMNS)])
+}
+
 /// The refusal of a table with too many rows.
 pub(super) fn too_many_rows() -> Error {
     let detail = format!("at most {MOST_ROWS} rows at once");
@@ -84,21 +94,33 @@ fn from_csv(bytes: &[u8]) -> Result<Vec<RawRow>, Error> {
     if text.contains('\0') {
         return Err(not_a_table());
     }
+    let end = format!("\n{END}\n");
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(separator(text))
-        .from_reader(text.as_bytes());
-    let mut rows = Vec::new();
+        .from_reader(std::io::Read::chain(text.as_bytes(), end.as_bytes()));
+    let (mut rows, mut closed) = (Vec::new(), false);
     for (record, number) in reader.records().zip(1_u32..) {
         let record = record.map_err(Error::internal)?;
+        if record.len() == 1 && record.get(0) == Some(END) {
+            closed = true;
+            break;
+        }
         if rows.len() > MOST_ROWS {
             return Err(too_many_rows());
         }
-        let cells = record.iter().enumerate().take(MOST_COLUMNS);
+        let cells = record.iter().enumerate();
         let cells = cells.filter(|(_, it)| !it.trim().is_empty());
+        if cells.clone().any(|(place, _)| place >= MOST_COLUMNS) {
+            return Err(too_many_columns());
+        }
         let cells = cells.map(|(place, it)| (place, Cell::Text(bare(it).to_owned()))).collect();
         rows.push(RawRow { number, cells });
+    }
+    if !closed {
+        let fault = Fault::new("", "quote_not_closed", "a quotation mark is not closed");
+        return Err(Error::Invalid(vec![fault]));
     }
     Ok(rows)
 }
@@ -145,6 +167,9 @@ pub(super) fn headed(kind: ImportKind, rows: Vec<RawRow>, found: &mut Vec<Findin
     let columns = columns(kind, &heading, found);
     let mut headed = Vec::new();
     for row in rows {
+        if is_enough(row.number, found) {
+            break;
+        }
         let mut cells = BTreeMap::new();
         for (place, cell) in row.cells {
             match columns.get(&place) {
@@ -171,6 +196,20 @@ pub(super) fn headed(kind: ImportKind, rows: Vec<RawRow>, found: &mut Vec<Findin
         headed.push(Row { number: row.number, cells });
     }
     headed
+}
+
+/// Whether so much is wrong already that the rows from this one on are not looked at; says so.
+pub(super) fn is_enough(number: u32, found: &mut Vec<Finding>) -> bool {
+    if found.len() < MOST_FINDINGS {
+        return false;
+    }
+    if found.len() == MOST_FINDINGS {
+        let detail =
+            format!("after {MOST_FINDINGS} faults the rest is not looked at: mend these first");
+        let fault = Fault::new("", "too_many_faults", detail).with("max", MOST_FINDINGS);
+        found.push(Finding::new(number, "", fault));
+    }
+    true
 }
 
 /// What each place holds; nothing where its heading was refused.

@@ -15,7 +15,7 @@ use quick_xml::events::{BytesStart, Event};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::table::{Cell, MOST_COLUMNS, RawRow, not_a_table, too_many_rows};
+use super::table::{Cell, MOST_COLUMNS, RawRow, not_a_table, too_many_columns, too_many_rows};
 use crate::domain::import::{MOST_ROWS, Moment};
 use crate::service::{Error, Told};
 
@@ -24,6 +24,8 @@ const MOST_UNPACKED: u64 = 32 << 20;
 
 /// So many bytes of text are taken out of one sheet: cells may all name the same long text.
 const MOST_TEXT: usize = 16 << 20;
+/// So many different texts a table may have: more than it has cells.
+const MOST_STRINGS: usize = 500_000;
 
 /// The day before the first of the calendar that begins in 1900, and that the program believes to be a leap year.
 const EPOCH_1900: Date = jiff::civil::date(1899, 12, 30);
@@ -132,7 +134,8 @@ fn first_sheet(workbook: &[u8]) -> Result<(String, bool), Error> {
                 first = attribute(start, "id");
             } else if name == "workbookPr" {
                 let said = attribute(start, "date1904");
-                since_1904 = said.is_some_and(|it| it == "1" || it == "true");
+                // An extension of the same name says nothing of it.
+                since_1904 |= said.is_some_and(|it| it == "1" || it == "true");
             }
         }
         Ok(())
@@ -169,6 +172,7 @@ fn shared_strings(part: &[u8]) -> Result<Vec<String>, Error> {
             // How it is pronounced.
             Node::Start("rPh", _) => aside = true,
             Node::End("rPh") => aside = false,
+            Node::End("si") if strings.len() >= MOST_STRINGS => return Err(too_large()),
             Node::End("si") => strings.push(unescaped(&std::mem::take(&mut text))),
             Node::Text(said) if inside && !aside => text.push_str(&said),
             Node::Start(..) | Node::End(_) | Node::Text(_) => {}
@@ -270,6 +274,7 @@ struct Sheet {
     rows: Vec<RawRow>,
     row: RawRow,
     cell: OpenCell,
+    begun: bool,
     complete: bool,
     text_bytes: usize,
 }
@@ -291,6 +296,10 @@ impl Sheet {
             Node::Start("row", start) => {
                 let said = attribute(start, "r").and_then(|it| it.parse().ok());
                 let number = said.unwrap_or_else(|| self.row.number.saturating_add(1));
+                if number <= self.row.number && number > 0 && self.begun {
+                    return Err(broken());
+                }
+                self.begun = true;
                 self.row = RawRow { number, cells: BTreeMap::new() };
                 self.cell.column = 0;
             }
@@ -328,7 +337,10 @@ impl Sheet {
         let cell = std::mem::take(&mut self.cell);
         self.cell.column = cell.column.saturating_add(1);
         let found = self.meant(&cell)?;
-        if let Some(found) = found.filter(|_| cell.column < MOST_COLUMNS) {
+        if let Some(found) = found {
+            if cell.column >= MOST_COLUMNS {
+                return Err(too_many_columns());
+            }
             if let Cell::Text(text) = &found {
                 self.text_bytes += text.len();
             }
