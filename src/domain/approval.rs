@@ -95,6 +95,17 @@ pub struct Waiting {
     pub coverable: bool,
 }
 
+/// Whether a post that stands so is for those who approve. A yes to what it says does not cover a plan that was made
+/// after it; and what has words from before a change is planned anew, not approved.
+pub fn waits(state: ApprovalState, waiting: Option<&Waiting>) -> bool {
+    match state {
+        ApprovalState::Wanted => true,
+        ApprovalState::Missing => waiting.is_some(),
+        ApprovalState::Given => waiting.is_some_and(|it| it.coverable),
+        ApprovalState::NotNeeded | ApprovalState::Rejected => false,
+    }
+}
+
 /// Of those who may approve a post, each with how many units above it, the nearest: as many units up as it takes to
 /// have the `needed` people.
 pub fn nearest<T>(approvers: &[(T, i64)], needed: usize) -> Vec<&T> {
@@ -200,6 +211,9 @@ mod tests {
             let planned_at = Some(at(second));
             Waiting { due_at: at(9), since: at(second), planned_at, coverable: true }
         };
+        let old = Waiting { coverable: false, ..waiting(1) };
+        assert!(waits(S::Given, Some(&waiting(1))) && !waits(S::Given, Some(&old)));
+        assert!(waits(S::Wanted, None) && !waits(S::Rejected, Some(&waiting(1))));
         let stopped = Waiting { planned_at: None, ..waiting(6) };
         assert_eq!(state(1, 0, "now", (None, Some(&stopped)), &no), S::Rejected);
         assert_eq!(state(1, 0, "now", (None, Some(&stopped)), &[]), S::Wanted);

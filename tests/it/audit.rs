@@ -1,18 +1,7 @@
 //! The audit that an inspector can trust, by the real program beside the running service.
 
-use std::process::{Command, Output};
-
+use crate::recovery::chancery;
 use crate::stage::{Stage, Wanted, staged};
-
-/// Runs a command with the options of the stage.
-fn chancery(stage: &Stage, command: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chancery"))
-        .args(command)
-        .env_clear()
-        .envs(stage.setting().options().iter().map(|(name, value)| (name, value)))
-        .output()
-        .unwrap()
-}
 
 /// What it printed, and its exit code.
 fn told(stage: &Stage, command: &[&str]) -> (Option<i32>, String) {
@@ -22,7 +11,8 @@ fn told(stage: &Stage, command: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), text)
 }
 
-async fn database(stage: &Stage, sql: &str) -> i64 {
+/// A number from the database.
+async fn number(stage: &Stage, sql: &str) -> i64 {
     stage.setting().database.rows(sql).await[0][0].parse().unwrap()
 }
 
@@ -35,7 +25,7 @@ staged! {
         let verify = ["audit", "verify"];
         let (code, text) = told(stage, &verify);
         assert!(code == Some(0) && text.starts_with("whole: "), "{text}");
-        let seq: i64 = database(stage, "SELECT CAST(seq AS TEXT) FROM audit_head").await;
+        let seq: i64 = number(stage, "SELECT CAST(seq AS TEXT) FROM audit_head").await;
         let none = format!("{seq}:{}", "0".repeat(64));
         let (code, text) = told(stage, &["audit", "verify", "--known", &none]);
         assert!(code == Some(3) && text.contains("has not the hash"), "{text}");

@@ -17,7 +17,7 @@ use crate::read_back::all_read;
 use crate::stage::{Kind, Outlet, Stage, Wanted, eventually, now};
 
 /// Runs a command with the options of the stage.
-fn chancery(stage: &Stage, command: &[&str]) -> Output {
+pub(crate) fn chancery(stage: &Stage, command: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chancery"))
         .args(command)
         .env_clear()

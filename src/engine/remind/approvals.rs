@@ -7,7 +7,7 @@ use serde_json::json;
 use super::entry;
 use super::groups::{Notice, Reckoning};
 use crate::clock::{after, until};
-use crate::domain::approval::{ApprovalState, nearest, state};
+use crate::domain::approval::{nearest, state, waits};
 use crate::domain::id::{PersonId, PostId};
 use crate::domain::ladder::ESCALATES;
 use crate::domain::outbox::Occasion;
@@ -54,12 +54,8 @@ pub(super) async fn unapproved(
         let given = standing.get(id).map_or(0, std::collections::BTreeSet::len);
         let (asked, waiting) = (asked.get(id), waiting.get(id));
         let said = said.get(id).map_or(&[][..], Vec::as_slice);
-        let waits = match state(needed, given, &post.content_hash, (asked, waiting), said) {
-            ApprovalState::Wanted => true,
-            ApprovalState::Missing => waiting.is_some(),
-            ApprovalState::Given => waiting.is_some_and(|it| it.coverable),
-            ApprovalState::NotNeeded | ApprovalState::Rejected => false,
-        };
+        let state = state(needed, given, &post.content_hash, (asked, waiting), said);
+        let waits = waits(state, waiting);
         let since = asked.map(|it| it.at).max(waiting.map(|it| it.since));
         let Some(since) = since.filter(|_| waits) else { continue };
         let mut may: Vec<(PersonId, i64)> = Vec::new();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{of, told_of};
-use crate::domain::approval::{ApprovalState, nearest};
+use crate::domain::approval::{nearest, waits};
 use crate::domain::audit::NewEntry;
 use crate::domain::id::{PersonId, PostId};
 use crate::domain::policy::{Action, Subject};
@@ -80,16 +80,7 @@ pub(in crate::service) async fn list(
     };
     let found_ids: Vec<&PostId> = found.iter().map(|post| &post.id).collect();
     let waiting = approvals::waiting(&mut reader, &found_ids).await?;
-    // A yes to what it says does not cover a plan that was made after it. What has words from before a change is not
-    // for those who approve: it is planned anew.
-    found.retain(|post| {
-        how.get(&post.id).is_some_and(|it| match it.state {
-            ApprovalState::Wanted => true,
-            ApprovalState::Missing => it.due_at.is_some(),
-            ApprovalState::Given => waiting.get(&post.id).is_some_and(|it| it.coverable),
-            ApprovalState::NotNeeded | ApprovalState::Rejected => false,
-        })
-    });
+    found.retain(|post| how.get(&post.id).is_some_and(|it| waits(it.state, waiting.get(&post.id))));
     found.retain(|post| after.as_ref().is_none_or(|after| due(post) > *after));
     found.sort_by_key(&due);
     let page = window.page(found, |post| {
