@@ -10,6 +10,12 @@ pub(super) const WORDS: &[Words] = &[
         "Ký tự điều khiển",
         "Văn bản có ký tự điều khiển không được phép.",
     ),
+    words(
+        "not_searched",
+        "Not searched",
+        "Không tìm được ở đây",
+        "Không tìm theo từ trong danh sách chờ duyệt: bỏ approval và owner, hoặc bỏ q.",
+    ),
     words("too_many", "Too many", "Quá nhiều", "Tối đa {max}."),
     words(
         "bad_link",

@@ -34,6 +34,7 @@ pub mod reconcile;
 pub mod refresh;
 mod remind;
 mod renewals;
+mod search;
 pub mod self_audit;
 mod session;
 mod sign_ins;

@@ -203,6 +203,7 @@ impl Lanes<'_> {
             tokio::spawn(vital("credentials", tokens)),
             tokio::spawn(vital("leavers", super::leavers::keep(tools.clone(), stop.clone()))),
             tokio::spawn(vital("sign_ins", super::sign_ins::keep(tools.clone(), stop.clone()))),
+            tokio::spawn(vital("search", super::search::keep(tools.clone(), stop.clone()))),
         ];
         if !self.timing.alone {
             let heed = Heed::new(tools, lease, queue);

@@ -82,6 +82,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[
     ("post_writers_pkey", "post_writers.post_id, post_writers.person_id"),
     ("refreshes_version_key", "refreshes.account_id, refreshes.version"),
     ("roles_pkey", "roles.person_id, roles.unit_id, roles.role"),
+    ("searched_posts_post_key", "searched_posts.post_id"),
     ("sessions_hash_key", "sessions.hash"),
     ("spending_pkey", "spending.scope, spending.slice"),
     ("tokens_hash_key", "tokens.hash"),

@@ -62,6 +62,7 @@ pub mod review;
 pub mod roles;
 pub mod scrub;
 pub mod sealed;
+pub mod search;
 pub mod self_audit;
 pub mod series;
 mod session;
@@ -178,6 +179,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     review::STATEMENTS,
     roles::STATEMENTS,
     sealed::STATEMENTS,
+    search::STATEMENTS,
     self_audit::STATEMENTS,
     series::STATEMENTS,
     factors::STATEMENTS,

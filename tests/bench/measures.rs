@@ -1,6 +1,6 @@
 //! Measures the speeds that Chancery promises, each beside a limit or a peer in the same run:
 //! `make bench`, or `cargo bench --bench measures -- [--quick] [lateness] [drain] [postgres]
-//! [burst] [api] [idle]`.
+//! [burst] [api] [idle] [desk]`.
 //!
 //! Figures are printed, never judged: only a run that is wrong in itself (a delivery lost, sent
 //! twice or early) ends with a failure.
@@ -11,6 +11,7 @@ mod bare;
 mod burst;
 mod clock;
 mod daemon;
+mod desk;
 mod drain;
 mod figures;
 mod idle;
@@ -48,7 +49,7 @@ impl Extent {
     }
 }
 
-const ALL: [&str; 6] = ["lateness", "drain", "postgres", "burst", "api", "idle"];
+const ALL: [&str; 7] = ["lateness", "drain", "postgres", "burst", "api", "idle", "desk"];
 
 fn main() -> Result<()> {
     let mut extent = Extent::Full;
@@ -82,6 +83,7 @@ async fn measure(name: &str, extent: Extent) -> Result<()> {
         "postgres" => Box::pin(postgres::measure(extent)).await,
         "burst" => burst::measure(extent).await,
         "api" => api::measure(extent).await,
+        "desk" => desk::measure(extent).await,
         _ => idle::measure(extent).await,
     }
 }

@@ -148,6 +148,31 @@ impl Seeded {
         Ok(texts)
     }
 
+    /// Schedules deliveries of these posts, over the accounts in turn.
+    pub(crate) async fn plan(
+        &self,
+        base: &Base,
+        now: Timestamp,
+        planned: &[(PostId, Timestamp)],
+    ) -> Result<()> {
+        let accounts = self.accounts.iter().cycle();
+        let planned: Vec<NewDelivery> = planned
+            .iter()
+            .zip(accounts)
+            .map(|((post_id, due_at), account)| {
+                let text = format!("Bài đăng lúc {due_at}");
+                let delivery = self.delivery(account, &text, *due_at, now);
+                NewDelivery { post_id: post_id.clone(), ..delivery }
+            })
+            .collect();
+        let queued: Vec<NewJob> = planned.iter().map(job).collect();
+        let mut tx = base.store.begin().await?;
+        deliveries::insert(&mut tx, &planned.iter().collect::<Vec<_>>()).await?;
+        jobs::enqueue(&mut tx, &queued, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     fn delivery(
         &self,
         account: &Account,

@@ -62,7 +62,7 @@ fn brief(entries: &[Value]) -> Vec<String> {
     entries.iter().map(name).collect()
 }
 
-async fn reader(world: &World, unit: &str) -> String {
+pub(crate) async fn reader(world: &World, unit: &str) -> String {
     let person = json!({
         "email": "r@mofa.example", "name": "r", "roles": [{"unit_id": unit, "role": "reader"}],
     });

@@ -161,6 +161,8 @@ mod rights;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod self_audit;
 #[cfg(test)]
 mod series;

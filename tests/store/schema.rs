@@ -130,8 +130,14 @@ fn plain(condition: &str) -> String {
 async fn both_databases_have_the_same_schema() {
     let Some(postgres) = Fresh::postgres().await else { return };
     let sqlite = Fresh::sqlite().await;
-    let left = read(&mut sqlite.raw().await).await;
-    let right = read(&mut postgres.raw().await).await;
+    let mut left = read(&mut sqlite.raw().await).await;
+    let mut right = read(&mut postgres.raw().await).await;
+    // Full text is what each database makes of it.
+    for schema in [&mut left, &mut right] {
+        let count = schema.len();
+        schema.retain(|name, _| !name.starts_with("post_words"));
+        assert!(schema.len() < count, "there is no full text");
+    }
     assert!(left.len() > 10, "the tables were not found: {:?}", left.keys());
     assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
     for (name, table) in &left {

@@ -53,6 +53,10 @@ struct Filter {
     /// `me`: only posts that wait for the caller's approval.
     #[param(inline)]
     owner: Option<Whose>,
+    /// Only posts with all these words in their title, labels or any language; without marks they are found with any,
+    /// "between quotation marks" one after the other, and `begin*` finds what begins so.
+    #[param(min_length = 1, max_length = 200)]
+    q: Option<String>,
 }
 
 /// Lists posts, newest first; those that wait for approval by their first instant.
@@ -70,6 +74,7 @@ async fn list_posts(
         class: filter.class,
         wanted: filter.approval == Some(Asked::Wanted),
         mine: filter.owner == Some(Whose::Me),
+        text: filter.q,
     };
     let page = posts::list(&api.services, &door.caller(), filter, &window).await?;
     Ok(Answer::ok(page.into()))

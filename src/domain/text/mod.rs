@@ -13,6 +13,7 @@ mod marks;
 mod named;
 mod parts;
 mod weighted;
+mod words;
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -25,6 +26,7 @@ pub use marks::{Mark, MarkKind, marks};
 pub use named::{NAMED, Named};
 pub use parts::parts;
 pub use weighted::{LINK_WEIGHT, weighted_length};
+pub use words::{Phrase, Search, unmarked, words};
 
 /// The form in which text is saved and sent.
 pub fn nfc(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod body;
 mod creating;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -535,6 +536,8 @@ pub struct Filter {
     pub wanted: bool,
     /// Only what waits for that of the caller.
     pub mine: bool,
+    /// Only what has these words, as somebody typed them.
+    pub text: Option<String>,
 }
 
 impl Filter {
@@ -553,6 +556,9 @@ pub async fn list(
     filter: Filter,
     window: &Window,
 ) -> Result<Page<PostView>, Error> {
+    if let Some(typed) = &filter.text {
+        return search::list(services, caller, &filter, typed, window).await;
+    }
     if filter.wanted || filter.mine {
         return approvals::list(services, caller, &filter, window).await;
     }
