@@ -17,6 +17,7 @@ mod openapi;
 mod page;
 mod password_page;
 mod problem;
+mod sheet;
 mod text;
 #[cfg(test)]
 mod text_codes;

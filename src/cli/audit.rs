@@ -1,11 +1,15 @@
 //! `chancery audit`: proves that the audit is the chain that it was written as.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::exit::{Failure, say};
 use crate::app;
 use crate::config::{Config, Place};
-use crate::service::audit::{self, Stuck, Walked};
+use crate::service::audit::{self, Stuck, Unreadable, Walked};
 use crate::store::backup::Copy;
 use crate::store::{self, Reader, Store};
 use crate::telemetry::Chain;
@@ -19,6 +23,9 @@ pub(super) enum Audit {
         /// An entry that was newest once, with its hash as it was printed then, such as 4711:9f86d0…; may be repeated.
         #[arg(long, value_name = "ENTRY:HASH", value_parser = known)]
         known: Vec<(i64, String)>,
+        /// An export of the whole audit as JSON Lines, instead of the database.
+        #[arg(long, value_name = "EXPORT")]
+        file: Option<PathBuf>,
     },
 }
 
@@ -74,18 +81,31 @@ impl From<Stuck> for Failure {
     }
 }
 
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::failed("nothing is known of the export", unreadable)
+    }
+}
+
 pub(super) async fn run(config: &Config, what: Audit) -> Result<(), Failure> {
+    let Audit::Verify { known, file } = what;
+    if let Some(file) = file {
+        let export = File::open(file).map_err(Unreadable::from)?;
+        let walked = audit::verify_export(BufReader::new(export), known, |flaw| say(flaw))?;
+        return concluded(walked);
+    }
     let opened = Opened::of(config).await?;
-    let done = match what {
-        Audit::Verify { known } => verify(&opened, known).await,
-    };
+    let done = verify(&opened, known).await;
     opened.close().await;
     done
 }
 
 async fn verify(opened: &Opened, known: Vec<(i64, String)>) -> Result<(), Failure> {
     let mut reader = opened.read().await?;
-    let walked = audit::verify::<Failure>(&mut reader, known, |flaw| say(flaw)).await?;
+    concluded(audit::verify::<Failure>(&mut reader, known, |flaw| say(flaw)).await?)
+}
+
+fn concluded(walked: Walked) -> Result<(), Failure> {
     let Walked { entries, seq, hash, flaws } = walked;
     if flaws > 0 {
         return Err(Failure::refused(format!(

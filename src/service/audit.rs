@@ -1,6 +1,7 @@
 //! Proves the audit: every hash is computed again, page by page, and compared with what is known besides.
 
-use crate::domain::chain::{Flaw, Walk};
+use crate::domain::audit::{Entry, NewEntry};
+use crate::domain::chain::{self, Flaw, Kept, Walk};
 use crate::store::{Error, Reader, audit};
 
 /// Links that are in memory at once.
@@ -72,6 +73,60 @@ pub async fn verify<E: From<Stuck>>(
             flaws += count(&found);
         }
     }
+}
+
+/// Why an export cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The file itself.
+    #[error("the file cannot be read")]
+    File(#[from] std::io::Error),
+    /// It is not what an export has there.
+    #[error("line {0} is no entry of an export as JSON Lines")]
+    Line(u64),
+}
+
+/// Walks through a whole export, from the first entry on. Where its end was cut off only `known` can tell.
+pub fn verify_export<E: From<Unreadable>>(
+    export: impl std::io::BufRead,
+    known: impl IntoIterator<Item = (i64, String)>,
+    mut tell: impl FnMut(&Flaw) -> Result<(), E>,
+) -> Result<Walked, E> {
+    let mut walk = Walk::new(known);
+    let (mut entries, mut flaws) = (0, 0);
+    for line in export.lines() {
+        entries += 1;
+        let line = line.map_err(Unreadable::from)?;
+        let kept = kept(&line).ok_or(Unreadable::Line(entries))?;
+        let found = walk.step(kept);
+        for flaw in &found {
+            tell(flaw)?;
+        }
+        flaws += count(&found);
+    }
+    let (seq, hash) = walk.place();
+    let hash = hash.to_owned();
+    let end = walk.end((seq, &hash));
+    for flaw in &end {
+        tell(flaw)?;
+    }
+    flaws += count(&end);
+    Ok(Walked { entries, seq, hash, flaws })
+}
+
+/// A line of an export. What its place and its hash are must be readable; the rest is a flaw when it is not.
+fn kept(line: &str) -> Option<Kept> {
+    let value = chain::detail(line)?;
+    let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+    let (seq, hash) = (value.get("seq")?.as_i64()?, text("hash")?);
+    let entry = || {
+        let (actor, action, subject) = (text("actor")?, text("action")?, text("subject")?);
+        let detail = value.get("detail")?.clone();
+        let at = text("at")?.parse().ok()?;
+        let entry = NewEntry { actor, action, subject, detail };
+        Some(Entry { seq, at, entry, hash: hash.clone() })
+    };
+    Some(Kept { seq, entry: entry(), hash })
 }
 
 fn count<T>(of: &[T]) -> u64 {

@@ -28,6 +28,7 @@ pub mod foreign_posts;
 pub mod health;
 pub mod holds;
 pub mod imports;
+pub mod inspection;
 pub mod kits;
 pub mod languages;
 pub mod media;

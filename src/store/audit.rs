@@ -25,6 +25,32 @@ statements! {
     KEPT = "SELECT seq, CAST(at AS TEXT) AS at, actor, action, subject, detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
         | "SELECT seq, CAST(at AS TEXT) AS at, actor, action, subject, CAST(detail AS TEXT) AS detail, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
     NOTED = "SELECT seq, hash FROM audit_head WHERE id = 1";
+    FOUND = "SELECT seq, at, actor, action, subject, detail, hash FROM audit WHERE seq >= 1";
+    NEXT_AT = "SELECT at FROM audit WHERE seq >= $1 ORDER BY seq LIMIT 1";
+}
+
+/// Which entries are wanted; every filter that is `None` lets all pass.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this one, with whichever token.
+    pub actor: Option<String>,
+    /// Of this sort; of all whose name begins so when it ends with a dot.
+    pub action: Option<String>,
+    /// To this.
+    pub subject: Option<String>,
+    /// From this instant.
+    pub from: Option<Timestamp>,
+    /// To before this one.
+    pub to: Option<Timestamp>,
+}
+
+/// What comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As it was written.
+    Oldest,
+    /// The other way round.
+    Newest,
 }
 
 #[derive(sqlx::FromRow)]
@@ -99,9 +125,12 @@ pub async fn after(reader: &mut Reader, seq: i64, limit: u32) -> Result<Vec<Entr
     let rows: Vec<Row> = on!(reader, AFTER, |sql, conn| {
         sqlx::query_as(sql).bind(seq).bind(i64::from(limit)).fetch_all(conn).await?
     });
-    Ok(rows
-        .into_iter()
-        .map(|row| Entry {
+    Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+impl From<Row> for Entry {
+    fn from(row: Row) -> Self {
+        Self {
             seq: row.seq,
             at: row.at.into(),
             entry: NewEntry {
@@ -111,8 +140,72 @@ pub async fn after(reader: &mut Reader, seq: i64, limit: u32) -> Result<Vec<Entr
                 detail: row.detail.0,
             },
             hash: row.hash,
-        })
-        .collect())
+        }
+    }
+}
+
+/// Links between two places that pass, neither place included.
+pub async fn found(
+    reader: &mut Reader,
+    filter: &Filter,
+    (above, below): (i64, i64),
+    order: Order,
+    limit: u32,
+) -> Result<Vec<Entry>, Error> {
+    let rows: Vec<Row> = on!(reader, FOUND, |sql, conn| {
+        let mut query = sqlx::QueryBuilder::new(sql);
+        query.push(" AND seq > ").push_bind(above).push(" AND seq < ").push_bind(below);
+        if let Some(actor) = &filter.actor {
+            // With a token he is written with its id behind his own.
+            let letters = i64::try_from(actor.chars().count() + 1).unwrap_or(i64::MAX);
+            query.push(" AND (actor = ").push_bind(actor);
+            query.push(" OR substr(actor, 1, CAST(").push_bind(letters);
+            query.push(" AS INTEGER)) = ").push_bind(format!("{actor} ")).push(")");
+        }
+        if let Some(action) = &filter.action {
+            if action.ends_with('.') {
+                let letters = i64::try_from(action.chars().count()).unwrap_or(i64::MAX);
+                query.push(" AND substr(action, 1, CAST(").push_bind(letters);
+                query.push(" AS INTEGER)) = ").push_bind(action);
+            } else {
+                query.push(" AND action = ").push_bind(action);
+            }
+        }
+        if let Some(subject) = &filter.subject {
+            query.push(" AND subject = ").push_bind(subject);
+        }
+        if let Some(from) = filter.from {
+            query.push(" AND at >= ").push_bind(At(from));
+        }
+        if let Some(to) = filter.to {
+            query.push(" AND at < ").push_bind(At(to));
+        }
+        query.push(match order {
+            Order::Oldest => " ORDER BY seq LIMIT ",
+            Order::Newest => " ORDER BY seq DESC LIMIT ",
+        });
+        query.push_bind(i64::from(limit));
+        query.build_query_as().fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+/// The place of the first link up to `newest` that was written at `at` or after, as far as later ones stand behind
+/// earlier ones; `newest + 1` when there is none.
+pub async fn place_at(reader: &mut Reader, at: Timestamp, newest: i64) -> Result<i64, Error> {
+    let (mut low, mut high) = (1, newest + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let then: Option<At> = on!(reader, NEXT_AT, |sql, conn| {
+            sqlx::query_scalar(sql).bind(middle).fetch_optional(conn).await?
+        });
+        if then.is_some_and(|then| Timestamp::from(then) < at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
 }
 
 /// Links after a place, in order, as they are kept: also those that [`after`] could not read.

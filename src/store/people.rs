@@ -1,6 +1,6 @@
 //! People who may sign in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use sqlx::types::Json;
@@ -26,6 +26,7 @@ statements! {
          WHERE id > $1 AND (CAST($2 AS JSONB) IS NULL OR id = $3 OR id IN (
                SELECT person_id FROM roles WHERE unit_id IN (SELECT jsonb_array_elements_text($2))))
          ORDER BY id LIMIT $4";
+    NAMES = "SELECT id, name FROM people WHERE id IN " ids(1);
     ADMINISTRATORS = "SELECT COUNT(*) FROM people WHERE administrator AND disabled_at IS NULL";
 }
 
@@ -150,6 +151,17 @@ pub async fn list(
             .await?
     });
     Ok(rows.into_iter().map(Person::from).collect())
+}
+
+/// What people are called, by their ids; of those that are ids of people.
+pub async fn names(
+    reader: &mut Reader,
+    ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let rows: Vec<(String, String)> = on!(reader, NAMES, |sql, conn| {
+        sqlx::query_as(sql).bind(Json(ids)).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().collect())
 }
 
 /// How many administrators of everything may sign in.

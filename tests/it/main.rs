@@ -79,6 +79,8 @@ mod idempotency;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod inspection;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod kits;

@@ -233,6 +233,8 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_quarantine", Readers, ""),
     ("release_quarantine", Nobody, "{}"),
     ("get_self_audit", Nobody, ""),
+    ("list_audit", Nobody, ""),
+    ("export_audit", Nobody, ""),
     ("list_webhooks", Nobody, ""),
     (
         "create_webhook",
