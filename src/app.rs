@@ -29,6 +29,7 @@ use crate::platforms::{self, Platforms};
 use crate::queue::retry::BackOff;
 use crate::queue::{Queue, Timing, vital};
 use crate::service::quarantine::AccountsRead;
+use crate::service::term_base::TermBases;
 use crate::service::{Batches, Services, series};
 use crate::store::backup::Copy;
 use crate::store::read_backs::Counts;
@@ -274,6 +275,7 @@ impl Parts {
             config: config.clone(),
             revocations: Arc::default(),
             batches: Batches::default(),
+            term_bases: TermBases::default(),
         }
     }
 

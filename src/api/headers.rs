@@ -6,7 +6,7 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Response, Type};
 
 /// What has a version, which a change must name.
-const VERSIONED: [&str; 10] = [
+const VERSIONED: [&str; 11] = [
     "/api/v1/campaigns",
     "/api/v1/events",
     "/api/v1/people",
@@ -14,6 +14,7 @@ const VERSIONED: [&str; 10] = [
     "/api/v1/accounts",
     "/api/v1/posts",
     "/api/v1/series",
+    "/api/v1/term-entries",
     "/api/v1/deliveries",
     "/api/v1/webhooks",
     SETTINGS,
@@ -24,7 +25,7 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 17] = [
+const UNVERSIONED: [&str; 19] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
@@ -33,6 +34,7 @@ const UNVERSIONED: [&str; 17] = [
     "/api/v1/accounts/{id}/health",
     "/api/v1/campaigns/{id}/board",
     "/api/v1/campaigns/{id}/kits",
+    "/api/v1/campaigns/{id}/matrix",
     "/api/v1/people/{id}/invitation",
     "/api/v1/posts/check",
     "/api/v1/posts/{id}/approvals",
@@ -41,6 +43,7 @@ const UNVERSIONED: [&str; 17] = [
     "/api/v1/series/preview",
     "/api/v1/series/{id}/dates",
     "/api/v1/posts/{id}/variants/{language}/diff",
+    "/api/v1/term-entries/import",
     "/api/v1/webhooks/{id}/tries",
 ];
 

@@ -47,6 +47,36 @@ pub(super) const WORDS: &[Words] = &[
         "Lượt đăng dùng bản {language} vì bản {wanted} chưa sẵn sàng.",
     ),
     words(
+        "term_missing",
+        "The official name is not there",
+        "Thiếu tên gọi chính thức",
+        "Bản gốc có “{said}”: bản {language} phải dùng “{name}”.",
+    ),
+    words(
+        "term_forbidden",
+        "It is not called that",
+        "Không được gọi như vậy",
+        "Không dùng “{said}”: tên gọi chính thức trong bản {language} là “{name}”.",
+    ),
+    words(
+        "term_language_twice",
+        "Two names in one language",
+        "Hai tên trong cùng một ngôn ngữ",
+        "Ngôn ngữ {language} đã có tên; các cách gọi khác ghi vào also.",
+    ),
+    words(
+        "term_said_twice",
+        "It stands there already",
+        "Tên bị lặp lại",
+        "{value} đã có ở đây; tên chính thức không thể bị cấm dùng.",
+    ),
+    words(
+        "term_base_full",
+        "The term base is full",
+        "Danh mục thuật ngữ đã đầy",
+        "Mỗi đơn vị có tối đa {max} mục; hãy xoá bớt hoặc đưa vào đơn vị cấp trên.",
+    ),
+    words(
         "status_not_next",
         "It does not go on to this",
         "Không chuyển được sang bước này",

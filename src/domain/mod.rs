@@ -43,6 +43,8 @@ pub mod role;
 pub mod schedule;
 pub mod series;
 pub mod session;
+pub mod term_base;
+pub mod term_search;
 pub mod terms;
 pub mod text;
 pub mod token;

@@ -25,6 +25,8 @@ pub enum Action {
     WritePosts,
     /// Write what posts say in other languages than their source's, and move that on.
     WriteVariants,
+    /// Say what things are officially called.
+    WriteTerms,
     /// Approve posts, or refuse to.
     Approve,
     /// See deliveries.
@@ -76,7 +78,7 @@ impl Action {
             Self::ReadMedia => Scope::MediaRead,
             Self::WriteMedia => Scope::MediaWrite,
             Self::ReadPosts => Scope::PostsRead,
-            Self::WritePosts | Self::WriteVariants => Scope::PostsWrite,
+            Self::WritePosts | Self::WriteVariants | Self::WriteTerms => Scope::PostsWrite,
             Self::Approve => Scope::ApprovalsWrite,
             Self::ReadDeliveries => Scope::DeliveriesRead,
             Self::WriteDeliveries => Scope::DeliveriesWrite,
@@ -104,6 +106,7 @@ impl Action {
         match self {
             Self::WriteUnits
             | Self::WriteAccounts
+            | Self::WriteTerms
             | Self::Approve
             | Self::ReleaseQuarantine
             | Self::WriteHolds

@@ -37,6 +37,9 @@ const WRITERS: &[Role] =
     &[Role::Administrator, Role::Publisher, Role::Author, Role::Translator, Role::Contributor];
 /// Who writes what others translate.
 const AUTHORS: &[Role] = &[Role::Administrator, Role::Publisher, Role::Author, Role::Contributor];
+/// Who says what things are called.
+const TERMINOLOGISTS: &[Role] =
+    &[Role::Administrator, Role::Publisher, Role::Author, Role::Translator];
 /// Who says what is to come.
 const PLANNERS: &[Role] = &[Role::Administrator, Role::Publisher, Role::Author];
 /// Who decides when something goes out.
@@ -64,6 +67,7 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         Action::WriteEvents | Action::WriteCampaigns => PLANNERS,
         Action::WriteMedia | Action::WriteVariants => WRITERS,
         Action::WritePosts => AUTHORS,
+        Action::WriteTerms => TERMINOLOGISTS,
         Action::Approve => APPROVERS,
         Action::WriteDeliveries => PUBLISHERS,
         Action::WriteHolds => STOPPERS,

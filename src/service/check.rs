@@ -11,6 +11,7 @@ use super::languages::Skipped;
 use super::plan::{self, Plan, Ready, Source, WantedDelivery, shown_zone};
 use super::posts::{self, NewPost};
 use super::remaining::{Remaining, remaining};
+use super::term_base::Terms;
 use super::warning::Warning;
 use super::{Caller, Error, Services, approvals, campaigns, permit, schedule};
 use crate::domain::account::Health;
@@ -171,9 +172,22 @@ pub async fn dry_run(
     wanted: WantedCheck,
 ) -> Result<Report, Error> {
     let mut reader = services.store.read().await?;
-    let found = examine(services, caller, &mut reader, wanted).await?;
+    let drafted = wanted.post.is_some();
+    let mut found = examine(services, caller, &mut reader, wanted).await?;
+    if let Some(unit) = &found.unit_id {
+        let terms = Terms::of_unit(services, &mut reader, unit).await?;
+        let told = terms.warnings(&found.source_language, &found.variants).into_iter();
+        found.plan.warnings.extend(told.map(|one| named_in_post(one, drafted)));
+    }
     let left = remaining(services, &mut reader, &found.plan.ready, services.clock.now()).await?;
     Ok(report(services, found.errors, found.plan, &found.variants, left))
+}
+
+/// A warning about a variant, with its place in what was handed in: of a saved post that is only its name.
+fn named_in_post(warning: Warning, drafted: bool) -> Warning {
+    let place = warning.pointer.clone();
+    let pointer = if drafted { format!("/post{place}") } else { "/post_id".to_owned() };
+    Warning { pointer, ..warning }.with("place", place)
 }
 
 /// What was found about a post and its schedule.
@@ -184,6 +198,9 @@ pub(super) struct Examined {
     /// What came of planning it.
     pub(super) plan: Plan,
     variants: Vec<Variant>,
+    source_language: String,
+    /// Whose the post is; nothing where it could not be saved.
+    unit_id: Option<UnitId>,
 }
 
 /// Looks at a post and its schedule as they would be looked at before they are written.
@@ -242,7 +259,13 @@ pub(super) async fn examine(
         let look = Look::TextAndTime;
         plan::plan(services, caller, reader, &source, wanted.deliveries, look).await?
     };
-    Ok(Examined { errors, plan, variants: subject.variants })
+    Ok(Examined {
+        errors,
+        plan,
+        variants: subject.variants,
+        source_language: subject.source_language,
+        unit_id: Some(subject.unit_id),
+    })
 }
 
 /// What is checked.

@@ -31,6 +31,7 @@ pub mod imports;
 pub mod inspection;
 pub mod kits;
 pub mod languages;
+pub mod matrix;
 pub mod media;
 pub mod notifications;
 mod ownership;
@@ -49,6 +50,7 @@ pub mod sealing;
 pub mod self_audit;
 pub mod series;
 pub mod sessions;
+pub mod term_base;
 pub mod terms;
 pub mod tokens;
 pub mod translations;
@@ -104,6 +106,8 @@ pub struct Services {
     pub revocations: Arc<AtomicU64>,
     /// Where acts that come in crowds are committed together.
     pub batches: Batches,
+    /// The names that texts are looked through for.
+    pub term_bases: term_base::TermBases,
 }
 
 impl Services {

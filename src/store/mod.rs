@@ -68,6 +68,7 @@ pub mod series;
 mod session;
 pub mod sessions;
 mod sql;
+pub mod term_base;
 pub mod terms;
 #[cfg(test)]
 mod tests;
@@ -184,6 +185,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     series::STATEMENTS,
     factors::STATEMENTS,
     sessions::STATEMENTS,
+    term_base::STATEMENTS,
     terms::STATEMENTS,
     tokens::STATEMENTS,
     translations::STATEMENTS,

@@ -139,6 +139,11 @@ pub async fn above(tx: &mut Tx, id: &UnitId) -> Result<Vec<UnitId>, Error> {
     on!(tx, ABOVE, |sql, conn| Ok(sqlx::query_scalar(sql).bind(id).fetch_all(conn).await?))
 }
 
+/// The unit itself and all above it, nearest first, as they are at the moment.
+pub async fn upwards(reader: &mut Reader, id: &UnitId) -> Result<Vec<UnitId>, Error> {
+    Ok(on!(reader, ABOVE, |sql, conn| sqlx::query_scalar(sql).bind(id).fetch_all(conn).await?))
+}
+
 /// A unit and all units below it.
 pub async fn below(
     reader: &mut Reader,

@@ -99,6 +99,8 @@ mod mail;
 #[cfg(test)]
 mod mail_tls;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod media;
 #[cfg(test)]
 mod money;
@@ -190,6 +192,8 @@ mod stop_rights;
 mod stops;
 #[cfg(test)]
 mod sunset;
+#[cfg(test)]
+mod term_base;
 #[cfg(test)]
 mod terms;
 #[cfg(test)]

@@ -54,12 +54,12 @@ async fn each_goes_out_once(kind: Database) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_goes_out_once_on_sqlite() {
-    each_goes_out_once(Database::Sqlite).await;
+    Box::pin(each_goes_out_once(Database::Sqlite)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_goes_out_once_on_postgres() {
-    each_goes_out_once(Database::Postgres).await;
+    Box::pin(each_goes_out_once(Database::Postgres)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

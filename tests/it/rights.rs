@@ -17,6 +17,8 @@ enum Whose {
     Writers,
     /// Of whoever writes what others translate.
     Authors,
+    /// Of whoever says what things are called.
+    Terminologists,
     /// Of whoever says what is to come.
     Planners,
     /// Of whoever decides when something goes out.
@@ -37,7 +39,7 @@ enum Whose {
 
 use Whose::{
     Administrators, Approvers, Authors, Nobody, Open, Own, Planners, Publishers, Readers, Stoppers,
-    Writers,
+    Terminologists, Writers,
 };
 
 impl Whose {
@@ -48,6 +50,7 @@ impl Whose {
             Readers | Own | Open => true,
             Writers => writes,
             Authors => writes && role != Role::Translator,
+            Terminologists => writes && role != Role::Contributor,
             Planners => publishes || role == Role::Author,
             Publishers => publishes,
             Approvers => matches!(role, Role::Administrator | Role::Approver),
@@ -94,6 +97,7 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("list_kits", Readers, ""),
     ("create_kit", Planners, r#"{"post_id": "post_00000000000000000000000000000000"}"#),
     ("get_board", Readers, ""),
+    ("get_matrix", Readers, ""),
     ("list_offers", Readers, ""),
     ("get_offer", Readers, ""),
     ("accept_offer", Planners, r#"{"revision": 1}"#),
@@ -176,6 +180,17 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("create_import", Authors, "unit_id=UNIT&dry_run=false"),
     ("get_import", Readers, ""),
     ("undo_import", Authors, ""),
+    ("list_term_entries", Readers, ""),
+    (
+        "create_term_entry",
+        Terminologists,
+        r#"{"unit_id": "UNIT", "names": [{"language": "vi", "name": "Bộ"}]}"#,
+    ),
+    ("get_term_entry", Readers, ""),
+    ("update_term_entry", Terminologists, "{}"),
+    ("delete_term_entry", Terminologists, ""),
+    ("import_term_entries", Terminologists, "unit_id=UNIT&dry_run=false"),
+    ("export_term_entries", Readers, "unit_id=UNIT"),
     ("list_posts", Readers, ""),
     (
         "create_post",
@@ -271,11 +286,11 @@ async fn mission(world: &World, office: usize) -> Things {
         }),
     )
     .await;
-    let wanted =
-        json!({"deliveries": [{"account_id": account["id"], "at": "2031-09-02T02:00:00Z"}]});
+    let one = json!({"account_id": account["id"], "at": "2031-09-02T02:00:00Z"});
+    let wanted = json!({"deliveries": [one]});
     let scheduled = made(world, &format!("posts/{}/deliveries", id(&post)), &wanted).await;
-    let hold = json!({"scope": {"account_id": account["id"]}, "reason": "r"});
-    let hold = made(world, "holds", &hold).await;
+    let scope = json!({"account_id": account["id"]});
+    let hold = made(world, "holds", &json!({"scope": scope, "reason": "r"})).await;
     let event = made(
         world,
         "events",
@@ -285,10 +300,9 @@ async fn mission(world: &World, office: usize) -> Things {
         }),
     )
     .await;
-    let campaign = json!({
-        "unit_id": unit["id"], "title": {"vi": "t", "en": "t"},
-        "period": {"from": "2026-09-02", "to": "2026-09-02"},
-    });
+    let (title, day) = (json!({"vi": "t", "en": "t"}), "2026-09-02");
+    let campaign =
+        json!({"unit_id": unit["id"], "title": title, "period": {"from": day, "to": day}});
     let campaign = made(world, "campaigns", &campaign).await;
     let offered = offered(world, &unit, &campaign).await;
     let series = json!({
@@ -317,7 +331,14 @@ async fn mission(world: &World, office: usize) -> Things {
         ("events", id(&event)),
         ("campaigns", id(&campaign)),
         ("offers", offered),
+        ("term-entries", term_entry(world, &unit).await),
     ])
+}
+
+/// What something is called in a unit.
+async fn term_entry(world: &World, unit: &Value) -> String {
+    let entry = json!({"unit_id": unit["id"], "names": [{"language": "vi", "name": "Tin số 1"}]});
+    id(&made(world, "term-entries", &entry).await)
 }
 
 /// A table with one post.
@@ -395,9 +416,14 @@ impl Operation {
         };
         let id = self.named(things).unwrap_or(&other);
         let mut path = self.path.replace("{id}", id).replace("{language}", "vi");
-        if self.name == "create_import" {
+        if body.starts_with("unit_id=") {
             path = format!("{path}?{}", body.replace("UNIT", &things["UNIT"]));
-            return world.ask_as(token, "POST", &path).body("text/csv", TABLE.to_vec()).await;
+            let ask = world.ask_as(token, &self.method, &path);
+            return match self.name.as_str() {
+                "create_import" => ask.body("text/csv", TABLE.to_vec()).await,
+                "import_term_entries" => ask.body("text/csv", b"vi\nt\n".to_vec()).await,
+                _ => ask.send().await,
+            };
         }
         if self.name == "list_calendar" {
             path.push_str("?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z");
@@ -461,14 +487,14 @@ async fn each_role_may_what_its_row_says_in_its_unit_and_nothing_elsewhere() {
                 // Many wrong passwords in a row wait.
                 Open => assert!([401, 429].contains(&mine.status), "{what}: {mine:?}"),
                 Nobody => assert!([403, 404].contains(&mine.status), "{what}: {mine:?}"),
-                Readers | Writers | Authors | Planners | Publishers | Approvers | Stoppers
-                | Administrators
+                Readers | Writers | Authors | Terminologists | Planners | Publishers
+                | Approvers | Stoppers | Administrators
                     if whose.has(*role) =>
                 {
                     assert!(![401, 403, 404].contains(&mine.status), "{what}: {mine:?}");
                 }
-                Readers | Writers | Authors | Planners | Publishers | Approvers | Stoppers
-                | Administrators => {
+                Readers | Writers | Authors | Terminologists | Planners | Publishers
+                | Approvers | Stoppers | Administrators => {
                     assert_eq!(mine.status, 403, "{what}: {mine:?}");
                 }
             }

@@ -290,7 +290,12 @@ impl Seeding<'_> {
         let path = format!("imports?unit_id={unit}&dry_run=false");
         let imported = self.post(&path, "text/csv", table).await;
         let imports = vec![imported["import"]["id"].as_str().unwrap().to_owned()];
+        let mut entries = Vec::new();
+        for name in ["Bộ", "Cục", "Vụ"] {
+            entries.push(self.create("term-entries", term_entry(&unit, name)).await);
+        }
         let nouns = [
+            ("term-entries", entries),
             ("units", units),
             ("people", people),
             ("platforms", platforms),
@@ -396,6 +401,10 @@ fn campaign(unit: &str) -> Value {
         "unit_id": unit, "title": {"vi": "Quốc khánh", "en": "National Day"},
         "period": {"from": "2026-08-15", "to": "2026-09-03"},
     })
+}
+
+fn term_entry(unit: &str, name: &str) -> Value {
+    json!({"unit_id": unit, "names": [{"language": "vi", "name": name}]})
 }
 
 /// The accounts of the seed in turn, of both platforms.

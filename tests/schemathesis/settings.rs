@@ -9,9 +9,10 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 21] = [
+pub(crate) const NOUNS: [&str; 22] = [
     "campaigns",
     "imports",
+    "term-entries",
     "offers",
     "events",
     "people",
@@ -92,9 +93,11 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 23] = [
+const PLACES: [(&str, &str); 25] = [
     ("query.unit_id", "units"),
     ("body.roles[*].unit_id", "units"),
+    ("query.covers", "units"),
+    ("body.names[*].language", "languages"),
     ("query.cursor", "cursors"),
     ("body.unit_id", "units"),
     ("body.post.unit_id", "units"),
@@ -134,6 +137,11 @@ positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 409, 412, 41
 
 [[operations]]
 include-operation-id = "create_import"
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 409, 415, 422]
+
+[[operations]]
+include-operation-id = "import_term_entries"
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 409, 415, 422]
 

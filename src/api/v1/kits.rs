@@ -14,12 +14,14 @@ use crate::domain::id::{CampaignId, OfferId, UnitId};
 use crate::domain::kit::OfferState;
 use crate::service::boards::{self, Board};
 use crate::service::kits::{self, Accepting, Declining, KitView, NewKit, OfferDiff, OfferView};
+use crate::service::matrix::{self, Matrix};
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list_kits, create_kit))
         .routes(routes!(get_board))
+        .routes(routes!(get_matrix))
         .routes(routes!(list_offers))
         .routes(routes!(get_offer))
         .routes(routes!(accept_offer))
@@ -52,6 +54,17 @@ async fn create_kit(
     let caller = door.creating(body.digest);
     let done = kits::offer(&api.services, &caller, &id, body.value).await?;
     Ok(Answer::created(done, format!("/api/v1/campaigns/{id}/kits")))
+}
+
+/// Shows how far each target of a campaign is in each language that it should have, and where nothing is yet.
+#[utoipa::path(get, path = "/campaigns/{id}/matrix", tag = "campaigns", params(("id" = CampaignId, Path)),
+    responses((status = 200, description = "The matrix", body = Matrix)))]
+async fn get_matrix(
+    State(api): State<Api>,
+    door: Door,
+    Path(id): Path<CampaignId>,
+) -> Result<Answer<Matrix>, Problem> {
+    Ok(Answer::ok(matrix::show(&api.services, &door.caller(), &id).await?))
 }
 
 /// Shows what a campaign has come to: of all units for those whose campaign it is, of their own for others.

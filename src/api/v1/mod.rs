@@ -25,6 +25,7 @@ mod posts;
 mod quarantine;
 mod series;
 mod sessions;
+mod term_base;
 mod terms;
 mod tokens;
 mod translations;
@@ -63,6 +64,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(quarantine::routes())
         .merge(series::routes())
         .merge(sessions::routes())
+        .merge(term_base::routes())
         .merge(terms::routes())
         .merge(tokens::routes())
         .merge(translations::routes())
@@ -73,5 +75,5 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// What takes or gives files.
 pub(super) fn uploads() -> OpenApiRouter<Api> {
-    media::uploads().merge(uploads::routes()).merge(imports::uploads())
+    media::uploads().merge(uploads::routes()).merge(imports::uploads()).merge(term_base::uploads())
 }

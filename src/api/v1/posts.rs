@@ -86,10 +86,12 @@ async fn list_posts(
 async fn create_post(
     State(api): State<Api>,
     door: Door,
+    headers: HeaderMap,
     body: Json<NewPost>,
 ) -> Result<Answer<PostView>, Problem> {
     let caller = door.creating(body.digest);
-    let done = posts::create(&api.services, &caller, body.value).await?;
+    let mut done = posts::create(&api.services, &caller, body.value).await?;
+    terms_in_tongue(&headers, &mut done.value);
     let (revision, location) = (done.value.revision, format!("/api/v1/posts/{}", done.value.id));
     Ok(Answer::created(done, location).version(revision))
 }
@@ -122,9 +124,11 @@ async fn check_post(
 async fn get_post(
     State(api): State<Api>,
     door: Door,
+    headers: HeaderMap,
     Path(id): Path<PostId>,
 ) -> Result<Answer<PostView>, Problem> {
-    let post = posts::show(&api.services, &door.caller(), &id).await?;
+    let mut post = posts::show(&api.services, &door.caller(), &id).await?;
+    terms_in_tongue(&headers, &mut post);
     let revision = post.revision;
     Ok(Answer::ok(post).version(revision))
 }
@@ -136,11 +140,13 @@ async fn get_post(
 async fn update_post(
     State(api): State<Api>,
     door: Door,
+    headers: HeaderMap,
     Path(id): Path<PostId>,
     seen: IfMatch,
     body: Json<PostChange>,
 ) -> Result<Answer<PostView>, Problem> {
-    let done = posts::change(&api.services, &door.caller(), &id, *seen, body.value).await?;
+    let mut done = posts::change(&api.services, &door.caller(), &id, *seen, body.value).await?;
+    terms_in_tongue(&headers, &mut done.value);
     let revision = done.value.revision;
     Ok(Answer::done(done).version(revision))
 }
@@ -175,6 +181,10 @@ async fn schedule_post(
     in_tongue(Tongue::wanted(&headers), &mut done.value.warnings);
     let location = format!("/api/v1/deliveries?post_id={id}");
     Ok(Answer::created(done, location))
+}
+
+fn terms_in_tongue(headers: &HeaderMap, post: &mut PostView) {
+    in_tongue(Tongue::wanted(headers), post.term_warnings.as_deref_mut().unwrap_or_default());
 }
 
 /// Puts warnings into the language that the client likes best. A kept answer is put into it anew.

@@ -5,6 +5,7 @@
 mod plan;
 mod posts;
 mod table;
+pub mod terms;
 mod xlsx;
 
 use std::collections::BTreeMap;

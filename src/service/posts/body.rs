@@ -14,6 +14,7 @@ use crate::domain::translation::{VariantStatus, of};
 use crate::domain::variant::{ContentMedia, MediaUse, Variant, VariantDraft};
 use crate::service::Change;
 use crate::service::approvals::ApprovalsView;
+use crate::service::warning::Warning;
 
 /// A post to be written.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -153,6 +154,9 @@ pub struct PostView {
     pub created_at: Timestamp,
     /// When it was changed last.
     pub updated_at: Timestamp,
+    /// Where it calls something otherwise than the term base does; left out where it does not, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term_warnings: Option<Vec<Warning>>,
 }
 
 /// What a post says in one language.
@@ -246,7 +250,14 @@ impl PostView {
             created_by: post.created_by,
             created_at: post.created_at,
             updated_at: post.updated_at,
+            term_warnings: None,
         }
+    }
+
+    /// With what the term base says of it.
+    pub(super) fn told(mut self, warnings: Vec<Warning>) -> Self {
+        self.term_warnings = (!warnings.is_empty()).then_some(warnings);
+        self
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) use creating::Creating;
 use creating::Creation;
 
 use super::approvals::{self, ApprovalsView};
+use super::term_base::Terms;
 use super::{
     Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, kits, permit,
     same_answer,
@@ -48,12 +49,15 @@ pub async fn create(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
-    let (post, variants, wanted) = {
+    let (post, variants, wanted, terms) = {
         let mut reader = services.store.read().await?;
-        prepare(services, caller, &mut reader, new).await?
+        let (post, variants, wanted) = prepare(services, caller, &mut reader, new).await?;
+        let terms = Terms::of_unit(services, &mut reader, &post.unit_id).await?;
+        (post, variants, wanted, terms)
     };
     let fresh = ApprovalsView::fresh(wanted);
-    let view = PostView::new(post.clone(), &variants, Vec::new(), fresh);
+    let warnings = terms.warnings(&post.source_language, &variants);
+    let view = PostView::new(post.clone(), &variants, Vec::new(), fresh).told(warnings);
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
     let creation = Creation {
         entry: created(caller, &post, &variants),
@@ -250,6 +254,7 @@ pub async fn change(
     }
     let now = services.clock.now();
     let all = kits::with_copies(services, id).await?;
+    let terms = Terms::of_post(services, id).await?;
     let mut tx = services.store.begin().await?;
     let machine = change.says_machine();
     if machine || approved(services, &all.iter().collect::<Vec<_>>(), now).await? {
@@ -268,14 +273,7 @@ pub async fn change(
     let draft = merge(&post, &before, change).map_err(Error::Invalid)?;
     let of = (&post, &before[..], offer.as_ref());
     let after = after(&mut tx, caller, of, &draft, rewritten).await?;
-    post.campaign_id = draft.campaign_id;
-    post.title = draft.title;
-    post.class = draft.class;
-    post.content_hash = content_hash(draft.class, &draft.source_language, &after);
-    post.source_language = draft.source_language;
-    post.wanted_languages = draft.wanted_languages;
-    post.labels = draft.labels;
-    post.updated_at = now;
+    rewrite(&mut post, draft, &after, now);
     if touches_more(&was, &post, &before, &after) {
         permit(caller, Action::WritePosts, Subject::Unit(&post.unit_id))?;
     }
@@ -302,8 +300,21 @@ pub async fn change(
     }
     let stale = deliveries::stale(&mut tx, &[id]).await?.remove(id).unwrap_or_default();
     let how = approvals::of(&mut tx, &[&post], now).await?.remove(id).ok_or(Error::NotFound)?;
-    let view = PostView::new(post, &after, stale, how);
+    let warnings = terms.warnings(&post.source_language, &after);
+    let view = PostView::new(post, &after, stale, how).told(warnings);
     super::finish(services, caller, tx, view, &entries).await
+}
+
+/// The post as the draft has it, with what it says now.
+fn rewrite(post: &mut Post, draft: PostDraft, after: &[Variant], now: jiff::Timestamp) {
+    post.campaign_id = draft.campaign_id;
+    post.title = draft.title;
+    post.class = draft.class;
+    post.content_hash = content_hash(draft.class, &draft.source_language, after);
+    post.source_language = draft.source_language;
+    post.wanted_languages = draft.wanted_languages;
+    post.labels = draft.labels;
+    post.updated_at = now;
 }
 
 /// What a post says in each language after a change; a copy of what another unit offers only within its rules.
@@ -489,7 +500,15 @@ pub async fn remove(
 pub async fn show(services: &Services, caller: &Caller, id: &PostId) -> Result<PostView, Error> {
     let mut reader = services.store.read().await?;
     let post = see(&mut reader, caller, Action::ReadPosts, id).await?;
-    views(&mut reader, vec![post], services.clock.now()).await?.pop().ok_or(Error::NotFound)
+    let terms = Terms::of_unit(services, &mut reader, &post.unit_id).await?;
+    let warnings = if terms.is_empty() {
+        Vec::new()
+    } else {
+        let variants = variants::of_posts(&mut reader, &[id]).await?.remove(id).unwrap_or_default();
+        terms.warnings(&post.source_language, &variants)
+    };
+    let view = views(&mut reader, vec![post], services.clock.now()).await?.pop();
+    Ok(view.ok_or(Error::NotFound)?.told(warnings))
 }
 
 /// The post, when the caller may do this with posts of its unit.
