@@ -12,6 +12,7 @@ pub mod backup;
 mod batch;
 pub mod boards;
 pub mod calendar;
+pub mod calendar_sheet;
 pub mod campaigns;
 mod capacity;
 mod change;

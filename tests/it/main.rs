@@ -27,6 +27,8 @@ mod budgets;
 #[cfg(test)]
 mod calendar;
 #[cfg(test)]
+mod calendar_export;
+#[cfg(test)]
 mod campaigns;
 #[cfg(test)]
 mod catch_up;

@@ -72,6 +72,7 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_unit", Readers, ""),
     ("update_unit", Administrators, "{}"),
     ("list_calendar", Readers, ""),
+    ("export_calendar", Readers, ""),
     ("list_feeds", Own, ""),
     ("create_feed", Own, r#"{"name": "n"}"#),
     ("get_feed", Own, ""),
@@ -425,7 +426,7 @@ impl Operation {
                 _ => ask.send().await,
             };
         }
-        if self.name == "list_calendar" {
+        if ["list_calendar", "export_calendar"].contains(&self.name.as_str()) {
             path.push_str("?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z");
         }
         // Of a version that there never is: nothing changes, and who may not is told before.
