@@ -6,8 +6,9 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Response, Type};
 
 /// What has a version, which a change must name.
-const VERSIONED: [&str; 11] = [
+const VERSIONED: [&str; 12] = [
     "/api/v1/campaigns",
+    "/api/v1/comments",
     "/api/v1/events",
     "/api/v1/people",
     "/api/v1/units",
@@ -25,7 +26,7 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 19] = [
+const UNVERSIONED: [&str; 20] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
@@ -38,6 +39,7 @@ const UNVERSIONED: [&str; 19] = [
     "/api/v1/people/{id}/invitation",
     "/api/v1/posts/check",
     "/api/v1/posts/{id}/approvals",
+    "/api/v1/posts/{id}/comments",
     "/api/v1/posts/{id}/deliveries",
     "/api/v1/posts/{id}/submit",
     "/api/v1/series/preview",

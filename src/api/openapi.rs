@@ -55,6 +55,7 @@ const DOCUMENT: &str = "/openapi.json";
         (name = "holds", description = "What is stopped, and what waits for a review afterwards"),
         (name = "foreign-posts", description = "Posts on our accounts that did not come from here"),
         (name = "languages", description = "Languages and what they are called"),
+        (name = "comments", description = "Notes of people on posts, for themselves"),
         (name = "term-entries", description = "What things are officially called in each language"),
         (name = "platforms", description = "What platforms allow"),
         (name = "quarantine", description = "After a restore: nothing is sent until a person lets it"),

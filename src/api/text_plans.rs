@@ -16,6 +16,30 @@ pub(super) const WORDS: &[Words] = &[
         "Không tìm được ở đây",
         "Không tìm theo từ trong danh sách chờ duyệt: bỏ approval và owner, hoặc bỏ q.",
     ),
+    words(
+        "not_answerable",
+        "Not to be answered",
+        "Không trả lời được",
+        "Chỉ trả lời, hoặc khép lại, ghi chú mở đầu và còn đó.",
+    ),
+    words(
+        "not_your_comment",
+        "Somebody else's note",
+        "Ghi chú của người khác",
+        "Chỉ người viết mới sửa được ghi chú; hãy viết trả lời.",
+    ),
+    words(
+        "comment_removed",
+        "The note was removed",
+        "Ghi chú đã bị gỡ",
+        "Ghi chú đã bị gỡ; hãy viết ghi chú mới.",
+    ),
+    words(
+        "too_many_comments",
+        "Too many notes",
+        "Quá nhiều ghi chú",
+        "Một bài có tối đa {max} ghi chú.",
+    ),
     words("too_many", "Too many", "Quá nhiều", "Tối đa {max}."),
     words(
         "bad_link",

@@ -119,6 +119,8 @@ ids! {
     KitId = "kit_";
     /// What one unit is offered.
     OfferId = "offer_";
+    /// A note of a person on a post.
+    CommentId = "cmt_";
     /// What something is officially called.
     TermEntryId = "term_";
     /// Everything that came out of one table.

@@ -12,6 +12,7 @@ pub mod campaign;
 pub mod chain;
 pub mod circuit;
 pub mod class;
+pub mod comment;
 pub mod connection;
 pub mod correction;
 pub mod delivery;

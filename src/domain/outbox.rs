@@ -23,6 +23,8 @@ words! {
         ApprovalGiven = "approval.given",
         /// Somebody refused a post, or has taken back his approval of it.
         ApprovalRefused = "approval.refused",
+        /// A note on a post calls somebody, or answers his.
+        CommentMention = "comment.mention",
         /// A post of another unit is offered to a unit.
         KitOffered = "kit.offered",
         /// A unit takes what it was offered.
@@ -154,6 +156,7 @@ impl Occasion {
             | Self::ApprovalWanted
             | Self::ApprovalGiven
             | Self::ApprovalRefused
+            | Self::CommentMention
             | Self::KitOffered
             | Self::KitAccepted
             | Self::KitAdapted

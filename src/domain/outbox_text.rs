@@ -46,6 +46,7 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::ApprovalRefused => {
             ["Bài không được duyệt, hoặc phê duyệt đã bị rút lại", "Not approved, or not any more"]
         }
+        O::CommentMention => ["Có ghi chú gọi bạn trong một bài", "A note on a post calls you"],
         O::KitOffered => ["Có bài mời đơn vị bạn cùng đăng", "A post is offered to your unit"],
         O::KitAccepted => ["Đơn vị đã nhận bài được mời đăng", "A unit takes what was offered"],
         O::KitAdapted => ["Đơn vị đã sửa bài được mời đăng", "A unit has adapted its copy"],

@@ -25,6 +25,10 @@ pub enum Action {
     WritePosts,
     /// Write what posts say in other languages than their source's, and move that on.
     WriteVariants,
+    /// Write notes on posts.
+    Comment,
+    /// Remove what others have noted.
+    RemoveComments,
     /// Say what things are officially called.
     WriteTerms,
     /// Approve posts, or refuse to.
@@ -78,7 +82,11 @@ impl Action {
             Self::ReadMedia => Scope::MediaRead,
             Self::WriteMedia => Scope::MediaWrite,
             Self::ReadPosts => Scope::PostsRead,
-            Self::WritePosts | Self::WriteVariants | Self::WriteTerms => Scope::PostsWrite,
+            Self::WritePosts
+            | Self::WriteVariants
+            | Self::Comment
+            | Self::RemoveComments
+            | Self::WriteTerms => Scope::PostsWrite,
             Self::Approve => Scope::ApprovalsWrite,
             Self::ReadDeliveries => Scope::DeliveriesRead,
             Self::WriteDeliveries => Scope::DeliveriesWrite,
@@ -128,6 +136,8 @@ impl Action {
             | Self::ReadPosts
             | Self::WritePosts
             | Self::WriteVariants
+            | Self::Comment
+            | Self::RemoveComments
             | Self::ReadHolds
             | Self::ReadDeliveries
             | Self::WriteDeliveries

@@ -63,7 +63,8 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         | Action::ReadHolds
         | Action::ReadCalendar
         | Action::ReadCampaigns
-        | Action::ReadPeople => Role::ALL,
+        | Action::ReadPeople
+        | Action::Comment => Role::ALL,
         Action::WriteEvents | Action::WriteCampaigns => PLANNERS,
         Action::WriteMedia | Action::WriteVariants => WRITERS,
         Action::WritePosts => AUTHORS,
@@ -71,7 +72,10 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         Action::Approve => APPROVERS,
         Action::WriteDeliveries => PUBLISHERS,
         Action::WriteHolds => STOPPERS,
-        Action::WriteUnits | Action::WriteAccounts | Action::WritePeople => ADMINISTRATORS,
+        Action::WriteUnits
+        | Action::WriteAccounts
+        | Action::WritePeople
+        | Action::RemoveComments => ADMINISTRATORS,
         Action::ReleaseQuarantine
         | Action::ReadTokens
         | Action::WriteTokens

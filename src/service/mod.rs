@@ -18,6 +18,7 @@ mod capacity;
 mod change;
 pub mod check;
 pub mod clock;
+pub mod comments;
 pub mod connections;
 pub mod deliveries;
 pub mod differences;

@@ -16,6 +16,7 @@ pub mod campaigns;
 pub mod care;
 pub mod circuits;
 mod codec;
+pub mod comments;
 pub mod connections;
 pub mod corrections;
 pub mod credentials;
@@ -140,6 +141,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     campaigns::STATEMENTS,
     care::STATEMENTS,
     circuits::STATEMENTS,
+    comments::STATEMENTS,
     connections::STATEMENTS,
     corrections::STATEMENTS,
     credentials::STATEMENTS,

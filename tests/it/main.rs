@@ -41,6 +41,8 @@ mod claims;
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
+mod comments;
+#[cfg(test)]
 mod connect;
 #[cfg(test)]
 mod corpus;

@@ -64,6 +64,11 @@ impl Whose {
 /// Every operation, whose it is, and what is sent; `UNIT` and so on stand for somebody's own or another's.
 const ROWS: &[(&str, Whose, &str)] = &[
     ("list_units", Readers, ""),
+    ("list_comments", Readers, ""),
+    ("create_comment", Readers, r#"{"text": "t"}"#),
+    ("get_comment", Readers, ""),
+    ("update_comment", Readers, r#"{"resolved": true}"#),
+    ("delete_comment", Administrators, ""),
     (
         "create_unit",
         Administrators,
@@ -316,8 +321,11 @@ async fn mission(world: &World, office: usize) -> Things {
         "roles": [{"unit_id": unit["id"], "role": "reader"}],
     });
     let person = made(world, "people", &person).await;
+    let comments = format!("posts/{}/comments", id(&post));
+    let comment = made(world, &comments, &json!({"text": "t"})).await;
     Things::from([
         ("units", id(&unit)),
+        ("comments", id(&comment)),
         ("UNIT", id(&unit)),
         ("accounts", id(&account)),
         ("ACCOUNT", id(&account)),

@@ -348,6 +348,11 @@ impl Seeding<'_> {
             deliveries.extend(made.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
         }
         ids.insert("deliveries".to_owned(), deliveries);
+        let mut comments = Vec::new();
+        for number in 0..4 {
+            let path = format!("posts/{}/comments", posts[0]);
+            comments.push(self.create(&path, json!({ "text": format!("{number}") })).await);
+        }
         let series = self.series(&posts[0], &accounts[0]).await;
         ids.insert("holds".to_owned(), self.holds().await);
         let webhooks = self.webhooks().await;
@@ -364,6 +369,7 @@ impl Seeding<'_> {
         for (noun, mut all) in [
             ("accounts", accounts),
             ("calendar/feeds", feeds),
+            ("comments", comments),
             ("media", media),
             ("posts", posts),
             ("series", series),

@@ -9,8 +9,9 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 22] = [
+pub(crate) const NOUNS: [&str; 23] = [
     "campaigns",
+    "comments",
     "imports",
     "term-entries",
     "offers",
@@ -93,7 +94,9 @@ pub(crate) fn settings(document: &Value, ids: &Ids) -> String {
 }
 
 /// Where real names go, so that requests get past the first rule.
-const PLACES: [(&str, &str); 25] = [
+const PLACES: [(&str, &str); 27] = [
+    ("body.mentions[*]", "people"),
+    ("body.reply_to", "comments"),
     ("query.unit_id", "units"),
     ("body.roles[*].unit_id", "units"),
     ("query.covers", "units"),

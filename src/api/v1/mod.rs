@@ -7,6 +7,7 @@ mod audit;
 mod calendar;
 mod campaigns;
 mod clock;
+mod comments;
 mod connections;
 mod deliveries;
 mod events;
@@ -64,6 +65,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(quarantine::routes())
         .merge(series::routes())
         .merge(sessions::routes())
+        .merge(comments::routes())
         .merge(term_base::routes())
         .merge(terms::routes())
         .merge(tokens::routes())
