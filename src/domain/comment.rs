@@ -58,7 +58,8 @@ impl Comment {
     /// In the form in which it is kept: the same letters as one, and everybody called once.
     #[must_use]
     pub fn settled(mut self) -> Self {
-        self.text = text::nfc(&self.text).replace("\r\n", "\n").trim().to_owned();
+        let text = text::nfc(&self.text).replace("\r\n", "\n");
+        text.trim().clone_into(&mut self.text);
         let mut seen = BTreeSet::new();
         self.mentions.retain(|one| seen.insert(one.clone()));
         self

@@ -144,7 +144,7 @@ impl Places {
         vec![
             Cell::Wall(wall(entry.at, zone)),
             text(zone),
-            text(entry.at),
+            text(entry.at.to_string()),
             self.unit(entry),
             text(account.map_or("", |it| it.display_name.as_str())),
             of(|one| one.platform.clone()),
@@ -153,7 +153,7 @@ impl Places {
             of(|one| one.state.to_string()),
             text(entry.title.values().next().map_or("", String::as_str)),
             text(campaign.unwrap_or_default()),
-            text(entry.shown),
+            text(entry.shown.to_string()),
         ]
     }
 
@@ -175,14 +175,14 @@ impl Places {
             of(|one| one.country.clone()),
             of(|one| one.note.clone()),
             self.unit(entry),
-            text(entry.shown),
+            text(entry.shown.to_string()),
         ]
     }
 
     /// Its name in Vietnamese where the reader is told what it does; its id otherwise, as the calendar has it.
     fn unit(&self, entry: &Entry) -> Cell {
         let unit = self.units.get(&entry.unit_id).filter(|_| entry.shown != Visibility::Busy);
-        unit.map_or_else(|| text(&entry.unit_id), |unit| text(&unit.name.vi))
+        unit.map_or_else(|| text(entry.unit_id.as_str()), |unit| text(&unit.name.vi))
     }
 }
 
@@ -203,8 +203,8 @@ fn ends(entry: &Entry, zone: &str) -> [Cell; 2] {
     }
 }
 
-fn text(said: impl ToString) -> Cell {
-    Cell::Text(said.to_string())
+fn text(said: impl Into<String>) -> Cell {
+    Cell::Text(said.into())
 }
 
 fn wall(at: Timestamp, zone: &str) -> DateTime {

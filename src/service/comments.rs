@@ -85,8 +85,9 @@ pub async fn create(
     comments::insert(&mut tx, &comment).await?;
     // Nobody is told of what he does himself.
     let answered = answered.filter(|to| *to != comment.created_by);
-    let called = comment.mentions.iter().chain(&answered).filter(|it| **it != comment.created_by);
-    let entries = told(caller, "comment.create", &post, &comment, called.collect());
+    let heard = comment.mentions.iter().chain(&answered);
+    let heard: Vec<_> = heard.filter(|it| **it != comment.created_by).collect();
+    let entries = told(caller, "comment.create", &post, &comment, &heard);
     finish(services, caller, tx, comment, &entries).await
 }
 
@@ -147,18 +148,18 @@ fn told(
     action: &str,
     post: &Post,
     comment: &Comment,
-    called: Vec<&PersonId>,
+    heard: &[&PersonId],
 ) -> Vec<NewEntry> {
     let detail = json!({"post_id": post.id, "version": comment.version});
     let mut entries = vec![caller.entry(action, &comment.id, detail)];
-    if !called.is_empty() {
+    if !heard.is_empty() {
         entries.push(NewEntry {
             actor: "service".to_owned(),
             action: "comment.mention".to_owned(),
             subject: comment.id.to_string(),
             detail: json!({
                 "post_id": post.id, "unit_id": post.unit_id, "comment_id": comment.id,
-                "title": post.title, "owners": called, "administrators": false, "programs": false,
+                "title": post.title, "owners": heard, "administrators": false, "programs": false,
             }),
         });
     }
@@ -207,8 +208,8 @@ pub async fn change(
     let new: Vec<PersonId> = new.cloned().collect();
     callable(&mut tx, &post, &new, now).await?;
     comments::update(&mut tx, &comment, from).await?;
-    let called = new.iter().filter(|it| *it != me).collect();
-    let entries = told(caller, "comment.change", &post, &comment, called);
+    let heard: Vec<&PersonId> = new.iter().filter(|it| *it != me).collect();
+    let entries = told(caller, "comment.change", &post, &comment, &heard);
     finish(services, caller, tx, comment, &entries).await
 }
 
@@ -222,13 +223,13 @@ pub async fn remove(
     let now = services.clock.now();
     let mut tx = services.store.begin().await?;
     let (post, mut comment) = see(&mut tx, caller, Action::Comment, id).await?;
+    if comment.created_by != caller.actor.person_id {
+        permit(caller, Action::RemoveComments, Subject::Unit(&post.unit_id))?;
+    }
     if seen.is_some_and(|seen| seen != comment.version) {
         return Err(Error::Stale);
     }
     still_there(&comment)?;
-    if comment.created_by != caller.actor.person_id {
-        permit(caller, Action::RemoveComments, Subject::Unit(&post.unit_id))?;
-    }
     let from = comment.version;
     comment.text.clear();
     comment.mentions.clear();
@@ -236,7 +237,7 @@ pub async fn remove(
     comment.removed_by = Some(caller.actor.person_id.clone());
     comment.updated_at = now;
     comments::update(&mut tx, &comment, from).await?;
-    let entries = told(caller, "comment.remove", &post, &comment, Vec::new());
+    let entries = told(caller, "comment.remove", &post, &comment, &[]);
     finish(services, caller, tx, json!({}), &entries).await?;
     Ok(())
 }

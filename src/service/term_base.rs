@@ -52,6 +52,9 @@ pub struct TermEntryChange {
 #[derive(Debug, Clone, Default)]
 pub struct TermBases(Arc<Mutex<HashMap<UnitId, Stamped>>>);
 
+/// The most letters of what is searched for.
+const LONGEST_SEARCH: usize = 200;
+
 type Stamped = (String, Arc<TermIndex>);
 
 impl TermBases {
@@ -293,6 +296,11 @@ pub async fn list(
     window: &Window,
 ) -> Result<Page<TermEntry>, Error> {
     permit(caller, Action::ReadPosts, Subject::Any)?;
+    if filter.search.as_ref().is_some_and(|it| text::code_points(it) > LONGEST_SEARCH) {
+        let detail = format!("at most {LONGEST_SEARCH} characters are searched for");
+        let fault = Fault::new("?q", "too_long", detail).with("max", LONGEST_SEARCH);
+        return Err(Error::Invalid(vec![fault]));
+    }
     let mut reader = services.store.read().await?;
     let mut within = caller.actor.units_for(Action::ReadPosts).map(|mut own| {
         own.extend(caller.actor.reach.above().iter().cloned());

@@ -239,6 +239,15 @@ impl Seeding<'_> {
         holds
     }
 
+    async fn comments(&self, post: &str) -> Vec<String> {
+        let mut comments = Vec::new();
+        for number in 0..4 {
+            let path = format!("posts/{post}/comments");
+            comments.push(self.create(&path, json!({ "text": format!("{number}") })).await);
+        }
+        comments
+    }
+
     async fn people(&self, unit: &str) -> Vec<String> {
         let mut people = Vec::new();
         for number in 0..3 {
@@ -348,11 +357,7 @@ impl Seeding<'_> {
             deliveries.extend(made.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
         }
         ids.insert("deliveries".to_owned(), deliveries);
-        let mut comments = Vec::new();
-        for number in 0..4 {
-            let path = format!("posts/{}/comments", posts[0]);
-            comments.push(self.create(&path, json!({ "text": format!("{number}") })).await);
-        }
+        let comments = self.comments(&posts[0]).await;
         let series = self.series(&posts[0], &accounts[0]).await;
         ids.insert("holds".to_owned(), self.holds().await);
         let webhooks = self.webhooks().await;

@@ -97,7 +97,7 @@ struct Taken {
 
 /// Gives the audit to take away, as it was written. That it was taken is written there.
 #[utoipa::path(get, path = "/audit/export", tag = "audit", params(Taken),
-    responses((status = 200, description = "The audit", body = String, content_type = "text/csv")))]
+    responses((status = 200, description = "The audit", content((String = "text/csv"), (String = "application/jsonl")))))]
 async fn export_audit(
     State(api): State<Api>,
     door: Door,

@@ -134,7 +134,8 @@ struct Taken {
 
 /// Gives the calendar as a table, with as much of each entry as the list shows.
 #[utoipa::path(get, path = "/calendar/export", tag = "calendar", params(Taken),
-    responses((status = 200, description = "The table", body = String, content_type = "text/csv")))]
+    responses((status = 200, description = "The table", content((String = "text/csv"),
+        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))))]
 async fn export_calendar(
     State(api): State<Api>,
     door: Door,
