@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use chancery::app::Base;
 use chancery::clock::{Clock as _, SystemClock, after};
 use chancery::config::Config;
@@ -133,8 +133,11 @@ fn searched(words: usize) -> String {
             if words == 2 { chancery::domain::text::unmarked(word) } else { word.to_owned() }
         })
         .collect();
-    let query: String = typed.join(" ").bytes().map(|byte| format!("%{byte:02x}")).collect();
-    format!("api/v1/posts?limit=50&q={query}")
+    let bytes = typed.join(" ").into_bytes();
+    format!(
+        "api/v1/posts?limit=50&q=%{}",
+        bytes.iter().map(|it| format!("{it:02x}")).collect::<Vec<_>>().join("%")
+    )
 }
 
 /// Frequent ones more often.

@@ -321,11 +321,9 @@ async fn mission(world: &World, office: usize) -> Things {
         "roles": [{"unit_id": unit["id"], "role": "reader"}],
     });
     let person = made(world, "people", &person).await;
-    let comments = format!("posts/{}/comments", id(&post));
-    let comment = made(world, &comments, &json!({"text": "t"})).await;
     Things::from([
         ("units", id(&unit)),
-        ("comments", id(&comment)),
+        ("comments", commented(world, &post).await),
         ("UNIT", id(&unit)),
         ("accounts", id(&account)),
         ("ACCOUNT", id(&account)),
@@ -348,6 +346,12 @@ async fn mission(world: &World, office: usize) -> Things {
 async fn term_entry(world: &World, unit: &Value) -> String {
     let entry = json!({"unit_id": unit["id"], "names": [{"language": "vi", "name": "Tin số 1"}]});
     id(&made(world, "term-entries", &entry).await)
+}
+
+/// A note on a post.
+async fn commented(world: &World, post: &Value) -> String {
+    let path = format!("posts/{}/comments", id(post));
+    id(&made(world, &path, &json!({"text": "t"})).await)
 }
 
 /// A table with one post.

@@ -21,7 +21,7 @@ fn titles(page: &Value) -> Vec<String> {
 }
 
 fn escaped(value: &str) -> String {
-    value.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    value.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 async fn write(world: &World, desk: &Desk, title: &str, texts: &[(&str, &str)]) -> Value {
