@@ -6,7 +6,7 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Response, Type};
 
 /// What has a version, which a change must name.
-const VERSIONED: [&str; 12] = [
+const VERSIONED: [&str; 13] = [
     "/api/v1/campaigns",
     "/api/v1/comments",
     "/api/v1/events",
@@ -14,6 +14,7 @@ const VERSIONED: [&str; 12] = [
     "/api/v1/units",
     "/api/v1/accounts",
     "/api/v1/posts",
+    "/api/v1/rules",
     "/api/v1/series",
     "/api/v1/term-entries",
     "/api/v1/deliveries",
@@ -26,7 +27,7 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 20] = [
+const UNVERSIONED: [&str; 21] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
@@ -42,6 +43,7 @@ const UNVERSIONED: [&str; 20] = [
     "/api/v1/posts/{id}/comments",
     "/api/v1/posts/{id}/deliveries",
     "/api/v1/posts/{id}/submit",
+    "/api/v1/rules/{id}/conflicts",
     "/api/v1/series/preview",
     "/api/v1/series/{id}/dates",
     "/api/v1/posts/{id}/variants/{language}/diff",

@@ -30,6 +30,7 @@ mod text_landing;
 mod text_nouns;
 mod text_plans;
 mod text_platforms;
+mod text_rules;
 mod text_series;
 mod text_translations;
 mod unread;

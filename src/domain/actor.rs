@@ -50,6 +50,10 @@ words! {
         CalendarRead = "calendar:read",
         /// Enter, change and remove events.
         CalendarWrite = "calendar:write",
+        /// See the rules about when accounts may not speak.
+        RulesRead = "rules:read",
+        /// Make, change, remove and override them.
+        RulesWrite = "rules:write",
         /// See campaigns.
         CampaignsRead = "campaigns:read",
         /// Enter and change campaigns, and answer what others offer.

@@ -125,6 +125,8 @@ ids! {
     TermEntryId = "term_";
     /// Everything that came out of one table.
     ImportId = "imp_";
+    /// When accounts may not speak.
+    RuleId = "rule_";
     /// A secret address of the calendar.
     FeedId = "feed_";
     /// A ministry department or mission.

@@ -41,6 +41,7 @@ pub mod probe;
 pub mod recurrence;
 pub mod refresh;
 pub mod role;
+pub mod rule;
 pub mod schedule;
 pub mod series;
 pub mod session;
@@ -55,6 +56,7 @@ pub mod upload;
 pub mod variant;
 pub mod waiting;
 pub mod webhook;
+pub mod weekend;
 pub mod work;
 pub mod yearly;
 

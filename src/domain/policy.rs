@@ -51,6 +51,10 @@ pub enum Action {
     ReadCalendar,
     /// Enter or change events.
     WriteEvents,
+    /// See the rules about when accounts may not speak.
+    ReadRules,
+    /// Make, change, remove or override them.
+    WriteRules,
     /// See campaigns.
     ReadCampaigns,
     /// Enter or change campaigns, and answer what others offer.
@@ -97,6 +101,8 @@ impl Action {
             Self::WriteTokens => Scope::TokensWrite,
             Self::ReadCalendar => Scope::CalendarRead,
             Self::WriteEvents => Scope::CalendarWrite,
+            Self::ReadRules => Scope::RulesRead,
+            Self::WriteRules => Scope::RulesWrite,
             Self::ReadCampaigns => Scope::CampaignsRead,
             Self::WriteCampaigns => Scope::CampaignsWrite,
             Self::ReadPeople => Scope::PeopleRead,
@@ -123,12 +129,14 @@ impl Action {
             | Self::ReadPeople
             | Self::WritePeople
             | Self::WriteEvents
+            | Self::WriteRules
             | Self::WriteCampaigns
             | Self::ReadAudit
             | Self::ReadWebhooks
             | Self::WriteWebhooks => true,
             Self::ReadUnits
             | Self::ReadCalendar
+            | Self::ReadRules
             | Self::ReadCampaigns
             | Self::ReadAccounts
             | Self::ReadMedia

@@ -62,6 +62,7 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         | Action::ReadDeliveries
         | Action::ReadHolds
         | Action::ReadCalendar
+        | Action::ReadRules
         | Action::ReadCampaigns
         | Action::ReadPeople
         | Action::Comment => Role::ALL,
@@ -75,6 +76,7 @@ pub const fn permitted(action: Action) -> &'static [Role] {
         Action::WriteUnits
         | Action::WriteAccounts
         | Action::WritePeople
+        | Action::WriteRules
         | Action::RemoveComments => ADMINISTRATORS,
         Action::ReleaseQuarantine
         | Action::ReadTokens

@@ -11,9 +11,10 @@ use super::languages::Skipped;
 use super::plan::{self, Plan, Ready, Source, WantedDelivery, shown_zone};
 use super::posts::{self, NewPost};
 use super::remaining::{Remaining, remaining};
+use super::rules::Override;
 use super::term_base::Terms;
 use super::warning::Warning;
-use super::{Caller, Error, Services, approvals, campaigns, permit, schedule};
+use super::{Caller, Error, Services, approvals, campaigns, permit, rules, schedule};
 use crate::domain::account::Health;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, PostId, UnitId};
@@ -45,6 +46,9 @@ pub struct WantedCheck {
     /// They are to wait for approval where the unit wants that.
     #[serde(default)]
     pub awaiting_approval: bool,
+    /// They are to be let through where rules block them.
+    #[serde(default, rename = "override")]
+    pub overriding: Option<Override>,
 }
 
 /// What a dry run found.
@@ -211,7 +215,7 @@ pub(super) async fn examine(
     wanted: WantedCheck,
 ) -> Result<Examined, Error> {
     permit(caller, Action::ReadPosts, Subject::Any)?;
-    let mut errors = Vec::new();
+    let mut errors = rules::check_override(wanted.overriding.as_ref());
     let subject = match (wanted.post, &wanted.post_id) {
         (Some(post), None) => drafted(services, caller, reader, post, &mut errors).await?,
         (None, Some(id)) => Some(saved(reader, caller, id).await?),
@@ -252,6 +256,7 @@ pub(super) async fn examine(
         class: subject.class,
         language: &subject.source_language,
         variants: &subject.variants,
+        overriding: wanted.overriding.as_ref(),
     };
     let plan = if wanted.deliveries.is_empty() {
         Plan::default()
@@ -333,7 +338,7 @@ fn report(
     variants: &[Variant],
     remaining: Vec<Remaining>,
 ) -> Report {
-    errors.extend(plan.faults);
+    errors.extend(plan.obstacles());
     let deliveries: Vec<Planned> = plan.ready.iter().map(|one| planned(services, one)).collect();
     Report {
         ok: errors.is_empty(),

@@ -47,6 +47,7 @@ pub mod posts;
 pub mod quarantine;
 mod recall;
 mod remaining;
+pub mod rules;
 pub mod schedule;
 pub mod sealing;
 pub mod self_audit;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::languages::{self, FallBack, Skipped};
+use super::rules::{Blocked, Overridden, Override};
 use super::warning::Warning;
 use super::{Caller, Error, Services, parts};
 use crate::domain::account::{Account, AccountStatus};
@@ -85,6 +86,8 @@ pub(super) struct Source<'a> {
     pub(super) language: &'a str,
     /// Its variants.
     pub(super) variants: &'a [Variant],
+    /// Why what rules block is to be let through, when somebody wants that.
+    pub(super) overriding: Option<&'a Override>,
 }
 
 /// A delivery whose every part is settled.
@@ -115,6 +118,17 @@ pub(super) struct Plan {
     pub(super) warnings: Vec<Warning>,
     /// What is left out as was asked for.
     pub(super) skipped: Vec<Skipped>,
+    /// What rules do not let be scheduled, though nothing else is wrong with it.
+    pub(super) blocked: Vec<Blocked>,
+    /// What is let through although rules block it.
+    pub(super) overridden: Vec<Overridden>,
+}
+
+impl Plan {
+    /// Everything that stands in the way, what rules block too.
+    pub(super) fn obstacles(&self) -> Vec<Fault> {
+        self.faults.iter().cloned().chain(self.blocked.iter().map(Blocked::fault)).collect()
+    }
 }
 
 /// Plans the wanted deliveries.
@@ -153,6 +167,7 @@ pub(super) async fn plan(
     }
     super::terms::judge(reader, &mut plan).await?;
     super::kits::check_plan(reader, source.post_id, source.variants, &mut plan).await?;
+    super::rules::judge(caller, reader, source.overriding, &mut plan).await?;
     repeated_within(&mut plan);
     after_the_version(services, &mut plan);
     near(services, reader, source, &mut plan, look).await?;

@@ -16,8 +16,9 @@ use super::deliveries::DeliveryView;
 use super::languages::Skipped;
 use super::plan::{self, Ready, Source, WantedDelivery};
 use super::posts::see;
+use super::rules::{self, Override};
 use super::warning::Warning;
-use super::{Caller, Done, Error, Services, Told, approvals, permit, same_answer};
+use super::{Caller, Done, Error, Services, Told, approvals, permit, same_answer, sessions};
 use crate::clock::{self, SharedClock};
 use crate::domain::audit::NewEntry;
 use crate::domain::id::{AccountId, JobId, PostId, UnitId};
@@ -41,6 +42,9 @@ pub struct WantedDeliveries {
     /// then.
     #[serde(default)]
     pub awaiting_approval: bool,
+    /// Lets through what rules block, by an administrator of their units.
+    #[serde(default, rename = "override")]
+    pub overriding: Option<Override>,
 }
 
 /// What was scheduled.
@@ -67,6 +71,7 @@ pub async fn schedule(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    super::all_well(rules::check_override(wanted.overriding.as_ref()))?;
     let now = services.clock.now();
     let (revision, plan, told) = {
         let mut reader = services.store.read().await?;
@@ -82,11 +87,15 @@ pub async fn schedule(
             class: post.class,
             language: &post.source_language,
             variants: variants.get(post_id).map_or(&[], Vec::as_slice),
+            overriding: wanted.overriding.as_ref(),
         };
-        let wanted = wanted.deliveries;
+        let deliveries = wanted.deliveries;
         let mut plan =
-            plan::plan(services, caller, &mut reader, &source, wanted, Look::Text).await?;
+            plan::plan(services, caller, &mut reader, &source, deliveries, Look::Text).await?;
         permit_each(caller, &mut plan.ready, asks_approval)?;
+        for one in &plan.blocked {
+            permit(caller, Action::WriteDeliveries, Subject::Account(&one.account_id))?;
+        }
         approvals::check_settings(&unit, &plan.ready)?;
         let told = if asks_approval {
             Some(approvals::wanted(&mut reader, (&post, unit.approval), None, now).await?)
@@ -95,11 +104,22 @@ pub async fn schedule(
         };
         (post.revision, plan, told)
     };
-    super::all_well(plan.faults)?;
+    if !plan.faults.is_empty() {
+        return Err(Error::Invalid(plan.obstacles()));
+    }
+    if let Some(refused) = rules::refusal(&plan.blocked) {
+        return Err(refused);
+    }
+    if !plan.overridden.is_empty() {
+        sessions::fresh(caller, now)?;
+    }
+    let overriding =
+        rules::overriding_entries(caller, wanted.overriding.as_ref(), &plan.overridden);
     let views = plan.ready.iter().map(|one| DeliveryView::planned(one, caller)).collect();
     let view = Scheduled { deliveries: views, warnings: plan.warnings, skipped: plan.skipped };
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
-    let entries = plan.ready.iter().map(|one| entry(caller, one)).chain(told).collect();
+    let entries = plan.ready.iter().map(|one| entry(caller, one));
+    let entries = entries.chain(told).chain(overriding).collect();
     let asked = Request::new(services, (post_id, revision), plan.ready, entries);
     let asked = Arc::new(Request { claim: caller.claim(answer), ..asked });
     match services.scheduling().submit(Arc::clone(&asked)).await? {

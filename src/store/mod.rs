@@ -61,6 +61,7 @@ pub mod refreshes;
 pub mod reminders;
 pub mod review;
 pub mod roles;
+pub mod rules;
 pub mod scrub;
 pub mod sealed;
 pub mod search;
@@ -181,6 +182,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     reminders::STATEMENTS,
     review::STATEMENTS,
     roles::STATEMENTS,
+    rules::STATEMENTS,
     sealed::STATEMENTS,
     search::STATEMENTS,
     self_audit::STATEMENTS,

@@ -167,6 +167,8 @@ mod rescue;
 #[cfg(test)]
 mod rights;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod schedule;
 #[cfg(test)]
 mod search;

@@ -90,6 +90,16 @@ const ROWS: &[(&str, Whose, &str)] = &[
     ("get_event", Readers, ""),
     ("update_event", Planners, "{}"),
     ("delete_event", Planners, ""),
+    ("list_rules", Readers, ""),
+    (
+        "create_rule",
+        Administrators,
+        r#"{"unit_id": "UNIT", "name": {"vi": "t", "en": "t"}, "effect": "warn", "kind": {"spacing": {"minutes": 2}}}"#,
+    ),
+    ("get_rule", Readers, ""),
+    ("update_rule", Administrators, "{}"),
+    ("delete_rule", Administrators, ""),
+    ("list_rule_conflicts", Readers, ""),
     ("list_campaigns", Readers, ""),
     (
         "create_campaign",
@@ -306,6 +316,11 @@ async fn mission(world: &World, office: usize) -> Things {
         }),
     )
     .await;
+    let rule = json!({
+        "unit_id": unit["id"], "name": {"vi": "t", "en": "t"}, "effect": "warn",
+        "kind": {"spacing": {"minutes": 2}},
+    });
+    let rule = made(world, "rules", &rule).await;
     let (title, day) = (json!({"vi": "t", "en": "t"}), "2026-09-02");
     let campaign =
         json!({"unit_id": unit["id"], "title": title, "period": {"from": day, "to": day}});
@@ -336,6 +351,7 @@ async fn mission(world: &World, office: usize) -> Things {
         ("holds", id(&hold["hold"])),
         ("people", id(&person)),
         ("events", id(&event)),
+        ("rules", id(&rule["rule"])),
         ("campaigns", id(&campaign)),
         ("offers", offered),
         ("term-entries", term_entry(world, &unit).await),

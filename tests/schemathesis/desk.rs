@@ -248,6 +248,20 @@ impl Seeding<'_> {
         comments
     }
 
+    /// Rules of a class that nothing here is of.
+    async fn rules(&self, unit: &str) -> Vec<String> {
+        let mut rules = Vec::new();
+        for number in 0..2 {
+            let rule = json!({
+                "unit_id": unit, "name": {"vi": format!("{number}"), "en": "Quiet"}, "effect": "warn",
+                "kind": {"quiet_hours": {"from": "22:00", "to": "07:00"}}, "classes": ["evergreen"],
+            });
+            let made = self.post("rules", "application/json", rule.to_string().into_bytes()).await;
+            rules.push(made["rule"]["id"].as_str().unwrap().to_owned());
+        }
+        rules
+    }
+
     async fn people(&self, unit: &str) -> Vec<String> {
         let mut people = Vec::new();
         for number in 0..3 {
@@ -305,6 +319,7 @@ impl Seeding<'_> {
         }
         let nouns = [
             ("term-entries", entries),
+            ("rules", self.rules(&unit).await),
             ("units", units),
             ("people", people),
             ("platforms", platforms),

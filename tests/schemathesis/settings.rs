@@ -9,7 +9,8 @@ use serde_json::Value;
 pub(crate) type Ids = BTreeMap<String, Vec<String>>;
 
 /// The nouns whose addresses end in an id.
-pub(crate) const NOUNS: [&str; 23] = [
+pub(crate) const NOUNS: [&str; 24] = [
+    "rules",
     "campaigns",
     "comments",
     "imports",

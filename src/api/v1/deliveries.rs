@@ -1,16 +1,19 @@
 //! Deliveries over HTTP: lists, one with its attempts, and what people decide about them.
 
 use axum::extract::State;
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::posts::in_tongue;
 use crate::api::Api;
 use crate::api::answer::Answer;
 use crate::api::extract::{Door, IfMatch, Json, Path, Query};
 use crate::api::page::{Items, window};
 use crate::api::problem::{Body9457, Problem};
+use crate::api::text::Tongue;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{AccountId, DeliveryId, HoldId, PostId, UnitId};
 use crate::domain::waiting::{Party, Whose};
@@ -161,10 +164,14 @@ async fn reschedule_delivery(
     door: Door,
     Path(id): Path<DeliveryId>,
     seen: IfMatch,
+    headers: HeaderMap,
     body: Json<Move>,
 ) -> Result<Answer<DeliveryView>, Problem> {
     let caller = door.creating(body.digest);
-    Ok(changed(deliveries::reschedule(&api.services, &caller, &id, *seen, body.value).await?))
+    let mut done =
+        deliveries::reschedule(&api.services, &caller, &id, *seen, body.value).await?;
+    in_tongue(Tongue::wanted(&headers), &mut done.value.warnings);
+    Ok(changed(done))
 }
 
 /// A person has found it at the platform: it counts as published, once the platform itself shows

@@ -24,6 +24,7 @@ mod people;
 mod platforms;
 mod posts;
 mod quarantine;
+mod rules;
 mod series;
 mod sessions;
 mod term_base;
@@ -63,6 +64,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(languages::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
+        .merge(rules::routes())
         .merge(series::routes())
         .merge(sessions::routes())
         .merge(comments::routes())

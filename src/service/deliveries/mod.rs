@@ -28,9 +28,10 @@ use waiting::Known;
 
 use super::plan::{self, WantedLocal};
 use super::recall::{self, Back};
+use super::rules::{self, Moving, Override};
 use super::{
-    Caller, Done, Error, Page, Services, Told, Window, approvals, finish, kits, parts, permit,
-    terms,
+    Caller, Done, Error, Page, Services, Told, Window, all_well, approvals, finish, kits, parts,
+    permit, sessions, terms,
 };
 use crate::domain::delivery::{DeliveryState, Event};
 use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
@@ -60,6 +61,9 @@ pub struct Move {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub publish_by: Option<String>,
+    /// Lets it through although a rule blocks that time, by an administrator of the rule's unit.
+    #[serde(default, rename = "override")]
+    pub overriding: Option<Override>,
 }
 
 /// Which deliveries a list is to have.
@@ -291,6 +295,7 @@ pub async fn reschedule(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
+    all_well(rules::check_override(to.overriding.as_ref()))?;
     let before = {
         let mut reader = services.store.read().await?;
         see(&mut reader, caller, Action::WriteDeliveries, id).await?
@@ -302,6 +307,7 @@ pub async fn reschedule(
     let time = new_time(services, &before, &to)?;
     terms::check_time(&mut services.store.read().await?, id, time.due_at).await?;
     kits::check_move(&mut services.store.read().await?, &before, time.due_at).await?;
+    let moving = check_rules(services, caller, &before, &to, time.due_at).await?;
     let (mut tx, delivery) = stopped(services, caller, id, Event::Rescheduled).await?;
     if delivery.state.is_final() {
         return Err(not_now(&delivery, "already_ended", "it has come to its end"));
@@ -331,17 +337,42 @@ pub async fn reschedule(
         let begin = super::schedule::bring_at(services, time.due_at);
         jobs::move_queued(&mut tx, &work::bring_key(one), begin).await?;
     }
-    let view = changed(&mut tx, caller, id, services.clock.now()).await?;
+    let mut view = changed(&mut tx, caller, id, services.clock.now()).await?;
+    view.warnings = moving.warnings;
     let detail = json!({"from": delivery.due_at, "to": time.due_at, "publish_by": time.publish_by});
     let action = if time.asks_approval { "delivery.plan" } else { "delivery.reschedule" };
     let each = std::iter::once(id).chain(moved.iter().map(|one| &one.id));
     let mut entries: Vec<_> = each.map(|id| caller.entry(action, id, detail.clone())).collect();
+    entries.extend(rules::overriding_entries(caller, to.overriding.as_ref(), &moving.overridden));
     if time.asks_approval && delivery.state != DeliveryState::PendingApproval {
         entries.extend(approvals::wanted_again(&mut tx, &delivery.post_id, now).await?);
     }
     let done = finish(services, caller, tx, view, &entries).await?;
     services.queue.announce(&jobs);
     Ok(done)
+}
+
+/// What rules say of another time, unless one of them blocks it.
+async fn check_rules(
+    services: &Services,
+    caller: &Caller,
+    delivery: &Delivery,
+    to: &Move,
+    due_at: Timestamp,
+) -> Result<Moving, Error> {
+    let pointer = match (&to.at, &to.local) {
+        (Some(_), _) => "/at",
+        (None, Some(_)) => "/local",
+        (None, None) => "/now",
+    };
+    let mut reader = services.store.read().await?;
+    let overriding = to.overriding.as_ref();
+    let moving =
+        rules::judge_move(caller, &mut reader, (delivery, due_at), overriding, pointer).await?;
+    if !moving.overridden.is_empty() {
+        sessions::fresh(caller, services.clock.now())?;
+    }
+    Ok(moving)
 }
 
 fn new_time(services: &Services, delivery: &Delivery, to: &Move) -> Result<NewTime, Error> {

@@ -20,7 +20,9 @@ use crate::domain::waiting::Cause;
 use crate::domain::{words, work};
 use crate::service::parts::Apart;
 use crate::service::plan::WantedLocal;
-use crate::service::{Caller, Done, Error, Services, all_well, approvals, finish, parts, permit};
+use crate::service::{
+    Caller, Done, Error, Services, all_well, approvals, finish, parts, permit, rules,
+};
 use crate::store::deliveries::{self, Delivery, NewTime};
 use crate::store::jobs::NewJob;
 use crate::store::parts::Behind;
@@ -121,7 +123,7 @@ pub async fn review(
     let keys: Vec<String> = review.deliveries.iter().map(|it| work::publish_key(&it.id)).collect();
     jobs::remove_queued(&mut tx, &keys).await?;
     let found = found(&mut tx, caller, &review).await?;
-    let steps = steps(services, &mut tx, &review, &found, now).await?;
+    let steps = steps(services, caller, &mut tx, (&review, &found), now).await?;
     let (mut jobs, mut entries) = write_behind(services, caller, &mut tx, &steps, now).await?;
     write(services, caller, &mut tx, &steps, (&mut jobs, &mut entries)).await?;
     entries.extend(wanted_again(&mut tx, &steps, now).await?);
@@ -156,9 +158,9 @@ async fn found(
 /// What is to be done with each, or everything that forbids it.
 async fn steps<'a>(
     services: &Services,
+    caller: &Caller,
     tx: &mut Tx,
-    review: &Review,
-    found: &'a [Option<Delivery>],
+    (review, found): (&Review, &'a [Option<Delivery>]),
     now: Timestamp,
 ) -> Result<Vec<(&'a Delivery, Step)>, Error> {
     let known: Vec<&Delivery> = found.iter().flatten().collect();
@@ -196,7 +198,13 @@ async fn steps<'a>(
                 Ok(due_at) => steps.push((delivery, Step::Release(due_at))),
                 Err(fault) => faults.push(fault),
             },
-            Some(step) => steps.push((delivery, step)),
+            Some(step) => {
+                if let Step::Reschedule(time) = &step {
+                    let to = (delivery, time.due_at);
+                    faults.extend(rules::move_faults(caller, tx, to, &pointer).await?);
+                }
+                steps.push((delivery, step));
+            }
             None => {}
         }
     }
@@ -237,6 +245,7 @@ fn step(
                 local: verdict.local.clone(),
                 now: verdict.now,
                 publish_by: verdict.publish_by.clone(),
+                overriding: None,
             };
             match new_time(services, delivery, &to) {
                 Ok(time) => Ok(Some(Step::Reschedule(time))),

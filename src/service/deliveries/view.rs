@@ -16,6 +16,7 @@ use crate::domain::waiting::Party;
 use crate::service::Caller;
 use crate::service::plan::{Ready, shown_zone};
 use crate::service::posts::MediaView;
+use crate::service::warning::Warning;
 use crate::store::deliveries::{Attempt, Delivery};
 
 /// A delivery.
@@ -106,6 +107,9 @@ pub struct DeliveryView {
     pub created_at: Timestamp,
     /// When it was changed last.
     pub updated_at: Timestamp,
+    /// What is worth knowing about the time that it was just given; in the answer to that alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// A delivery with what it says and everything that was tried.
@@ -333,6 +337,7 @@ impl DeliveryView {
             created_by: delivery.created_by,
             created_at: delivery.created_at,
             updated_at: delivery.updated_at,
+            warnings: Vec::new(),
         }
     }
 

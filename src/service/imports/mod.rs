@@ -275,9 +275,12 @@ async fn of_posts(
             deliveries: draft.wanted(),
             // It is written as a draft: whether it is approved is asked when it is scheduled.
             awaiting_approval: true,
+            overriding: None,
         };
         let faults: Vec<Fault> = match check::examine(services, caller, reader, wanted).await {
-            Ok(found) => found.errors.into_iter().chain(found.plan.faults).collect(),
+            Ok(found) => {
+                found.errors.into_iter().chain(found.plan.obstacles()).collect()
+            },
             Err(Error::Invalid(faults)) => faults,
             Err(other) => return Err(other),
         };

@@ -13,6 +13,7 @@ use crate::domain::recurrence::Rule;
 use crate::domain::series::{MOST_ACCOUNTS, Series};
 use crate::platforms::rules::SameText;
 use crate::service::plan::{self, Source, WantedDelivery};
+use crate::service::rules::Blocked;
 use crate::service::warning::Warning;
 use crate::service::{Caller, Error, Services, all_well, approvals, permit, schedule};
 use crate::store::neighbours::Look;
@@ -73,6 +74,7 @@ pub(super) async fn whole(
         class: post.class,
         language: &post.source_language,
         variants: variants.as_deref().unwrap_or_default(),
+        overriding: None,
     };
     let plan = plan::plan(services, caller, reader, &source, asked, Look::Text).await?;
     let here = |pointer: &str| pointer.replacen("/deliveries", "/accounts", 1);
@@ -85,9 +87,11 @@ pub(super) async fn whole(
     for one in &plan.ready {
         permit(caller, Action::WriteDeliveries, Subject::Account(&one.account.id))?;
     }
+    // A rule stands in the way of a date, not of the series.
     let mut warnings: Vec<Warning> = plan
         .warnings
         .into_iter()
+        .chain(plan.blocked.iter().map(Blocked::warning))
         .map(|warning| Warning { pointer: here(&warning.pointer), ..warning })
         .collect();
     for one in plan.ready.iter().filter(|one| one.row.part.number == 1) {

@@ -146,7 +146,7 @@ async fn look(services: &Services, series: &Series) -> Result<bool, Error> {
     let post = posts::find(&mut reader, &series.post_id).await?;
     let planned = match &post {
         Some(post) if !due.wanted.is_empty() => {
-            plan(services, &mut reader, (series, post), &mut due).await?
+            plan_some(services, &mut reader, (series, post), &mut due).await?
         }
         Some(_) => Planned::default(),
         None => {
@@ -199,8 +199,6 @@ async fn due(
         *date += 1;
         (*date, one.due_at, one.account_id.clone())
     });
-    due.more = due.wanted.len() > AT_ONCE;
-    due.wanted.truncate(AT_ONCE);
     Ok(due)
 }
 
@@ -283,6 +281,30 @@ pub(super) fn wanted(
     }
 }
 
+/// Plans as much as is made at once: the first dates of which anything can be made. What rules block keeps no later
+/// date waiting.
+async fn plan_some(
+    services: &Services,
+    reader: &mut Reader,
+    about: (&Series, &Post),
+    due: &mut Due,
+) -> Result<Planned, Error> {
+    let mut wanted = std::mem::take(&mut due.wanted);
+    loop {
+        let later = wanted.split_off(wanted.len().min(AT_ONCE));
+        due.wanted = wanted;
+        due.more = !later.is_empty();
+        let before = due.faults.len();
+        let planned = plan(services, reader, about, due).await?;
+        let mut new = due.faults.iter().skip(before);
+        let by_rules = new.all(|(fault, ..)| fault.code == "blocked_by_rule");
+        if later.is_empty() || planned.request.is_some() || !by_rules {
+            return Ok(planned);
+        }
+        wanted = later;
+    }
+}
+
 /// Plans what is wanted in the name of whoever answers for the series.
 async fn plan(
     services: &Services,
@@ -320,6 +342,7 @@ async fn plan(
         class: post.class,
         language: &post.source_language,
         variants: variants.as_deref().unwrap_or_default(),
+        overriding: None,
     };
     let each = due.wanted.iter();
     let asked = each.map(|(one, at)| wanted(series, &one.account_id, at, &one.zone)).collect();
@@ -341,7 +364,7 @@ fn settled(
     due: &mut Due,
 ) -> Planned {
     let mut faulty: BTreeMap<usize, Fault> = BTreeMap::new();
-    for fault in plan.faults {
+    for fault in plan.obstacles() {
         let place = fault.pointer.split('/').nth(2).and_then(|place| place.parse().ok());
         faulty.entry(place.unwrap_or(0)).or_insert(fault);
     }
