@@ -291,7 +291,9 @@ fn tracked_pointer(path: &serde_path_to_error::Path) -> String {
         match segment {
             Segment::Seq { index } => push(&mut pointer, &index.to_string()),
             Segment::Map { key } => push(&mut pointer, key),
-            Segment::Enum { .. } | Segment::Unknown => {}
+            // The name of the object's one member.
+            Segment::Enum { variant } => push(&mut pointer, variant),
+            Segment::Unknown => {}
         }
     }
     pointer

@@ -272,9 +272,9 @@ impl Rule {
                 (from.to_datetime(Time::midnight()), to.checked_add(1.day()).ok()?.into())
             }
             RuleKind::ElectionSilence { from, to, .. } => (*from, *to),
-            RuleKind::Spacing { .. }
-            | RuleKind::QuietHours { .. }
-            | RuleKind::Weekend { .. } => return None,
+            RuleKind::Spacing { .. } | RuleKind::QuietHours { .. } | RuleKind::Weekend { .. } => {
+                return None;
+            }
         };
         let utc = |wall: DateTime| wall.to_zoned(TimeZone::UTC).map(|it| it.timestamp()).ok();
         let early = utc(from)?.checked_sub(ANY_ZONE_HOURS.hours()).unwrap_or(Timestamp::MIN);
@@ -285,9 +285,8 @@ impl Rule {
 
 impl RuleKind {
     fn check(&self, faults: &mut Vec<Fault>) {
-        let ends_first = |pointer| {
-            Fault::new(pointer, "rule_ends_first", "it cannot end before it begins")
-        };
+        let ends_first =
+            |pointer| Fault::new(pointer, "rule_ends_first", "it cannot end before it begins");
         let too_long = |pointer| {
             let detail = format!("at most {LONGEST_DAYS} days; make several rules");
             Fault::new(pointer, "rule_too_long", detail).with("max", LONGEST_DAYS)

@@ -34,7 +34,7 @@ fn ask(rule: &Rule, due_at: Timestamp, zone: &TimeZone, country: Option<&str>) -
     let account_id = AccountId::new(Timestamp::UNIX_EPOCH, 1);
     rule.catches(&Going {
         account_id: &account_id,
-        platform: "facebook",
+        platform: "here",
         class: Class::Routine,
         due_at,
         zone,
@@ -46,48 +46,82 @@ fn ask(rule: &Rule, due_at: Timestamp, zone: &TimeZone, country: Option<&str>) -
 const NIGHT: &str = r#"{"quiet_hours": {"from": "22:00", "to": "07:00"}}"#;
 const EARLY: &str = r#"{"quiet_hours": {"from": "01:00", "to": "02:30"}}"#;
 const MOURNING: &str = r#"{"mourning": {"from": "2031-07-19", "to": "2031-07-20"}}"#;
-const SILENCE: &str =
-    r#"{"election_silence": {"from": "2032-04-24T00:00", "to": "2032-04-25T20:00", "country": "FR"}}"#;
+const SILENCE: &str = r#"{"election_silence": {"from": "2032-04-24T00:00", "to": "2032-04-25T20:00", "country": "FR"}}"#;
 const WEEKEND: &str = r#"{"weekend": {}}"#;
 const MONDAYS: &str = r#"{"weekend": {"days": ["monday"]}}"#;
 
+/// Kind, instant, zone, country, and the first free instant when it is caught.
+type Case = (&'static str, &'static str, &'static str, Option<&'static str>, Option<&'static str>);
+
+const CASES: &[Case] = &[
+    // The night crosses midnight; its end is not quiet, its beginning is.
+    (NIGHT, "2031-07-14T21:59:59+02:00", "Europe/Paris", None, None),
+    (NIGHT, "2031-07-14T22:00:00+02:00", "Europe/Paris", None, Some("2031-07-15T07:00:00+02:00")),
+    (NIGHT, "2031-07-15T06:59:59+02:00", "Europe/Paris", None, Some("2031-07-15T07:00:00+02:00")),
+    (NIGHT, "2031-07-15T07:00:00+02:00", "Europe/Paris", None, None),
+    // The same instant is day in Hanoi.
+    (NIGHT, "2031-07-15T06:59:59+02:00", "Asia/Ho_Chi_Minh", None, None),
+    // Over the night in which the clocks go forward it is the wall that counts.
+    (NIGHT, "2031-03-29T23:00:00+01:00", "Europe/Paris", None, Some("2031-03-30T07:00:00+02:00")),
+    // An end that the clocks skip: 02:30 is never shown, 03:00 is free.
+    (EARLY, "2031-03-30T01:59:59+01:00", "Europe/Paris", None, Some("2031-03-30T03:30:00+02:00")),
+    (EARLY, "2031-03-30T03:00:00+02:00", "Europe/Paris", None, None),
+    // One that they show twice: quiet until it was shown for the last time.
+    (EARLY, "2031-10-26T02:29:00+02:00", "Europe/Paris", None, Some("2031-10-26T02:30:00+01:00")),
+    (EARLY, "2031-10-26T02:29:00+01:00", "Europe/Paris", None, Some("2031-10-26T02:30:00+01:00")),
+    // Days are the account's: already over in Hanoi, not yet begun in Washington.
+    (
+        MOURNING,
+        "2031-07-19T17:00:00+02:00",
+        "Europe/Paris",
+        None,
+        Some("2031-07-21T00:00:00+02:00"),
+    ),
+    (MOURNING, "2031-07-20T18:00:00Z", "Asia/Ho_Chi_Minh", None, None),
+    (MOURNING, "2031-07-20T18:00:00Z", "Europe/Paris", None, Some("2031-07-21T00:00:00+02:00")),
+    (MOURNING, "2031-07-19T02:00:00Z", "America/New_York", None, None),
+    // Silence is the host country's, to the minute.
+    (
+        SILENCE,
+        "2032-04-25T19:59:00+02:00",
+        "Europe/Paris",
+        Some("FR"),
+        Some("2032-04-25T20:00:00+02:00"),
+    ),
+    (SILENCE, "2032-04-25T20:00:00+02:00", "Europe/Paris", Some("FR"), None),
+    (SILENCE, "2032-04-25T19:59:00+02:00", "Europe/Paris", Some("BE"), None),
+    (SILENCE, "2032-04-25T19:59:00+02:00", "Europe/Paris", None, None),
+    // 2031-07-18 is a Friday.
+    (
+        WEEKEND,
+        "2031-07-18T10:00:00+03:00",
+        "Africa/Cairo",
+        Some("EG"),
+        Some("2031-07-20T00:00:00+03:00"),
+    ),
+    (WEEKEND, "2031-07-20T10:00:00+03:00", "Africa/Cairo", Some("EG"), None),
+    (WEEKEND, "2031-07-18T10:00:00+02:00", "Europe/Paris", Some("FR"), None),
+    (
+        WEEKEND,
+        "2031-07-20T10:00:00+02:00",
+        "Europe/Paris",
+        Some("FR"),
+        Some("2031-07-21T00:00:00+02:00"),
+    ),
+    (WEEKEND, "2031-07-20T10:00:00+02:00", "Europe/Paris", None, Some("2031-07-21T00:00:00+02:00")),
+    (
+        MONDAYS,
+        "2031-07-21T10:00:00+03:00",
+        "Africa/Cairo",
+        Some("EG"),
+        Some("2031-07-22T00:00:00+03:00"),
+    ),
+    (MONDAYS, "2031-07-18T10:00:00+03:00", "Africa/Cairo", Some("EG"), None),
+];
+
 #[test]
 fn each_kind_catches_what_it_says_in_the_zone_of_the_account() {
-    for (kind, due, zone, country, free) in [
-        // The night crosses midnight; its end is not quiet, its beginning is.
-        (NIGHT, "2031-07-14T21:59:59+02:00", "Europe/Paris", None, None),
-        (NIGHT, "2031-07-14T22:00:00+02:00", "Europe/Paris", None, Some("2031-07-15T07:00:00+02:00")),
-        (NIGHT, "2031-07-15T06:59:59+02:00", "Europe/Paris", None, Some("2031-07-15T07:00:00+02:00")),
-        (NIGHT, "2031-07-15T07:00:00+02:00", "Europe/Paris", None, None),
-        // The same instant is day in Hanoi.
-        (NIGHT, "2031-07-15T06:59:59+02:00", "Asia/Ho_Chi_Minh", None, None),
-        // Over the night in which the clocks go forward it is the wall that counts.
-        (NIGHT, "2031-03-29T23:00:00+01:00", "Europe/Paris", None, Some("2031-03-30T07:00:00+02:00")),
-        // An end that the clocks skip: 02:30 is never shown, 03:00 is free.
-        (EARLY, "2031-03-30T01:59:59+01:00", "Europe/Paris", None, Some("2031-03-30T03:30:00+02:00")),
-        (EARLY, "2031-03-30T03:00:00+02:00", "Europe/Paris", None, None),
-        // One that they show twice: quiet until it was shown for the last time.
-        (EARLY, "2031-10-26T02:29:00+02:00", "Europe/Paris", None, Some("2031-10-26T02:30:00+01:00")),
-        (EARLY, "2031-10-26T02:29:00+01:00", "Europe/Paris", None, Some("2031-10-26T02:30:00+01:00")),
-        // Days are the account's: already over in Hanoi, not yet begun in Washington.
-        (MOURNING, "2031-07-19T17:00:00+02:00", "Europe/Paris", None, Some("2031-07-21T00:00:00+02:00")),
-        (MOURNING, "2031-07-20T18:00:00Z", "Asia/Ho_Chi_Minh", None, None),
-        (MOURNING, "2031-07-20T18:00:00Z", "Europe/Paris", None, Some("2031-07-21T00:00:00+02:00")),
-        (MOURNING, "2031-07-19T02:00:00Z", "America/New_York", None, None),
-        // Silence is the host country's, to the minute.
-        (SILENCE, "2032-04-25T19:59:00+02:00", "Europe/Paris", Some("FR"), Some("2032-04-25T20:00:00+02:00")),
-        (SILENCE, "2032-04-25T20:00:00+02:00", "Europe/Paris", Some("FR"), None),
-        (SILENCE, "2032-04-25T19:59:00+02:00", "Europe/Paris", Some("BE"), None),
-        (SILENCE, "2032-04-25T19:59:00+02:00", "Europe/Paris", None, None),
-        // 2031-07-18 is a Friday.
-        (WEEKEND, "2031-07-18T10:00:00+03:00", "Africa/Cairo", Some("EG"), Some("2031-07-20T00:00:00+03:00")),
-        (WEEKEND, "2031-07-20T10:00:00+03:00", "Africa/Cairo", Some("EG"), None),
-        (WEEKEND, "2031-07-18T10:00:00+02:00", "Europe/Paris", Some("FR"), None),
-        (WEEKEND, "2031-07-20T10:00:00+02:00", "Europe/Paris", Some("FR"), Some("2031-07-21T00:00:00+02:00")),
-        (WEEKEND, "2031-07-20T10:00:00+02:00", "Europe/Paris", None, Some("2031-07-21T00:00:00+02:00")),
-        (MONDAYS, "2031-07-21T10:00:00+03:00", "Africa/Cairo", Some("EG"), Some("2031-07-22T00:00:00+03:00")),
-        (MONDAYS, "2031-07-18T10:00:00+03:00", "Africa/Cairo", Some("EG"), None),
-    ] {
+    for (kind, due, zone, country, free) in CASES.iter().copied() {
         let found = against(&rule(kind), due, zone, country);
         let expected = free.map(|free| Caught { free_at: Some(at(free)), near: vec![] });
         assert_eq!(found, expected, "{kind} at {due} in {zone}");
@@ -149,7 +183,7 @@ fn what_is_near_is_told_by_name_and_both_must_be_covered() {
     let ask = |class, neighbour: &Neighbour| {
         let found = statements.catches(&Going {
             account_id: &account_id,
-            platform: "x",
+            platform: "there",
             class,
             due_at: at("2031-07-14T09:00:00Z"),
             zone: &TimeZone::UTC,
@@ -182,8 +216,8 @@ fn a_rule_covers_only_what_it_names() {
         against(&rule, "2031-07-14T23:00:00Z", "UTC", None).is_some()
     };
     assert!(caught(&|_| {}));
-    assert!(caught(&|it| it.platforms = vec!["facebook".into()]));
-    assert!(!caught(&|it| it.platforms = vec!["x".into()]));
+    assert!(caught(&|it| it.platforms = vec!["here".into()]));
+    assert!(!caught(&|it| it.platforms = vec!["there".into()]));
     assert!(caught(&|it| it.account_ids = vec![mine.clone()]));
     assert!(!caught(&|it| it.account_ids = vec![other.clone()]));
     assert!(caught(&|it| it.classes = vec![Class::Routine]));
@@ -213,13 +247,27 @@ fn a_span_holds_all_that_can_be_caught_anywhere() {
 
 #[test]
 fn what_cannot_be_is_told_by_its_place() {
-    for kind in [NIGHT, EARLY, MOURNING, SILENCE, WEEKEND, MONDAYS, r#"{"spacing": {"minutes": 2}}"#] {
+    for kind in
+        [NIGHT, EARLY, MOURNING, SILENCE, WEEKEND, MONDAYS, r#"{"spacing": {"minutes": 2}}"#]
+    {
         assert_eq!(rule(kind).check(), [], "{kind}");
     }
     for (kind, place, code) in [
-        (r#"{"mourning": {"from": "2031-07-20", "to": "2031-07-19"}}"#, "mourning/to", "rule_ends_first"),
-        (r#"{"mourning": {"from": "2031-07-20", "to": "2033-07-19"}}"#, "mourning/to", "rule_too_long"),
-        (r#"{"mourning": {"from": "0031-07-20", "to": "0031-07-20"}}"#, "mourning/from", "date_out_of_range"),
+        (
+            r#"{"mourning": {"from": "2031-07-20", "to": "2031-07-19"}}"#,
+            "mourning/to",
+            "rule_ends_first",
+        ),
+        (
+            r#"{"mourning": {"from": "2031-07-20", "to": "2033-07-19"}}"#,
+            "mourning/to",
+            "rule_too_long",
+        ),
+        (
+            r#"{"mourning": {"from": "0031-07-20", "to": "0031-07-20"}}"#,
+            "mourning/from",
+            "date_out_of_range",
+        ),
         (
             r#"{"election_silence": {"from": "2032-04-25T20:00", "to": "2032-04-25T20:00"}}"#,
             "election_silence/to",

@@ -43,9 +43,7 @@ impl From<jiff::civil::Weekday> for DayOfWeek {
 /// Countries by what they rest on.
 const ELSEWHERE: &[(&[&str], &[DayOfWeek])] = &[
     (
-        &[
-            "BD", "BH", "DZ", "EG", "IL", "IQ", "JO", "KW", "LY", "OM", "QA", "SA", "SD", "SY", "YE",
-        ],
+        &["BD", "BH", "DZ", "EG", "IL", "IQ", "JO", "KW", "LY", "OM", "QA", "SA", "SD", "SY", "YE"],
         &[DayOfWeek::Friday, DayOfWeek::Saturday],
     ),
     (&["AF"], &[DayOfWeek::Thursday, DayOfWeek::Friday]),

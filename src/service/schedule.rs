@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::act::{Kind, sort_out};
 use super::deliveries::DeliveryView;
 use super::languages::Skipped;
-use super::plan::{self, Ready, Source, WantedDelivery};
+use super::plan::{self, Plan, Ready, Source, WantedDelivery};
 use super::posts::see;
 use super::rules::{self, Override};
 use super::warning::Warning;
@@ -71,55 +71,12 @@ pub async fn schedule(
     if let Some(done) = caller.replay(services).await? {
         return Ok(done);
     }
-    super::all_well(rules::check_override(wanted.overriding.as_ref()))?;
-    let now = services.clock.now();
-    let (revision, plan, told) = {
-        let mut reader = services.store.read().await?;
-        let post = see(&mut reader, caller, Action::ReadPosts, post_id).await?;
-        let variants = variants::of_posts(&mut reader, &[post_id]).await?;
-        let unit = units::find(&mut reader, &post.unit_id).await?.ok_or(Error::NotFound)?;
-        check_open(services, &unit)?;
-        let wait = wanted.awaiting_approval;
-        let asks_approval = approvals::asked(&mut reader, &unit, (post_id, wait), now).await?;
-        let source = Source {
-            post_id: Some(post_id),
-            unit_id: &post.unit_id,
-            class: post.class,
-            language: &post.source_language,
-            variants: variants.get(post_id).map_or(&[], Vec::as_slice),
-            overriding: wanted.overriding.as_ref(),
-        };
-        let deliveries = wanted.deliveries;
-        let mut plan =
-            plan::plan(services, caller, &mut reader, &source, deliveries, Look::Text).await?;
-        permit_each(caller, &mut plan.ready, asks_approval)?;
-        for one in &plan.blocked {
-            permit(caller, Action::WriteDeliveries, Subject::Account(&one.account_id))?;
-        }
-        approvals::check_settings(&unit, &plan.ready)?;
-        let told = if asks_approval {
-            Some(approvals::wanted(&mut reader, (&post, unit.approval), None, now).await?)
-        } else {
-            None
-        };
-        (post.revision, plan, told)
-    };
-    if !plan.faults.is_empty() {
-        return Err(Error::Invalid(plan.obstacles()));
-    }
-    if let Some(refused) = rules::refusal(&plan.blocked) {
-        return Err(refused);
-    }
-    if !plan.overridden.is_empty() {
-        sessions::fresh(caller, now)?;
-    }
-    let overriding =
-        rules::overriding_entries(caller, wanted.overriding.as_ref(), &plan.overridden);
+    let Foreseen { revision, plan, mut entries } =
+        Box::pin(foresee(services, caller, post_id, wanted)).await?;
     let views = plan.ready.iter().map(|one| DeliveryView::planned(one, caller)).collect();
     let view = Scheduled { deliveries: views, warnings: plan.warnings, skipped: plan.skipped };
     let answer = serde_json::to_value(&view).map_err(Error::internal)?;
-    let entries = plan.ready.iter().map(|one| entry(caller, one));
-    let entries = entries.chain(told).chain(overriding).collect();
+    entries.splice(0..0, plan.ready.iter().map(|one| entry(caller, one)));
     let asked = Request::new(services, (post_id, revision), plan.ready, entries);
     let asked = Arc::new(Request { claim: caller.claim(answer), ..asked });
     match services.scheduling().submit(Arc::clone(&asked)).await? {
@@ -140,6 +97,61 @@ pub async fn schedule(
     }
 }
 
+/// Deliveries against which nothing is to be said, at a revision of their post.
+struct Foreseen {
+    revision: i64,
+    plan: Plan,
+    /// What the audit is told besides.
+    entries: Vec<NewEntry>,
+}
+
+/// Settles what is wanted, or tells everything that stands in the way.
+async fn foresee(
+    services: &Services,
+    caller: &Caller,
+    post_id: &PostId,
+    wanted: WantedDeliveries,
+) -> Result<Foreseen, Error> {
+    super::all_well(rules::check_override(wanted.overriding.as_ref()))?;
+    let now = services.clock.now();
+    let mut reader = services.store.read().await?;
+    let post = see(&mut reader, caller, Action::ReadPosts, post_id).await?;
+    let variants = variants::of_posts(&mut reader, &[post_id]).await?;
+    let unit = units::find(&mut reader, &post.unit_id).await?.ok_or(Error::NotFound)?;
+    check_open(services, &unit)?;
+    let wait = wanted.awaiting_approval;
+    let asks_approval = approvals::asked(&mut reader, &unit, (post_id, wait), now).await?;
+    let source = Source {
+        post_id: Some(post_id),
+        unit_id: &post.unit_id,
+        class: post.class,
+        language: &post.source_language,
+        variants: variants.get(post_id).map_or(&[], Vec::as_slice),
+        overriding: wanted.overriding.as_ref(),
+    };
+    let deliveries = wanted.deliveries;
+    let mut plan =
+        plan::plan(services, caller, &mut reader, &source, deliveries, Look::Text).await?;
+    permit_each(caller, &mut plan, asks_approval)?;
+    approvals::check_settings(&unit, &plan.ready)?;
+    let mut entries = Vec::new();
+    if asks_approval {
+        entries.push(approvals::wanted(&mut reader, (&post, unit.approval), None, now).await?);
+    }
+    if !plan.faults.is_empty() {
+        return Err(Error::Invalid(plan.obstacles()));
+    }
+    if let Some(refused) = rules::refusal(&plan.blocked) {
+        return Err(refused);
+    }
+    if !plan.overridden.is_empty() {
+        sessions::fresh(caller, now)?;
+    }
+    let overriding = wanted.overriding.as_ref();
+    entries.extend(rules::overriding_entries(caller, overriding, &plan.overridden));
+    Ok(Foreseen { revision: post.revision, plan, entries })
+}
+
 fn unfit(account: &AccountId) -> Error {
     let detail = format!("{account} cannot publish any more, or has come to another unit");
     let told = Told::new("account_not_connected", detail);
@@ -156,10 +168,13 @@ pub(super) fn check_open(services: &Services, unit: &Unit) -> Result<(), Error> 
 }
 
 /// Whoever schedules must be allowed to for each of the accounts.
-fn permit_each(caller: &Caller, ready: &mut [Ready], asks_approval: bool) -> Result<(), Error> {
-    for one in ready {
+fn permit_each(caller: &Caller, plan: &mut Plan, asks_approval: bool) -> Result<(), Error> {
+    for one in &mut plan.ready {
         one.row.asks_approval = asks_approval;
         permit(caller, Action::WriteDeliveries, Subject::Account(&one.account.id))?;
+    }
+    for one in &plan.blocked {
+        permit(caller, Action::WriteDeliveries, Subject::Account(&one.account_id))?;
     }
     Ok(())
 }

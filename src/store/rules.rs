@@ -289,9 +289,9 @@ pub struct Covered {
 
 /// The accounts of a unit and of all below it, by their ids.
 pub async fn accounts(reader: &mut Reader, unit: &UnitId) -> Result<Vec<Covered>, Error> {
-    Ok(on!(reader, ACCOUNTS, |sql, conn| {
-        sqlx::query_as(sql).bind(unit).fetch_all(conn).await?
-    }))
+    let found =
+        on!(reader, ACCOUNTS, |sql, conn| sqlx::query_as(sql).bind(unit).fetch_all(conn).await?);
+    Ok(found)
 }
 
 /// A delivery that is still to go out.
@@ -317,8 +317,8 @@ pub async fn to_come(
     after: Option<&(Timestamp, DeliveryId)>,
     limit: usize,
 ) -> Result<Vec<ToCome>, Error> {
-    let (at, id) = after.map_or((Timestamp::UNIX_EPOCH, ""), |(at, id)| (*at, id.as_str()));
     type Found = (DeliveryId, PostId, Class, DeliveryState, At);
+    let (at, id) = after.map_or((Timestamp::UNIX_EPOCH, ""), |(at, id)| (*at, id.as_str()));
     let rows: Vec<Found> = on!(reader, TO_COME, |sql, conn| {
         sqlx::query_as(sql)
             .bind(account)

@@ -307,20 +307,6 @@ async fn mission(world: &World, office: usize) -> Things {
     let scheduled = made(world, &format!("posts/{}/deliveries", id(&post)), &wanted).await;
     let scope = json!({"account_id": account["id"]});
     let hold = made(world, "holds", &json!({"scope": scope, "reason": "r"})).await;
-    let event = made(
-        world,
-        "events",
-        &json!({
-            "unit_id": unit["id"], "title": {"vi": "t", "en": "t"}, "kind": "visit",
-            "when": {"days": {"from": "2026-09-02", "to": "2026-09-02"}},
-        }),
-    )
-    .await;
-    let rule = json!({
-        "unit_id": unit["id"], "name": {"vi": "t", "en": "t"}, "effect": "warn",
-        "kind": {"spacing": {"minutes": 2}},
-    });
-    let rule = made(world, "rules", &rule).await;
     let (title, day) = (json!({"vi": "t", "en": "t"}), "2026-09-02");
     let campaign =
         json!({"unit_id": unit["id"], "title": title, "period": {"from": day, "to": day}});
@@ -350,12 +336,30 @@ async fn mission(world: &World, office: usize) -> Things {
         ("DELIVERY", id(&scheduled["deliveries"][0])),
         ("holds", id(&hold["hold"])),
         ("people", id(&person)),
-        ("events", id(&event)),
-        ("rules", id(&rule["rule"])),
+        ("events", event(world, &unit).await),
+        ("rules", rule(world, &unit).await),
         ("campaigns", id(&campaign)),
         ("offers", offered),
         ("term-entries", term_entry(world, &unit).await),
     ])
+}
+
+/// A visit.
+async fn event(world: &World, unit: &Value) -> String {
+    let event = json!({
+        "unit_id": unit["id"], "title": {"vi": "t", "en": "t"}, "kind": "visit",
+        "when": {"days": {"from": "2026-09-02", "to": "2026-09-02"}},
+    });
+    id(&made(world, "events", &event).await)
+}
+
+/// When a unit's accounts may not speak.
+async fn rule(world: &World, unit: &Value) -> String {
+    let rule = json!({
+        "unit_id": unit["id"], "name": {"vi": "t", "en": "t"}, "effect": "warn",
+        "kind": {"spacing": {"minutes": 2}},
+    });
+    id(&made(world, "rules", &rule).await["rule"])
 }
 
 /// What something is called in a unit.

@@ -97,7 +97,13 @@ async fn with_role(world: &World, unit: &str, role: &str) -> String {
 }
 
 /// A unit below another, with a Page.
-async fn mission(world: &World, parent: &Value, office: usize, country: &str, zone: &str) -> (Desk, Value) {
+async fn mission(
+    world: &World,
+    parent: &Value,
+    office: usize,
+    country: &str,
+    zone: &str,
+) -> (Desk, Value) {
     let mut body = embassy();
     body["parent_id"] = parent["id"].clone();
     body["country"] = json!(country);
@@ -130,7 +136,7 @@ both! {
         assert_eq!(list().await, json!([first["rule"]]));
 
         let change = json!({"effect": "block", "kind": {"spacing": {"minutes": 30}}});
-        world.ask("PATCH", &place).json(&change).await.problem(428, "if_match_missing");
+        world.ask("PATCH", &place).json(&change).await.problem(428, "precondition_required");
         world.ask("PATCH", &place).seen("\"7\"").json(&change).await.problem(412, "stale");
         let changed = world.ask("PATCH", &place).seen("\"1\"").json(&change).await;
         assert_eq!(changed.header("etag"), "\"2\"");
@@ -307,6 +313,7 @@ both! {
                 signed_in: Some(SignedIn {
                     session_id: format!("ses_{}", "1".repeat(32)).parse().unwrap(),
                     proved_at,
+                    second_factor: false,
                 }),
                 administrator: true,
                 scopes: Scopes::All,
@@ -503,7 +510,7 @@ both! {
     async fn a_row_of_a_table_that_a_rule_blocks_is_told_and_nothing_is_made(world) {
         let desk = Desk::open(world).await;
         made(world, &quiet(&desk.unit, "block")).await;
-        let table = |at: &str| format!("language,text,account,at\nvi,Xin,{},{at}\n", desk.page);
+        let table = |at: &str| format!("language,text,accounts,when\nvi,Xin,{},{at}\n", desk.page);
         let hand_in = async |at: &str, query: &str| {
             let path = format!("/api/v1/imports?unit_id={}{query}", desk.unit);
             world.ask("POST", &path).body("text/csv", table(at).into_bytes()).await

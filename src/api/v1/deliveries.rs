@@ -168,8 +168,7 @@ async fn reschedule_delivery(
     body: Json<Move>,
 ) -> Result<Answer<DeliveryView>, Problem> {
     let caller = door.creating(body.digest);
-    let mut done =
-        deliveries::reschedule(&api.services, &caller, &id, *seen, body.value).await?;
+    let mut done = deliveries::reschedule(&api.services, &caller, &id, *seen, body.value).await?;
     in_tongue(Tongue::wanted(&headers), &mut done.value.warnings);
     Ok(changed(done))
 }

@@ -278,9 +278,7 @@ async fn of_posts(
             overriding: None,
         };
         let faults: Vec<Fault> = match check::examine(services, caller, reader, wanted).await {
-            Ok(found) => {
-                found.errors.into_iter().chain(found.plan.obstacles()).collect()
-            },
+            Ok(found) => found.errors.into_iter().chain(found.plan.obstacles()).collect(),
             Err(Error::Invalid(faults)) => faults,
             Err(other) => return Err(other),
         };

@@ -77,9 +77,11 @@ pub struct Overridden {
 /// The English words of a conflict, and the values that words in any language need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Words {
-    code: &'static str,
     detail: String,
-    values: Vec<(&'static str, String)>,
+    rule_vi: String,
+    local: String,
+    zone: String,
+    instead: String,
 }
 
 impl Blocked {
@@ -90,16 +92,25 @@ impl Blocked {
 
     /// As something worth knowing, where it forbids nothing now.
     pub(in crate::service) fn warning(&self) -> Warning {
-        let mut words = self.words.clone();
-        words.values.push(("count", "1".to_owned()));
-        warning(self.pointer.clone(), "blocked_by_rule", words, &self.near)
+        let words = &self.words;
+        let told = Warning::new(self.pointer.clone(), "blocked_by_rule", words.detail.clone())
+            .with("rule_vi", &words.rule_vi)
+            .with("local", &words.local)
+            .with("zone", &words.zone)
+            .with("instead", &words.instead)
+            .with("count", 1);
+        about(told, &self.rule_id, &self.near)
     }
 
     /// As something that is wrong with one delivery.
     pub(in crate::service) fn fault(&self) -> Fault {
-        let mut fault = Fault::new(self.pointer.clone(), "blocked_by_rule", blocked(&self.words.detail));
-        fault.args.clone_from(&self.words.values);
-        fault.with("count", 1)
+        let words = &self.words;
+        Fault::new(self.pointer.clone(), "blocked_by_rule", blocked(&words.detail))
+            .with("rule_vi", &words.rule_vi)
+            .with("local", &words.local)
+            .with("zone", &words.zone)
+            .with("instead", &words.instead)
+            .with("count", 1)
     }
 }
 
@@ -113,10 +124,17 @@ pub(in crate::service) fn refusal(all: &[Blocked]) -> Option<Error> {
     let places: BTreeSet<usize> = all.iter().map(|one| one.place).collect();
     let detail = match places.len() {
         1 => blocked(&first.words.detail),
-        count => format!("rules block {count} deliveries; the first: {}", blocked(&first.words.detail)),
+        count => {
+            format!("rules block {count} deliveries; the first: {}", blocked(&first.words.detail))
+        }
     };
-    let mut told = Told::new("blocked_by_rule", detail).with("count", places.len());
-    told.args.extend(first.words.values.iter().cloned());
+    let words = &first.words;
+    let told = Told::new("blocked_by_rule", detail)
+        .with("rule_vi", &words.rule_vi)
+        .with("local", &words.local)
+        .with("zone", &words.zone)
+        .with("instead", &words.instead)
+        .with("count", places.len());
     let conflicts = serde_json::to_value(all).map_err(Error::internal);
     Some(conflicts.map_or_else(|error| error, |all| Error::Conflict(told.member("conflicts", all))))
 }
@@ -288,43 +306,42 @@ fn words(rule: &Rule, asked: &Asked<'_>, caught: &Caught) -> Words {
         ) => "…".to_owned(),
     };
     let what = match &rule.kind {
-        RuleKind::Mourning { from, to } => format!("the days of mourning {from} to {to}"),
+        RuleKind::Mourning { from, to } => format!("in the days of mourning {from} to {to}"),
         RuleKind::ElectionSilence { from, to, .. } => {
-            format!("the silence before an election, {from} to {to}")
+            format!("in the silence before an election, {from} to {to}")
         }
-        RuleKind::QuietHours { from, to } => format!("the quiet hours {from} to {to}"),
-        RuleKind::Weekend { .. } => "the weekend".to_owned(),
-        RuleKind::Spacing { minutes } => format!("{minutes} minutes of another delivery"),
-    };
-    let (code, verb) = match &rule.kind {
-        RuleKind::Mourning { .. } => ("rule_mourning", "lies in"),
-        RuleKind::ElectionSilence { .. } => ("rule_election_silence", "lies in"),
-        RuleKind::QuietHours { .. } => ("rule_quiet_hours", "lies in"),
-        RuleKind::Weekend { .. } => ("rule_weekend", "lies in"),
-        RuleKind::Spacing { .. } => ("rule_spacing", "lies within"),
+        RuleKind::QuietHours { from, to } => format!("in the quiet hours {from} to {to}"),
+        RuleKind::Weekend { .. } => "in the weekend".to_owned(),
+        RuleKind::Spacing { minutes } => format!("within {minutes} minutes of another delivery"),
     };
     let advice = match &free {
         Some(free) => format!("choose {free} or later"),
         None => "choose a time further from that".to_owned(),
     };
-    let values = vec![
-        ("rule_id", rule.id.to_string()),
-        ("rule_vi", rule.name.vi.clone()),
-        ("rule_en", rule.name.en.clone()),
-        ("kind", rule.kind.word().to_owned()),
-        ("local", due.clone()),
-        ("zone", zone.to_owned()),
-        ("instead", instead),
-    ];
-    let detail = format!("“{name}”: {due} ({zone}) {verb} {what}; {advice}");
-    Words { code, detail, values }
+    let detail = format!("“{name}”: {due} ({zone}) lies {what}; {advice}");
+    let rule_vi = rule.name.vi.clone();
+    Words { detail, rule_vi, local: due, zone: zone.to_owned(), instead }
 }
 
-fn warning(pointer: String, code: &'static str, words: Words, near: &[DeliveryId]) -> Warning {
-    let warning = Warning::new(pointer, code, words.detail);
-    let values = words.values.into_iter();
-    let warning = values.fold(warning, |it, (name, value)| it.with(name, value));
-    near.iter().cloned().fold(warning, Warning::about)
+/// What a rule that warns has to say.
+fn caution(rule: &Rule, pointer: String, words: &Words) -> Warning {
+    let detail = words.detail.clone();
+    let told = match &rule.kind {
+        RuleKind::Mourning { .. } => Warning::new(pointer, "rule_mourning", detail),
+        RuleKind::ElectionSilence { .. } => Warning::new(pointer, "rule_election_silence", detail),
+        RuleKind::Spacing { .. } => Warning::new(pointer, "rule_spacing", detail),
+        RuleKind::QuietHours { .. } => Warning::new(pointer, "rule_quiet_hours", detail),
+        RuleKind::Weekend { .. } => Warning::new(pointer, "rule_weekend", detail),
+    };
+    told.with("rule_vi", &words.rule_vi)
+        .with("local", &words.local)
+        .with("zone", &words.zone)
+        .with("instead", &words.instead)
+}
+
+/// With the rule, and the deliveries that it is about.
+fn about(warning: Warning, rule: &RuleId, near: &[DeliveryId]) -> Warning {
+    near.iter().cloned().fold(warning.with("rule_id", rule), Warning::about)
 }
 
 /// What rules have against something, sorted by what comes of it.
@@ -345,13 +362,16 @@ impl Verdict {
         }
         match rule.effect {
             Effect::Warn => {
-                let code = words.code;
-                self.warnings.push(warning(pointer, code, words, &caught.near));
+                let told = caution(rule, pointer, &words);
+                self.warnings.push(about(told, &rule.id, &caught.near));
             }
             Effect::Block if overridden => {
                 let detail = format!("a rule is overridden: {}", words.detail);
-                let words = Words { detail, ..words };
-                self.warnings.push(warning(pointer, "rule_overridden", words, &caught.near));
+                let told = Warning::new(pointer, "rule_overridden", detail)
+                    .with("rule_vi", &words.rule_vi)
+                    .with("local", &words.local)
+                    .with("zone", &words.zone);
+                self.warnings.push(about(told, &rule.id, &caught.near));
             }
             Effect::Block => self.blocked.push(Blocked {
                 pointer,

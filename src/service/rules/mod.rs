@@ -9,8 +9,10 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 pub use conflicts::{Conflict, conflicts};
-pub use judge::{Blocked, Override, Overridden};
-pub(super) use judge::{Moving, check_override, judge, judge_move, move_faults, overriding_entries, refusal};
+pub use judge::{Blocked, Overridden, Override};
+pub(super) use judge::{
+    Moving, check_override, judge, judge_move, move_faults, overriding_entries, refusal,
+};
 
 use super::{
     Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, finish, permit, posts,
@@ -124,7 +126,8 @@ pub async fn create(
         return Err(Error::Conflict(told));
     }
     rules::insert(&mut tx, &rule).await?;
-    let entry = caller.entry("rule.create", &rule.id, json!({"rule": rule, "conflicts": conflicts}));
+    let entry =
+        caller.entry("rule.create", &rule.id, json!({"rule": rule, "conflicts": conflicts}));
     finish(services, caller, tx, RuleMade { rule, conflicts, all_looked_at }, &[entry]).await
 }
 

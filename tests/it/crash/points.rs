@@ -105,7 +105,7 @@ async fn a_crash_between_the_parts_of_a_thread_resumes_it() {
             let later = after(begun, Duration::from_secs(8)).to_string();
             let later = serde_json::from_value(json!({"at": later})).unwrap();
             let (acts, caller) = (stage.acts(), stage.caller());
-            deliveries::reschedule(acts, caller, &ids[1], None, later).await.unwrap();
+            Box::pin(deliveries::reschedule(acts, caller, &ids[1], None, later)).await.unwrap();
             stage.published(&ids[0]).await;
             stage.stop().await;
             if stage.made(&outlet) == 1 {
