@@ -27,7 +27,7 @@ const SETTINGS: &str = "/api/v1/notifications/settings";
 
 /// What lies below these without being one of them: a dry run, the making of several others, a log,
 /// what leads to one.
-const UNVERSIONED: [&str; 21] = [
+const UNVERSIONED: [&str; 23] = [
     "/api/v1/accounts/connect",
     "/api/v1/accounts/connections/{id}",
     "/api/v1/accounts/connections/{id}/approve",
@@ -38,7 +38,9 @@ const UNVERSIONED: [&str; 21] = [
     "/api/v1/campaigns/{id}/kits",
     "/api/v1/campaigns/{id}/matrix",
     "/api/v1/people/{id}/invitation",
+    "/api/v1/campaigns/{id}/embargo",
     "/api/v1/posts/check",
+    "/api/v1/posts/{id}/embargo",
     "/api/v1/posts/{id}/approvals",
     "/api/v1/posts/{id}/comments",
     "/api/v1/posts/{id}/deliveries",

@@ -22,6 +22,7 @@ mod text;
 #[cfg(test)]
 mod text_codes;
 mod text_connections;
+mod text_embargoes;
 mod text_follow_ups;
 mod text_holds;
 mod text_http;

@@ -79,6 +79,7 @@ const TABLES: &[&[Words]] = &[
     super::text_nouns::WORDS,
     super::text_plans::WORDS,
     super::text_platforms::WORDS,
+    super::text_embargoes::WORDS,
     super::text_rules::WORDS,
     super::text_series::WORDS,
     super::text_translations::WORDS,

@@ -17,6 +17,7 @@ pub mod connection;
 pub mod correction;
 pub mod delivery;
 pub mod difference;
+pub mod embargo;
 pub mod event;
 pub mod fault;
 pub mod feed;

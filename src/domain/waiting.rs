@@ -44,7 +44,7 @@ words! {
         Approval = "approval",
         /// Somebody to proof what it says.
         Translation = "translation",
-        /// The end of an embargo on a picture or video.
+        /// The end of an embargo on what it says, its campaign, or a picture or video.
         Embargo = "embargo",
         /// A licence in the place of one that has ended.
         Licence = "licence",
@@ -85,10 +85,7 @@ words! {
     }
 }
 
-const EMBARGO: [&str; 2] = [
-    "Chờ đến khi ảnh hoặc video được phép công bố",
-    "Waits for the end of an embargo on a picture or video",
-];
+const EMBARGO: [&str; 2] = ["Chờ đến giờ được phép công bố", "Waits for the end of an embargo"];
 const LICENCE: [&str; 2] =
     ["Giấy phép của ảnh hoặc video đã hết hạn", "The licence of a picture or video has ended"];
 const MEDIA_MISSING: [&str; 2] =

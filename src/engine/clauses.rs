@@ -9,7 +9,7 @@ use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
 use crate::domain::id::HoldId;
 use crate::store::jobs::Ending;
 use crate::store::outcomes::Move;
-use crate::store::publishing::{Standing, Stop};
+use crate::store::standing::{Standing, Stop};
 
 /// What follows from a failed clause.
 #[derive(Debug)]
@@ -337,7 +337,7 @@ fn pending(standing: &Standing, now: Timestamp) -> Failed {
     Failed { clause: "approved", change: step(standing, Event::Approved), ending }
 }
 
-/// A picture or video of it may not be shown: not yet, which ends by itself, or no more, which only a
+/// What it says, or a picture or video of it, may not be shown: not yet, which ends by itself, or no more, which only a
 /// person can mend.
 fn barred(standing: &Standing, now: Timestamp) -> Option<Failed> {
     if let Some(end) = standing.licence_ended.0 {
@@ -345,7 +345,7 @@ fn barred(standing: &Standing, now: Timestamp) -> Option<Failed> {
         return Some(held(standing, now, "licence", &detail));
     }
     let end = standing.embargo_until.0?;
-    let detail = format!("the end of an embargo on a picture or video: {end}");
+    let detail = format!("the end of an embargo: {end}");
     let ending = Ending::Again(end.min(standing.publish_by));
     Some(Failed { ending, ..held(standing, now, "embargo", &detail) })
 }
@@ -366,7 +366,7 @@ fn step(standing: &Standing, event: Event) -> Option<Move> {
 mod tests {
     use super::*;
     use crate::domain::id::DeliveryId;
-    use crate::store::publishing::{Blocked, Until};
+    use crate::store::standing::{Blocked, Until};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

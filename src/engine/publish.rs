@@ -33,7 +33,7 @@ use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::{Claimed, Ending};
 use crate::store::outcomes::{Close, Move};
 use crate::store::publishing::{Guard, Intent, Prepared};
-use crate::store::{Error, Tx, audit, outcomes as rows, publishing};
+use crate::store::{Error, Tx, audit, outcomes as rows, publishing, standing};
 
 /// The kind of work that publishes.
 #[derive(Debug)]
@@ -209,7 +209,7 @@ impl Publish {
         let mut admissions = HashMap::new();
         let mut moves = Vec::new();
         let mut entries = Vec::new();
-        for standing in publishing::standing(tx, refused, guard).await? {
+        for standing in standing::standing(tx, refused, guard).await? {
             let failed = clauses::failed(&standing, stopped.get(&standing.id), now);
             tracing::debug!(delivery.id = %standing.id, clause = failed.clause, "not guarded");
             if let Some(change) = failed.change {

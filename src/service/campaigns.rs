@@ -1,5 +1,7 @@
 //! The acts on campaigns: enter, change, clone, remove, look.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Caller, Change, Done, Error, Page, Services, Told, Window, finish, permit, posts, schedule,
+    Caller, Change, Done, Error, Page, Services, Told, Window, embargoes, finish, permit, posts,
+    schedule,
 };
 use crate::domain::actor::Actor;
 use crate::domain::audit::NewEntry;
@@ -277,14 +280,16 @@ async fn copy_posts(
     let ids: Vec<&PostId> = found.iter().map(|post| &post.id).collect();
     let mut said = variants::of_posts(tx, &ids).await?;
     let now = services.clock.now();
-    let mut copies = Vec::with_capacity(found.len());
+    let (mut copies, mut sources) = (Vec::with_capacity(found.len()), BTreeMap::new());
     for post in found {
         let said = said.remove(&post.id).unwrap_or_default();
         let said = said.into_iter().map(Variant::at_first).collect();
+        let source = post.id.clone();
         let copy = copy(post, new.id.to_string(), caller, (now, services.random()));
         let detail =
             json!({"unit_id": copy.unit_id, "content_hash": copy.content_hash, "clone": new.id});
         entries.push(caller.entry("post.create", &copy.id, detail));
+        sources.insert(source, copy.id.clone());
         copies.push((copy, said));
     }
     let rows: Vec<&Post> = copies.iter().map(|(post, _)| post).collect();
@@ -293,6 +298,7 @@ async fn copy_posts(
         copies.iter().map(|(post, said): &(Post, Vec<Variant>)| (&post.id, &said[..])).collect();
     variants::insert(tx, &rows, now, rand::random).await?;
     store::translations::bar(tx, &rows).await?;
+    embargoes::carry(tx, caller, &sources, now).await?;
     Ok(copies.into_iter().map(|(post, _)| post.id).collect())
 }
 

@@ -22,6 +22,7 @@ pub mod comments;
 pub mod connections;
 pub mod deliveries;
 pub mod differences;
+pub mod embargoes;
 mod error;
 pub mod events;
 pub mod factors;

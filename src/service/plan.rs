@@ -166,6 +166,7 @@ pub(super) async fn plan(
         return Err(Error::Invalid(vec![fault.with("max", MOST_PARTS)]));
     }
     super::terms::judge(reader, &mut plan).await?;
+    super::embargoes::judge(reader, source.post_id, &mut plan).await?;
     super::kits::check_plan(reader, source.post_id, source.variants, &mut plan).await?;
     super::rules::judge(caller, reader, source.overriding, &mut plan).await?;
     repeated_within(&mut plan);

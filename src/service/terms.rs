@@ -123,14 +123,14 @@ fn own<'a>(known: &'a BTreeMap<String, Terms>, content: &Content) -> Vec<&'a Ter
 }
 
 /// Why a delivery may not be given this instant.
-pub(super) async fn check_time(
+pub(super) async fn time_faults(
     reader: &mut Reader,
     id: &DeliveryId,
     due_at: Timestamp,
-) -> Result<(), Error> {
+    pointer: &str,
+) -> Result<Vec<Fault>, Error> {
     let own = terms::of_delivery(reader, id).await?;
-    let faults: Vec<Fault> = own.iter().filter_map(|it| fault(it, due_at, "/at")).collect();
-    super::all_well(faults)
+    Ok(own.iter().filter_map(|it| fault(it, due_at, pointer)).collect())
 }
 
 fn fault(terms: &Terms, due_at: Timestamp, pointer: &str) -> Option<Fault> {

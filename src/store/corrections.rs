@@ -70,6 +70,8 @@ pub struct Hindrance {
     pub id: DeliveryId,
     /// A hold covers it.
     pub held: bool,
+    /// What it says may not be said yet.
+    pub embargoed: bool,
     /// The database came back from a backup, or is on another server.
     pub quarantined: bool,
     /// What this process has committed is not in the database any more.
@@ -166,6 +168,8 @@ statements! {
         "SELECT d.id,
                 EXISTS (SELECT 1 FROM hold_covers AS h WHERE h.delivery_id = d.id
                         AND (h.stands_until IS NULL OR h.stands_until > $2)) AS held,
+                EXISTS (SELECT 1 FROM post_embargoes AS b
+                        WHERE b.post_id = d.post_id AND b.ends_at > $2) AS embargoed,
                 (EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)
                  OR EXISTS (SELECT 1 FROM installation AS own JOIN this_server AS there
                             ON there.word <> own.server)) AS quarantined,
@@ -226,6 +230,8 @@ statements! {
                        WHERE d.id = $1 AND (d.state = 'published') IS TRUE AND d.recall IS NULL
                          AND a.status = 'connected' AND a.removed_at IS NULL
                          AND p.removed_at IS NULL AND (u.closed_on IS NULL OR u.closed_on > $7)
+                         AND NOT EXISTS (SELECT 1 FROM post_embargoes AS e
+                                         WHERE e.post_id = d.post_id AND e.ends_at > $3)
                          AND NOT EXISTS (
                              SELECT 1 FROM unproofed AS w WHERE w.post_id = d.post_id
                              AND w.language = d.language AND w.content_hash = corrections.content_hash)

@@ -22,6 +22,7 @@ pub mod corrections;
 pub mod credentials;
 mod db;
 pub mod deliveries;
+pub mod embargoes;
 mod error;
 pub mod events;
 pub mod factors;
@@ -70,6 +71,7 @@ pub mod series;
 mod session;
 pub mod sessions;
 mod sql;
+pub mod standing;
 pub mod term_base;
 pub mod terms;
 #[cfg(test)]
@@ -147,6 +149,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     corrections::STATEMENTS,
     credentials::STATEMENTS,
     deliveries::STATEMENTS,
+    embargoes::STATEMENTS,
     events::STATEMENTS,
     feeds::STATEMENTS,
     foreign::STATEMENTS,
@@ -189,6 +192,7 @@ const FILES: &[&[(&str, sql::Sql)]] = &[
     series::STATEMENTS,
     factors::STATEMENTS,
     sessions::STATEMENTS,
+    standing::STATEMENTS,
     term_base::STATEMENTS,
     terms::STATEMENTS,
     tokens::STATEMENTS,

@@ -61,6 +61,8 @@ mod doubts;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod embargoes;
+#[cfg(test)]
 mod factors;
 #[cfg(test)]
 mod failover;

@@ -14,8 +14,9 @@ use chancery::domain::id::{AttemptId, DeliveryId, HoldId, JobId, NodeId, PersonI
 use chancery::domain::work;
 use chancery::store::holds::{self, Filter};
 use chancery::store::jobs::{self, Holder, NewJob};
-use chancery::store::publishing::{self, Guard, Intent, Stop};
+use chancery::store::publishing::{self, Guard, Intent};
 use chancery::store::recalls::{self, Answer};
+use chancery::store::standing::{self, Stop};
 use chancery::store::{
     self, Store, Tx, accounts, budgets, credentials, deliveries, nodes, outcomes, review, units,
 };
@@ -168,7 +169,7 @@ both! {
         let (due, later) = (at(DUE), after(at(DUE), Duration::from_mins(1)));
         let let_in = publishing::guard(&mut tx, &both, &guard(&holder, due)).await.unwrap();
         assert_eq!(let_in, std::slice::from_ref(&other));
-        let why = publishing::standing(&mut tx, &both[..1], &guard(&holder, due)).await.unwrap();
+        let why = standing::standing(&mut tx, &both[..1], &guard(&holder, due)).await.unwrap();
         let stop = Stop { hold_id: Some(first.id.clone()), hold_reason: Some("Tai nạn".into()), ..Stop::default() };
         assert_eq!(why[0].stop, stop);
         // Lifted a minute later it still covers what was due before, and no more what is due then.
@@ -178,7 +179,7 @@ both! {
         assert!(matches!(stale, Err(store::Error::Stale)), "{stale:?}");
         let let_in = publishing::guard(&mut tx, &both[..1], &guard(&holder, later)).await.unwrap();
         assert_eq!(let_in, []);
-        let why = publishing::standing(&mut tx, &both[..1], &guard(&holder, later)).await.unwrap();
+        let why = standing::standing(&mut tx, &both[..1], &guard(&holder, later)).await.unwrap();
         assert_eq!(why[0].stop.hold_until.0, Some(later));
         assert_eq!(holds::find(&mut tx, &first.id).await.unwrap().unwrap().hold.lifts, lift(later).lifts);
         tx.commit().await.unwrap();

@@ -150,7 +150,7 @@ async fn what_a_node_was_asked_for_is_found_among_what_is_under_way() {
 /// Statements that ask who vouches for deliveries, of which there may be a million.
 const VOUCHING: [&str; 11] = [
     "publishing::GUARD",
-    "publishing::STANDING",
+    "standing::STANDING",
     "leavers::UNVOUCHED",
     "leavers::OF",
     "leavers::GUARDED",

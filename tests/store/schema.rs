@@ -152,6 +152,7 @@ async fn both_databases_have_the_same_schema() {
             "duties",
             "hold_covers",
             "post_approvals",
+            "post_embargoes",
             "this_server",
             "unproofed_deliveries",
             "vouched",

@@ -10,6 +10,7 @@ mod clock;
 mod comments;
 mod connections;
 mod deliveries;
+mod embargoes;
 mod events;
 mod factors;
 mod feeds;
@@ -64,6 +65,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(languages::routes())
         .merge(posts::routes())
         .merge(quarantine::routes())
+        .merge(embargoes::routes())
         .merge(rules::routes())
         .merge(series::routes())
         .merge(sessions::routes())

@@ -420,6 +420,8 @@ fn stopped_by(it: &Hindrance, now: Timestamp) -> Option<Wait> {
         ("nothing is sent until a person releases the database", None)
     } else if it.held {
         ("a hold covers it; it is corrected when the hold has ended", None)
+    } else if it.embargoed {
+        ("an embargo covers it; it is corrected when that has ended", None)
     } else if it.withdrawn {
         ("its unit is closed or its post was removed", Some(again))
     } else if it.account_unfit {

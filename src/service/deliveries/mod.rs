@@ -30,10 +30,11 @@ use super::plan::{self, WantedLocal};
 use super::recall::{self, Back};
 use super::rules::{self, Moving, Override};
 use super::{
-    Caller, Done, Error, Page, Services, Told, Window, all_well, approvals, finish, kits, parts,
-    permit, sessions, terms,
+    Caller, Done, Error, Page, Services, Told, Window, all_well, approvals, embargoes, finish,
+    kits, parts, permit, sessions, terms,
 };
 use crate::domain::delivery::{DeliveryState, Event};
+use crate::domain::fault::Fault;
 use crate::domain::id::{AccountId, DeliveryId, HoldId, JobId, PostId, UnitId};
 use crate::domain::parts::Part;
 use crate::domain::policy::{Action, Subject};
@@ -305,7 +306,7 @@ pub async fn reschedule(
     }
     let taken_back = before.state == DeliveryState::Publishing;
     let time = new_time(services, &before, &to)?;
-    terms::check_time(&mut services.store.read().await?, id, time.due_at).await?;
+    all_well(time_faults(&mut services.store.read().await?, &before, time.due_at, "/at").await?)?;
     kits::check_move(&mut services.store.read().await?, &before, time.due_at).await?;
     let moving = check_rules(services, caller, &before, &to, time.due_at).await?;
     let (mut tx, delivery) = stopped(services, caller, id, Event::Rescheduled).await?;
@@ -350,6 +351,18 @@ pub async fn reschedule(
     let done = finish(services, caller, tx, view, &entries).await?;
     services.queue.announce(&jobs);
     Ok(done)
+}
+
+/// Why what a delivery says or shows may not be public at this instant.
+async fn time_faults(
+    reader: &mut Reader,
+    delivery: &Delivery,
+    due_at: Timestamp,
+    pointer: &str,
+) -> Result<Vec<Fault>, Error> {
+    let mut faults = terms::time_faults(reader, &delivery.id, due_at, pointer).await?;
+    faults.extend(embargoes::time_fault(reader, &delivery.post_id, due_at, pointer).await?);
+    Ok(faults)
 }
 
 /// What rules say of another time, unless one of them blocks it.

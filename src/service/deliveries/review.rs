@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{DeliveryView, Move, changed, new_time, publish_job};
+use super::{DeliveryView, Move, changed, new_time, publish_job, time_faults};
 use crate::clock::{after, before};
 use crate::domain::audit::NewEntry;
 use crate::domain::delivery::{DeliveryProblem, DeliveryState, Event, WaitsFor};
@@ -201,6 +201,7 @@ async fn steps<'a>(
             Some(step) => {
                 if let Step::Reschedule(time) = &step {
                     let to = (delivery, time.due_at);
+                    faults.extend(time_faults(tx, delivery, time.due_at, &pointer).await?);
                     faults.extend(rules::move_faults(caller, tx, to, &pointer).await?);
                 }
                 steps.push((delivery, step));

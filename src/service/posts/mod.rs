@@ -19,8 +19,8 @@ use creating::Creation;
 use super::approvals::{self, ApprovalsView};
 use super::term_base::Terms;
 use super::{
-    Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, kits, permit,
-    same_answer,
+    Caller, Done, Error, Page, Services, Told, Window, all_well, campaigns, embargoes, kits,
+    permit, same_answer,
 };
 use crate::domain::audit::NewEntry;
 use crate::domain::class::Class;
@@ -274,6 +274,7 @@ pub async fn change(
     let of = (&post, &before[..], offer.as_ref());
     let after = after(&mut tx, caller, of, &draft, rewritten).await?;
     rewrite(&mut post, draft, &after, now);
+    embargoes::check_campaign(&mut tx, (&was, &post), now).await?;
     if touches_more(&was, &post, &before, &after) {
         permit(caller, Action::WritePosts, Subject::Unit(&post.unit_id))?;
     }
