@@ -18,6 +18,7 @@ use crate::domain::circuit::Rules;
 use crate::engine::after::Looks;
 use crate::engine::follow::Means;
 use crate::engine::missing::Belief;
+use crate::engine::self_audit::Heads;
 use crate::engine::start::{Engine, Settings, StartError};
 use crate::engine::sweep::Keep;
 use crate::engine::watchdog::Watch;
@@ -35,6 +36,7 @@ use crate::store::backup::Copy;
 use crate::store::read_backs::Counts;
 use crate::store::{self, Location, SCHEMA_VERSION, Schema, Store, installation};
 use crate::telemetry::{self, Metrics, MetricsError};
+use crate::vault::signer::Signer;
 use crate::vault::{self, Sealed, Vault};
 
 /// Why the service does not start.
@@ -332,12 +334,20 @@ impl Parts {
                 interval: config.publish.poll_interval,
             },
             self_audit: config.jobs.self_audit.clone(),
+            heads: heads(config)?,
             foreign: platforms::foreign_intervals(config),
             probe_every: config.accounts.probe_every,
             read_back: config.quarantine.read_back,
         };
         Ok(Engine::start(settings).await?)
     }
+}
+
+/// What signs heads of the audit, when there is a key for that.
+fn heads(config: &Config) -> Result<Option<Heads>, Error> {
+    let Some(file) = &config.audit.head_key_file else { return Ok(None) };
+    let signer = Arc::new(Signer::read(file)?);
+    Ok(Some(Heads { signer, every: config.audit.head_every }))
 }
 
 /// The running service.

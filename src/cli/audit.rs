@@ -13,6 +13,7 @@ use crate::service::audit::{self, Stuck, Unreadable, Walked};
 use crate::store::backup::Copy;
 use crate::store::{self, Reader, Store};
 use crate::telemetry::Chain;
+use crate::vault::signer::{Signer, is_signed};
 
 /// What to do about the audit.
 #[derive(Debug, Subcommand)]
@@ -26,6 +27,17 @@ pub(super) enum Audit {
         /// An export of the whole audit as JSON Lines, instead of the database.
         #[arg(long, value_name = "EXPORT")]
         file: Option<PathBuf>,
+        /// Signed heads as they were told elsewhere, one JSON object in a line: each must be signed, and stand in the chain.
+        #[arg(long, value_name = "HEADS", requires = "head_key")]
+        heads: Option<PathBuf>,
+        /// The public key that heads are signed with, as `chancery audit key` printed it.
+        #[arg(long, value_name = "PUBLIC", requires = "heads")]
+        head_key: Option<String>,
+    },
+    /// Makes a key that signs heads of the audit, in a file that is not there yet, and prints the public one.
+    Key {
+        /// The file, for `audit.head_key_file`.
+        file: PathBuf,
     },
 }
 
@@ -88,25 +100,45 @@ impl From<Unreadable> for Failure {
 }
 
 pub(super) async fn run(config: &Config, what: Audit) -> Result<(), Failure> {
-    let Audit::Verify { known, file } = what;
+    let (mut known, file, heads) = match what {
+        Audit::Key { file } => {
+            let made = Signer::generate(&file);
+            let made = made.map_err(|error| Failure::failed("the key was not made", error))?;
+            return say(made.public());
+        }
+        Audit::Verify { known, file, heads, head_key } => (known, file, heads.zip(head_key)),
+    };
+    let mut forged = 0;
+    if let Some((file, key)) = heads {
+        let heads = File::open(file).map_err(Unreadable::from)?;
+        for (line, head) in audit::heads(BufReader::new(heads))? {
+            if is_signed(&head, &key) {
+                known.push((head.seq, head.hash));
+            } else {
+                forged += 1;
+                say(format_args!("line {line} of the heads: is not signed with this key"))?;
+            }
+        }
+    }
     if let Some(file) = file {
         let export = File::open(file).map_err(Unreadable::from)?;
         let walked = audit::verify_export(BufReader::new(export), known, |flaw| say(flaw))?;
-        return concluded(walked);
+        return concluded(walked, forged);
     }
     let opened = Opened::of(config).await?;
-    let done = verify(&opened, known).await;
+    let done = verify(&opened, known, forged).await;
     opened.close().await;
     done
 }
 
-async fn verify(opened: &Opened, known: Vec<(i64, String)>) -> Result<(), Failure> {
+async fn verify(opened: &Opened, known: Vec<(i64, String)>, forged: u64) -> Result<(), Failure> {
     let mut reader = opened.read().await?;
-    concluded(audit::verify::<Failure>(&mut reader, known, |flaw| say(flaw)).await?)
+    concluded(audit::verify::<Failure>(&mut reader, known, |flaw| say(flaw)).await?, forged)
 }
 
-fn concluded(walked: Walked) -> Result<(), Failure> {
+fn concluded(walked: Walked, forged: u64) -> Result<(), Failure> {
     let Walked { entries, seq, hash, flaws } = walked;
+    let flaws = flaws + forged;
     if flaws > 0 {
         return Err(Failure::refused(format!(
             "the audit is not what was written: {flaws} findings"

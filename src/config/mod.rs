@@ -4,6 +4,7 @@
 //! with its key. Nothing else in the program reads the environment.
 
 mod accounts;
+mod audit;
 mod budgets;
 mod duration;
 mod fault;
@@ -31,6 +32,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use accounts::Accounts;
+pub use audit::Audit;
 pub use budgets::{Ceiling, Prices};
 pub use fault::{Fault, Faults, Origin};
 pub use films::Films;
@@ -58,6 +60,8 @@ pub struct Config {
     pub database: Database,
     /// Where the keys are that access tokens are sealed with.
     pub vault: Vault,
+    /// Signing heads of the audit.
+    pub audit: Audit,
     /// Logs.
     pub telemetry: Telemetry,
     /// The API.
@@ -400,6 +404,7 @@ impl Config {
         let mut config = Self {
             database: read_database(read, &data_dir),
             vault: read_vault(read, &data_dir),
+            audit: Audit::read(read, &data_dir),
             telemetry: read_telemetry(read),
             api: Api {
                 token_cache: read.duration("api.token_cache", Duration::ZERO),

@@ -22,6 +22,7 @@ pub mod event;
 pub mod fault;
 pub mod feed;
 pub mod foreign;
+pub mod head;
 pub mod hold;
 pub mod ics;
 pub mod id;

@@ -97,6 +97,8 @@ words! {
         JobSetAside = "job.set_aside",
         /// The service has found that one of its promises is broken.
         InvariantViolated = "invariant.violated",
+        /// A head of the audit, signed: to be kept elsewhere.
+        AuditHead = "audit.head",
         /// The database came back from a backup: nothing is sent.
         QuarantineBegun = "quarantine.begun",
         /// A person let it send again.
@@ -148,7 +150,10 @@ impl Occasion {
     /// should be, passes by itself, or is told of together with others like it.
     pub const fn is_usual(self) -> bool {
         match self {
-            Self::DeliveryPublished | Self::DeliveryUnknown | Self::DeliveryHeld => false,
+            Self::DeliveryPublished
+            | Self::DeliveryUnknown
+            | Self::DeliveryHeld
+            | Self::AuditHead => false,
             Self::DeliveryNeedsHuman
             | Self::DeliveryMissed
             | Self::DeliveryFailed

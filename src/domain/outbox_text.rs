@@ -121,6 +121,7 @@ const fn headings(occasion: Occasion) -> [&'static str; 2] {
         O::InvariantViolated => {
             ["Hệ thống phát hiện một cam kết bị vi phạm", "A promise of the service is broken"]
         }
+        O::AuditHead => ["Chữ ký của nhật ký", "A signed head of the audit"],
         O::QuarantineBegun => [
             "Cơ sở dữ liệu vừa khôi phục: chưa gửi gì cả",
             "The database came back: nothing is sent",

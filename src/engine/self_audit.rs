@@ -4,6 +4,7 @@
 //! It changes nothing but its own notes. What it finds is told to administrators once.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ use crate::queue::job::{Admission, Later, Settled, Settlement, Verdict, Work};
 use crate::store::jobs::Claimed;
 use crate::store::self_audit::{self, Broken, Verified};
 use crate::store::{Error, Reader, Tx, audit};
+use crate::vault::signer::Signer;
 
 /// Links of the audit that are read at once, and how often in one look.
 const STRIDE: u32 = 5_000;
@@ -34,6 +36,16 @@ const BACK: Duration = Duration::from_hours(2);
 #[derive(Debug)]
 pub struct SelfAudit {
     tools: Tools,
+    heads: Option<Heads>,
+}
+
+/// What signs heads, and how often.
+#[derive(Debug, Clone)]
+pub struct Heads {
+    /// The key.
+    pub signer: Arc<Signer>,
+    /// Once in this span.
+    pub every: Duration,
 }
 
 /// What one look has found.
@@ -44,9 +56,9 @@ pub struct Found {
 }
 
 impl SelfAudit {
-    /// Looks with these tools.
-    pub fn new(tools: Tools) -> Self {
-        Self { tools }
+    /// Looks with these tools, and signs what was found whole.
+    pub fn new(tools: Tools, heads: Option<Heads>) -> Self {
+        Self { tools, heads }
     }
 
     async fn look(&self) -> Result<Found, Error> {
@@ -83,14 +95,34 @@ impl SelfAudit {
         Ok(Found { verified: Verified { at: Some(now), checked, ..verified }, broken })
     }
 
+    /// A head to be told of, when it is time: only of a chain in which this look has found nothing.
+    fn head(&self, found: &Found, now: Timestamp) -> Option<NewEntry> {
+        let Heads { signer, every } = self.heads.as_ref()?;
+        let Verified { seq, hash, signed_at, .. } = &found.verified;
+        let chain = found.broken.iter().any(|it| it.invariant == Invariant::Chain);
+        if chain || *seq == 0 || signed_at.is_some_and(|at| after(at, *every) > now) {
+            return None;
+        }
+        let head = signer.sign(*seq, hash.clone(), now);
+        Some(NewEntry {
+            actor: "engine".to_owned(),
+            action: Occasion::AuditHead.as_str().to_owned(),
+            subject: format!("audit:{seq}"),
+            detail: json!({"head": head, "owners": [], "administrators": true}),
+        })
+    }
+
     async fn note(&self, tx: &mut Tx, now: Timestamp, found: &Found) -> Result<(), Error> {
         let new = self_audit::note(tx, &found.broken, now).await?;
-        self_audit::keep(tx, &found.verified).await?;
+        let head = self.head(found, now);
+        let signed_at = head.as_ref().map(|_| now).or(found.verified.signed_at);
+        self_audit::keep(tx, &Verified { signed_at, ..found.verified.clone() }).await?;
         let entries: Vec<NewEntry> = found
             .broken
             .iter()
             .filter(|one| new.contains(&(one.invariant, one.subject.clone())))
             .map(told)
+            .chain(head)
             .collect();
         audit::append(tx, &entries, now);
         Ok(())

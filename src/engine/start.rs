@@ -22,7 +22,7 @@ use super::recall::TakeBack;
 use super::reconcile::Reconcile;
 use super::refresh::Refresh;
 use super::remind::Remind;
-use super::self_audit::SelfAudit;
+use super::self_audit::{Heads, SelfAudit};
 use super::sweep::{Keep, Sweep};
 use super::timekeeper::Timekeeper;
 use super::verify::Verify;
@@ -62,6 +62,8 @@ pub struct Settings {
     pub looks: Looks,
     /// When the service looks for broken promises, as a cron expression.
     pub self_audit: String,
+    /// What signs heads of the audit.
+    pub heads: Option<Heads>,
     /// How often accounts are read for posts that did not come from here.
     pub foreign: plan::Intervals,
     /// How often accounts are asked about; never when it is none.
@@ -150,7 +152,7 @@ impl Engine {
         }
         lanes.spawn(vital("publish", start.lane(publish).run(stop_lanes.clone())));
         lanes.spawn(vital("reconcile", start.lane(reconcile).run(stop_lanes.clone())));
-        start.looking_back(&looks, probe_every, &lanes, &stop_lanes);
+        start.looking_back(&looks, (probe_every, settings.heads), &lanes, &stop_lanes);
         lanes.spawn(vital("sweep", start.lane(sweep).run(stop_lanes.clone())));
         lanes.spawn(vital("webhooks", start.lane(tell).run(stop_lanes.clone())));
         lanes.spawn(vital("mail", start.lane(write).run(stop_lanes.clone())));
@@ -239,7 +241,7 @@ impl Lanes<'_> {
     fn looking_back(
         &self,
         looks: &Looks,
-        probe_every: Option<Duration>,
+        (probe_every, heads): (Option<Duration>, Option<Heads>),
         lanes: &TaskTracker,
         stop: &CancellationToken,
     ) {
@@ -259,7 +261,7 @@ impl Lanes<'_> {
         lanes.spawn(vital("verify", verify.run(stop.clone())));
         let read_back = self.lane(ReadBack::new(tools.clone()));
         lanes.spawn(vital("read_back", read_back.run(stop.clone())));
-        let self_audit = self.lane(SelfAudit::new(tools.clone()));
+        let self_audit = self.lane(SelfAudit::new(tools.clone(), heads));
         lanes.spawn(vital("self_audit", self_audit.run(stop.clone())));
     }
 

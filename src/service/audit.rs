@@ -1,7 +1,11 @@
 //! Proves the audit: every hash is computed again, page by page, and compared with what is known besides.
 
+use serde::Deserialize as _;
+use serde_json::Value;
+
 use crate::domain::audit::{Entry, NewEntry};
 use crate::domain::chain::{self, Flaw, Kept, Walk};
+use crate::domain::head::SignedHead;
 use crate::store::{Error, Reader, audit};
 
 /// Links that are in memory at once.
@@ -31,6 +35,29 @@ pub struct Stuck {
     /// Why.
     #[source]
     pub source: Error,
+}
+
+/// Signed heads with their lines, wherever in a line they stand: alone, in what a webhook was told, in an entry.
+pub fn heads(lines: impl std::io::BufRead) -> Result<Vec<(u64, SignedHead)>, Unreadable> {
+    let mut heads = Vec::new();
+    for (number, line) in (1_u64..).zip(lines.lines()) {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let value: Value =
+            serde_json::from_str(&line).map_err(|_other| Unreadable::Head(number))?;
+        heads.push((number, within(&value).ok_or(Unreadable::Head(number))?));
+    }
+    Ok(heads)
+}
+
+fn within(value: &Value) -> Option<SignedHead> {
+    let Value::Object(members) = value else { return None };
+    if members.contains_key("signature") {
+        return SignedHead::deserialize(value).ok();
+    }
+    members.values().find_map(within)
 }
 
 /// Walks through the audit, which may be growing, and tells of each flaw where it is found.
@@ -84,6 +111,9 @@ pub enum Unreadable {
     /// It is not what an export has there.
     #[error("line {0} is no entry of an export as JSON Lines")]
     Line(u64),
+    /// A line without a signed head.
+    #[error("line {0} of the heads holds no signed head")]
+    Head(u64),
 }
 
 /// Walks through a whole export, from the first entry on. Where its end was cut off only `known` can tell.

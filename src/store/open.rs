@@ -19,7 +19,7 @@ static SQLITE_STEPS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_STEPS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The newest schema step that this build knows.
-pub const SCHEMA_VERSION: i64 = 48;
+pub const SCHEMA_VERSION: i64 = 49;
 
 /// How long a server is waited for when nobody says otherwise.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(20);

@@ -25,6 +25,8 @@ pub struct Verified {
     pub at: Option<Timestamp>,
     /// How many deliveries were looked at.
     pub checked: i64,
+    /// When a head was signed last.
+    pub signed_at: Option<Timestamp>,
 }
 
 /// A broken invariant.
@@ -53,8 +55,8 @@ pub struct Violation {
 
 statements! {
     HEAD = "SELECT seq, hash FROM audit_head WHERE id = 1";
-    VERIFIED = "SELECT seq, hash, at, checked FROM self_audit WHERE id = 1";
-    KEEP = "UPDATE self_audit SET seq = $1, hash = $2, at = $3, checked = $4 WHERE id = 1";
+    VERIFIED = "SELECT seq, hash, at, checked, signed_at FROM self_audit WHERE id = 1";
+    KEEP = "UPDATE self_audit SET seq = $1, hash = $2, at = $3, checked = $4, signed_at = $5 WHERE id = 1";
     /// Whatever the audit says or does not say of them.
     RECENT =
         "SELECT id FROM deliveries WHERE state IN ('publishing', 'published', 'unknown', 'needs_human',
@@ -127,9 +129,15 @@ pub async fn head(reader: &mut Reader) -> Result<(i64, String), Error> {
 
 /// How far the audit was verified.
 pub async fn verified(reader: &mut Reader) -> Result<Verified, Error> {
-    let (seq, hash, at, checked): (i64, String, Option<At>, i64) =
+    let (seq, hash, at, checked, signed_at): (i64, String, Option<At>, i64, Option<At>) =
         on!(reader, VERIFIED, |sql, conn| sqlx::query_as(sql).fetch_one(conn).await?);
-    Ok(Verified { seq, hash, at: at.map(Timestamp::from), checked })
+    Ok(Verified {
+        seq,
+        hash,
+        at: at.map(Timestamp::from),
+        checked,
+        signed_at: signed_at.map(Timestamp::from),
+    })
 }
 
 /// Keeps how far the audit was verified.
@@ -140,6 +148,7 @@ pub async fn keep(tx: &mut Tx, verified: &Verified) -> Result<(), Error> {
             .bind(&verified.hash)
             .bind(verified.at.map(At))
             .bind(verified.checked)
+            .bind(verified.signed_at.map(At))
             .execute(conn)
             .await?;
     });

@@ -75,6 +75,8 @@ mod films;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod heads;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod hooks;

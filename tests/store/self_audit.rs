@@ -195,7 +195,7 @@ both! {
         let counts = self_audit::counts(&mut tx, later).await.unwrap();
         assert_eq!(counts, [(Invariant::Chain, 1)]);
         let verified =
-            Verified { seq: 4, hash: "ab".into(), at: Some(later), checked: 7 };
+            Verified { seq: 4, hash: "ab".into(), at: Some(later), checked: 7, signed_at: Some(later) };
         self_audit::keep(&mut tx, &verified).await.unwrap();
         assert_eq!(self_audit::verified(&mut tx).await.unwrap(), verified);
     }

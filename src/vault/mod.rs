@@ -4,6 +4,8 @@
 //! a sealed token that is copied to another row, or an older one put back, does not open. The first
 //! key seals; every key that is known opens, so keys can be changed one after another.
 
+pub mod signer;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::OpenOptions;
@@ -102,6 +104,12 @@ pub enum Error {
     /// Sealed with a key that is not among those given.
     #[error("the key {0} is not known")]
     UnknownKey(String),
+    /// A file that holds no key to sign with.
+    #[error("{0} holds no Ed25519 key; `chancery audit key <file>` makes one")]
+    BadSigningKey(PathBuf),
+    /// The machine gives no random numbers.
+    #[error("the machine gives no random numbers to make a key of")]
+    NoRandomness,
     /// Changed, cut off, or sealed for something else.
     #[error("a sealed value does not open: it was changed or belongs to something else")]
     Refused,
@@ -215,18 +223,7 @@ impl Vault {
     }
 
     fn read(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::File { path: path.to_owned(), source };
-        let file = OpenOptions::new().read(true).open(path).map_err(failed)?;
-        let facts = file.metadata().map_err(failed)?;
-        // A credential of systemd belongs to root and is shown with the group's bits of its access
-        // list (systemd.exec(5), LoadCredential=), so the group may read what root owns.
-        let forbidden = if facts.uid() == 0 { 0o037 } else { 0o077 };
-        if facts.is_file() && facts.mode() & forbidden != 0 {
-            return Err(Error::TooOpen { path: path.to_owned(), mode: facts.mode() & 0o777 });
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(LONGEST_FILE).read_to_string(&mut text).map_err(failed)?;
-        Self::parse(&text)
+        Self::parse(&read_secret(path)?)
     }
 
     fn parse(text: &str) -> Result<Self, Error> {
@@ -250,6 +247,22 @@ impl Vault {
         }
         Ok(Self { active: active.ok_or(Error::NoKey)?, keys })
     }
+}
+
+/// What stands in a key file that nobody else may read.
+fn read_secret(path: &Path) -> Result<Zeroizing<String>, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let file = OpenOptions::new().read(true).open(path).map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    // A credential of systemd belongs to root and is shown with the group's bits of its access
+    // list (systemd.exec(5), LoadCredential=), so the group may read what root owns.
+    let forbidden = if facts.uid() == 0 { 0o037 } else { 0o077 };
+    if facts.is_file() && facts.mode() & forbidden != 0 {
+        return Err(Error::TooOpen { path: path.to_owned(), mode: facts.mode() & 0o777 });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(LONGEST_FILE).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 /// What the check value is bound to; no account has it.
