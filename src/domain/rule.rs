@@ -96,6 +96,8 @@ impl RuleKind {
 
 /// A rule. It covers the accounts of its unit and of all units below.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+// What a kit lets a unit do is a rule in the document already.
+#[schema(as = SpeakingRule)]
 pub struct Rule {
     /// Its id.
     pub id: RuleId,
